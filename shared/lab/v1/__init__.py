@@ -1,0 +1,1 @@
+"""Generated from proto/lab/v1 by proto/generate.py."""
