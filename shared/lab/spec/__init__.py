@@ -1,0 +1,18 @@
+"""What to train: presets, specs as YAML, merging, limits. RunSpec in, RunSpec out; no torch."""
+
+from lab.spec.parameters import count_parameters
+from lab.spec.presets import load_presets
+from lab.spec.resolve import CorpusFacts, ResolvedSpec, resolve, windows
+from lab.spec.texts import parse_spec_yaml, set_dotted, spec_to_yaml
+
+__all__ = [
+    "CorpusFacts",
+    "ResolvedSpec",
+    "count_parameters",
+    "load_presets",
+    "parse_spec_yaml",
+    "resolve",
+    "set_dotted",
+    "spec_to_yaml",
+    "windows",
+]
