@@ -1,0 +1,52 @@
+import { describe, expect, it } from "vitest";
+import { cornerOf, headAt, layoutGrid, neighbour } from "./grid-geometry";
+
+describe("layoutGrid", () => {
+  it("fits its width with room to spare for the numbers", () => {
+    const grid = layoutGrid(6, 5, { width: 300 });
+    expect(grid.width).toBeLessThanOrEqual(300);
+    expect(grid.side).toBe(52);
+    expect(grid.height).toBe(16 + 6 * 52 + 5 * 4);
+  });
+
+  it("stops at a size that is still a picture", () => {
+    expect(layoutGrid(12, 12, { width: 60 }).side).toBe(12);
+    expect(layoutGrid(1, 1, { width: 2000 }).side).toBe(96);
+  });
+});
+
+describe("headAt", () => {
+  const grid = layoutGrid(6, 5, { width: 300 });
+
+  it("finds each thumbnail by its corners", () => {
+    for (let layer = 0; layer < 6; layer++) {
+      for (let head = 0; head < 5; head++) {
+        const { x, y } = cornerOf(grid, { layer, head });
+        expect(headAt(grid, { x, y })).toEqual({ layer, head });
+        expect(headAt(grid, { x: x + grid.side - 0.5, y: y + grid.side - 0.5 })).toEqual({ layer, head });
+        expect(headAt(grid, { x: x + grid.side + 1, y })).toBeNull();
+      }
+    }
+  });
+
+  it("finds nothing on the numbers and past the last", () => {
+    expect(headAt(grid, { x: 3, y: 40 })).toBeNull();
+    expect(headAt(grid, { x: grid.width + 5, y: 40 })).toBeNull();
+    expect(headAt(grid, { x: 40, y: grid.height + 5 })).toBeNull();
+  });
+});
+
+describe("neighbour", () => {
+  const size = { layers: 6, heads: 5 };
+
+  it("moves by one and stays at the edges", () => {
+    expect(neighbour({ layer: 2, head: 2 }, "ArrowUp", size)).toEqual({ layer: 1, head: 2 });
+    expect(neighbour({ layer: 2, head: 2 }, "ArrowRight", size)).toEqual({ layer: 2, head: 3 });
+    expect(neighbour({ layer: 5, head: 4 }, "ArrowDown", size)).toEqual({ layer: 5, head: 4 });
+    expect(neighbour({ layer: 0, head: 0 }, "ArrowLeft", size)).toEqual({ layer: 0, head: 0 });
+  });
+
+  it("ignores other keys", () => {
+    expect(neighbour({ layer: 0, head: 0 }, "a", size)).toBeNull();
+  });
+});

@@ -1,0 +1,26 @@
+import { describe, expect, it } from "vitest";
+import { sqrtIndex, VIRIDIS } from "./palette";
+
+describe("viridis table", () => {
+  it("is opaque and ends where viridis does", () => {
+    expect(VIRIDIS).toHaveLength(256);
+    expect([...VIRIDIS].every((pixel) => pixel >>> 24 === 255)).toBe(true);
+    expect((VIRIDIS[0] ?? 0) & 0xffffff).toBe(0x540144);
+    expect((VIRIDIS[255] ?? 0) & 0xffffff).toBe(0x25e7fd);
+  });
+});
+
+describe("sqrtIndex", () => {
+  it.each([
+    [0, 0],
+    [1, 255],
+    [0.25, 128],
+    [0.01, 26],
+    [-0.5, 0],
+    [7, 255],
+    [Number.NaN, 0],
+    [Number.POSITIVE_INFINITY, 255],
+  ])("places %d at %d", (weight, index) => {
+    expect(sqrtIndex(weight)).toBe(index);
+  });
+});

@@ -1,0 +1,32 @@
+// Viridis as a table of 256 packed pixels, so that colouring a cell is one array read.
+import { rgb } from "d3-color";
+import { interpolateViridis } from "d3-scale-chromatic";
+
+const STEPS = 256;
+
+/** A pixel that shows the panel behind it: what a masked cell looks like. */
+export const BLANK = 0;
+
+/** Packed little-endian RGBA, indexed by the square root of the weight times 255. */
+export const VIRIDIS: Uint32Array = buildTable();
+
+function buildTable(): Uint32Array {
+  const table = new Uint32Array(STEPS);
+  for (let index = 0; index < STEPS; index++) {
+    const { r, g, b } = rgb(interpolateViridis(index / (STEPS - 1)));
+    table[index] = ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
+  }
+  return table;
+}
+
+/** CSS gradient of the same colours, for legends. */
+export function viridisGradient(direction = "to right"): string {
+  const stops = Array.from({ length: 9 }, (_, index) => interpolateViridis(index / 8));
+  return `linear-gradient(${direction}, ${stops.join(", ")})`;
+}
+
+/** Index of a weight in the table. Attention lives near 0, where a square root spends most of its colours. */
+export function sqrtIndex(weight: number): number {
+  if (!(weight > 0)) return 0;
+  return weight >= 1 ? STEPS - 1 : Math.round(Math.sqrt(weight) * (STEPS - 1));
+}
