@@ -23,7 +23,10 @@ describe("headAt", () => {
       for (let head = 0; head < 5; head++) {
         const { x, y } = cornerOf(grid, { layer, head });
         expect(headAt(grid, { x, y })).toEqual({ layer, head });
-        expect(headAt(grid, { x: x + grid.side - 0.5, y: y + grid.side - 0.5 })).toEqual({ layer, head });
+        expect(headAt(grid, { x: x + grid.side - 0.5, y: y + grid.side - 0.5 })).toEqual({
+          layer,
+          head,
+        });
         expect(headAt(grid, { x: x + grid.side + 1, y })).toBeNull();
       }
     }

@@ -24,7 +24,11 @@ const TOP = 16;
 const LARGEST_SIDE = 96;
 const SMALLEST_SIDE = 12;
 
-export function layoutGrid(layers: number, heads: number, { width }: { width: number }): GridLayout {
+export function layoutGrid(
+  layers: number,
+  heads: number,
+  { width }: { width: number },
+): GridLayout {
   const room = (width - LEFT - GAP * Math.max(0, heads - 1)) / Math.max(1, heads);
   const side = Math.max(SMALLEST_SIDE, Math.min(LARGEST_SIDE, Math.floor(room)));
   return {

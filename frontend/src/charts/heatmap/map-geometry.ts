@@ -69,7 +69,8 @@ export function labelAt(
   if (layout.cell === 0) return null;
   const key = Math.floor((x - layout.left) / layout.cell);
   const query = Math.floor((y - layout.top) / layout.cell);
-  if (x < layout.left && query >= 0 && query < layout.tokens) return { axis: "query", token: query };
+  if (x < layout.left && query >= 0 && query < layout.tokens)
+    return { axis: "query", token: query };
   if (y < layout.top && key >= 0 && key < layout.tokens) return { axis: "key", token: key };
   return null;
 }

@@ -14,7 +14,8 @@ function buildTable(): Uint32Array {
   const table = new Uint32Array(STEPS);
   for (let index = 0; index < STEPS; index++) {
     const { r, g, b } = rgb(interpolateViridis(index / (STEPS - 1)));
-    table[index] = ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
+    table[index] =
+      ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
   }
   return table;
 }

@@ -1,0 +1,119 @@
+// Attention answers as numbers: square query × key matrices, exact (float32) or packed one byte per weight.
+import { Dtype, type Tensor } from "@/gen/lab/v1/tensor_pb";
+
+/** A square matrix of exact weights, row by row; keys after their query are 0. */
+export interface WeightMatrix {
+  readonly tokens: number;
+  readonly weights: Float32Array;
+}
+
+/** Matrices of [layers, heads, query, key] in one piece of memory. */
+export interface AttentionBlock {
+  readonly layers: number;
+  readonly heads: number;
+  readonly tokens: number;
+}
+
+export class MalformedTensor extends Error {
+  override name = "MalformedTensor";
+}
+
+/** The matrix of each head, head by head within each layer, as exact weights. */
+export function exactMatrices(tensor: Tensor): WeightMatrix[] {
+  const { tokens, count } = checkShape(tensor, Dtype.FLOAT32, 4);
+  const numbers = float32View(tensor.data);
+  const cells = tokens * tokens;
+  return Array.from({ length: count }, (_, index) => ({
+    tokens,
+    weights: numbers.subarray(index * cells, (index + 1) * cells),
+  }));
+}
+
+/** The matrix of each head as square roots in one byte: ready to be colours. */
+export function packedMatrices(tensor: Tensor): { tokens: number; indices: Uint8Array }[] {
+  const { tokens, count } = checkShape(tensor, Dtype.UINT8_SQRT, 1);
+  const cells = tokens * tokens;
+  return Array.from({ length: count }, (_, index) => ({
+    tokens,
+    indices: tensor.data.subarray(index * cells, (index + 1) * cells),
+  }));
+}
+
+function checkShape(tensor: Tensor, dtype: Dtype, bytesPerNumber: number) {
+  const [layers, heads, queries, keys] = tensor.shape;
+  if (tensor.dtype !== dtype || tensor.shape.length !== 4) {
+    throw new MalformedTensor("The server answered with weights in a form that was not asked for.");
+  }
+  const count = (layers ?? 0) * (heads ?? 0);
+  const tokens = queries ?? 0;
+  const bytes = count * tokens * (keys ?? 0) * bytesPerNumber;
+  if (queries !== keys || bytes !== tensor.data.byteLength) {
+    throw new MalformedTensor(
+      `The server answered with ${tensor.data.byteLength} bytes of weights where ${bytes} belong.`,
+    );
+  }
+  return { tokens, count };
+}
+
+// Bytes inside a larger frame may start anywhere, and a Float32Array may not.
+function float32View(bytes: Uint8Array): Float32Array {
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+}
+
+/** Adds matrices up cell by cell and divides by their number. */
+export function meanMatrix(matrices: readonly WeightMatrix[]): WeightMatrix {
+  const tokens = matrices[0]?.tokens ?? 0;
+  const weights = new Float32Array(tokens * tokens);
+  for (const matrix of matrices) {
+    for (let cell = 0; cell < weights.length; cell++) {
+      weights[cell] = (weights[cell] ?? 0) + (matrix.weights[cell] ?? 0) / matrices.length;
+    }
+  }
+  return { tokens, weights };
+}
+
+/** The weights of one query on itself and everything before it. */
+export function rowOf({ tokens, weights }: WeightMatrix, query: number): Float32Array {
+  return weights.subarray(query * tokens, query * tokens + query + 1);
+}
+
+export function rowSum(matrix: WeightMatrix, query: number): number {
+  return rowOf(matrix, query).reduce((sum, weight) => sum + weight, 0);
+}
+
+/** How much weight lies on three places that many heads are known for, averaged over the queries that have them. */
+export interface HeadHabits {
+  readonly itself: number;
+  readonly previous: number;
+  readonly first: number;
+}
+
+export function headHabits(matrix: WeightMatrix): HeadHabits | null {
+  const { tokens, weights } = matrix;
+  if (tokens < 3) return null;
+  let itself = 0;
+  let previous = 0;
+  let first = 0;
+  // From the third token on the three places are three different cells.
+  for (let query = 2; query < tokens; query++) {
+    const row = query * tokens;
+    itself += weights[row + query] ?? 0;
+    previous += weights[row + query - 1] ?? 0;
+    first += weights[row] ?? 0;
+  }
+  const rows = tokens - 2;
+  return { itself: itself / rows, previous: previous / rows, first: first / rows };
+}
+
+/** The keys a query looks at most, best first. */
+export function strongestKeys(
+  matrix: WeightMatrix,
+  query: number,
+  count: number,
+): { key: number; weight: number }[] {
+  return [...rowOf(matrix, query)]
+    .map((weight, key) => ({ key, weight }))
+    .sort((a, b) => b.weight - a.weight || a.key - b.key)
+    .slice(0, count);
+}
