@@ -1,7 +1,7 @@
 """Generates Python and TypeScript from proto/lab/v1.
 
-`python proto/generate.py` rewrites the committed files; `--check` generates into a temporary folder and fails when the
-committed files differ, which is what `make proto-check` runs.
+`python proto/generate.py` rewrites the committed files; `--check` generates into a temporary folder
+and fails when the committed files differ, which is what `make proto-check` runs.
 """
 
 import argparse
@@ -27,12 +27,21 @@ def generate_python(out: Path) -> None:
     folder = out / PYTHON_OUT.parts[0]
     folder.mkdir(parents=True, exist_ok=True)
     protoc = [sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT / 'proto'}"]
-    protoc += [f"--plugin={name}={tools / name}" for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc")]
+    protoc += [
+        f"--plugin={name}={tools / name}" for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc")
+    ]
     messages = [*protoc, f"--python_out={folder}", f"--mypy_out=quiet:{folder}", *map(str, protos)]
-    stubs = [*protoc, f"--grpc_python_out={folder}", f"--mypy_grpc_out=quiet:{folder}", *map(str, services)]
+    stubs = [
+        *protoc,
+        f"--grpc_python_out={folder}",
+        f"--mypy_grpc_out=quiet:{folder}",
+        *map(str, services),
+    ]
     subprocess.run(messages, check=True)
     subprocess.run(stubs, check=True)
-    (out / PYTHON_OUT / "__init__.py").write_text('"""Generated from proto/lab/v1 by proto/generate.py."""\n')
+    (out / PYTHON_OUT / "__init__.py").write_text(
+        '"""Generated from proto/lab/v1 by proto/generate.py."""\n'
+    )
 
 
 def generate_typescript(out: Path) -> None:
@@ -52,7 +61,9 @@ def generate_typescript(out: Path) -> None:
     }
     buf = Path(sys.executable).parent / "buf"
     command = [str(buf), "generate", "--template", json.dumps(config)]
-    subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, "BUF_CACHE_DIR": str(out / ".buf")})
+    subprocess.run(
+        command, check=True, cwd=ROOT, env={**os.environ, "BUF_CACHE_DIR": str(out / ".buf")}
+    )
     shutil.rmtree(out / ".buf", ignore_errors=True)
 
 
@@ -87,7 +98,9 @@ def main() -> None:
         ]
         if arguments.check:
             if changed:
-                sys.exit("generated code is out of date; run `make proto`:\n  " + "\n  ".join(changed))
+                sys.exit(
+                    "generated code is out of date; run `make proto`:\n  " + "\n  ".join(changed)
+                )
             return
         for part in (PYTHON_OUT, TYPESCRIPT_OUT):
             shutil.rmtree(ROOT / part, ignore_errors=True)

@@ -1,8 +1,11 @@
 """The one error type of the lab, and the one table from error code to HTTP status.
 
-Raise a LabError anywhere in domain code and let it rise: `lab.rpc.errors` turns it into a gRPC status and back, the
-gateway turns it into application/problem+json, the command line prints its message. Nobody else sets codes.
+Raise a LabError anywhere in domain code and let it rise: `lab.rpc.errors` turns it into a gRPC
+status and back, the gateway turns it into application/problem+json, the command line prints its
+message. Nobody else sets codes.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +45,7 @@ HTTP_STATUS: Mapping[Code, int] = {
     Code.ALREADY_EXISTS: 409,
     Code.PERMISSION_DENIED: 403,
     Code.RESOURCE_EXHAUSTED: 429,
-    # Google's table says 400. Here it always means "conflicts with the present state of the resource".
+    # Google's table says 400. Here it always means a conflict with the resource's present state.
     Code.FAILED_PRECONDITION: 409,
     Code.ABORTED: 409,
     Code.OUT_OF_RANGE: 400,
@@ -53,7 +56,7 @@ HTTP_STATUS: Mapping[Code, int] = {
     Code.UNAUTHENTICATED: 401,
 }
 
-TITLES: Mapping[ErrorReason, str] = {
+TITLES: Mapping[ErrorReason.ValueType, str] = {
     error_pb2.ERROR_REASON_UNSPECIFIED: "Something went wrong",
     error_pb2.ERROR_REASON_INVALID_FIELD: "A field cannot be accepted",
     error_pb2.ERROR_REASON_MALFORMED: "The request could not be read",
@@ -70,7 +73,7 @@ TITLES: Mapping[ErrorReason, str] = {
 }
 
 
-def reason_name(reason: ErrorReason) -> str:
+def reason_name(reason: ErrorReason.ValueType) -> str:
     """The reason without its enum prefix, as it travels in ErrorInfo and problem+json."""
     return error_pb2.ErrorReason.Name(reason).removeprefix("ERROR_REASON_")
 
@@ -84,17 +87,17 @@ class Violation:
 
 
 class LabError(Exception):
-    """What was wrong, what the limit is, what to do: in `message`; every changing part of it again in `metadata`."""
+    """`message` says what was wrong, the limit, what to do; `metadata` has its changing parts."""
 
-    code = Code.INTERNAL
-    reason: ErrorReason = error_pb2.ERROR_REASON_INTERNAL
+    code: Code = Code.INTERNAL
+    reason: ErrorReason.ValueType = error_pb2.ERROR_REASON_INTERNAL
 
     def __init__(
         self,
         message: str,
         *,
         code: Code | None = None,
-        reason: ErrorReason | None = None,
+        reason: ErrorReason.ValueType | None = None,
         metadata: Mapping[str, str] | None = None,
         violations: Sequence[Violation] = (),
     ) -> None:
@@ -117,13 +120,13 @@ class InvalidArgument(LabError):
     reason = error_pb2.ERROR_REASON_INVALID_FIELD
 
     @classmethod
-    def of(cls, *violations: Violation) -> "InvalidArgument":
+    def of(cls, *violations: Violation) -> InvalidArgument:
         """One error that names every field at fault."""
         text = "; ".join(f"{violation.field}: {violation.description}" for violation in violations)
         return cls(text, violations=violations)
 
     @classmethod
-    def field(cls, field: str, description: str) -> "InvalidArgument":
+    def field(cls, field: str, description: str) -> InvalidArgument:
         return cls.of(Violation(field, description))
 
 
@@ -169,7 +172,7 @@ class Damaged(LabError):
 
 
 class AssetUnreachable(LabError):
-    """No source of an asset could be used; the message names each and how to add the file by hand."""
+    """No source of an asset could be used; the message names each and the way to add it by hand."""
 
     code = Code.FAILED_PRECONDITION
     reason = error_pb2.ERROR_REASON_ASSET_UNREACHABLE

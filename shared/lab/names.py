@@ -1,4 +1,4 @@
-"""Builds and takes apart resource names: `runs/{run}`, `runs/{run}/checkpoints/{checkpoint}`, `runs/{run}/peek`.
+"""Builds and takes apart resource names, such as `runs/{run}/checkpoints/{checkpoint}`.
 
 Ids are made so that they are valid file names, NATS tokens and URL segments without any escaping.
 """
@@ -51,7 +51,10 @@ def peek_name(run_id: str) -> str:
 
 
 def checkpoint_ids(name: str) -> tuple[str, str | None]:
-    """(run, checkpoint) of a checkpoint's name, (run, None) of a peek's; raises InvalidArgument otherwise."""
+    """(run, checkpoint) of a checkpoint's name, (run, None) of a peek's.
+
+    Raises InvalidArgument for a name of any other form.
+    """
     match name.split("/"):
         case ["runs", run, "checkpoints", checkpoint]:
             return check_id("name", run), check_id("name", checkpoint)

@@ -1,0 +1,88 @@
+"""The manifest of a checkpoint folder: what files it holds, how long they are, what they hash to.
+
+safetensors has no checksum and no fsync, so wholeness is ours: a folder counts as a checkpoint when
+`manifest.json` is there (written last) and every file in it has the size and SHA-256 it names.
+The manifest is a lab.v1.Checkpoint as ProtoJSON.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from google.protobuf import json_format
+
+from lab.errors import Damaged
+from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
+
+MANIFEST = "manifest.json"
+_CHUNK_BYTES = 1 << 20
+
+
+def file_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def describe(folder: Path) -> list[CheckpointFile]:
+    """Every file of the folder but the manifest, by name. Reads and hashes all bytes."""
+    return [
+        CheckpointFile(name=path.name, size_bytes=path.stat().st_size, sha256=file_sha256(path))
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name != MANIFEST
+    ]
+
+
+def digest(files: Iterable[CheckpointFile]) -> str:
+    """One SHA-256 that stands for the whole: over the sorted names and digests of the files."""
+    lines = sorted(f"{file.sha256}  {file.name}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def write(folder: Path, checkpoint: Checkpoint) -> None:
+    """Writes the manifest so that it is either absent or whole, and on disk when this returns."""
+    temporary = folder / f".{MANIFEST}.tmp"
+    with temporary.open("w") as file:
+        file.write(json_format.MessageToJson(checkpoint))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(folder / MANIFEST)
+    sync_folder(folder)
+
+
+def read(folder: Path) -> Checkpoint:
+    """The manifest; raises Damaged when it is missing or cannot be read."""
+    try:
+        return json_format.Parse((folder / MANIFEST).read_text(), Checkpoint())
+    except FileNotFoundError as error:
+        raise Damaged(f"{folder.name} has no {MANIFEST}: it was never finished") from error
+    except (json_format.ParseError, UnicodeDecodeError) as error:
+        raise Damaged(f"the {MANIFEST} of {folder.name} cannot be read") from error
+
+
+def damage(folder: Path, checkpoint: Checkpoint) -> list[str]:
+    """For each file that is not as the manifest says: what was expected and what was found."""
+    found: list[str] = []
+    for file in checkpoint.files:
+        path = folder / file.name
+        if not path.is_file():
+            found.append(f"{file.name}: missing")
+        elif (size := path.stat().st_size) != file.size_bytes:
+            found.append(f"{file.name}: expected {file.size_bytes} bytes, found {size}")
+        elif (actual := file_sha256(path)) != file.sha256:
+            found.append(f"{file.name}: expected SHA-256 {file.sha256}, found {actual}")
+    if digest(checkpoint.files) != checkpoint.digest:
+        found.append(f"{MANIFEST}: its digest does not match its list of files")
+    return found
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames and new names in the folder survive a power loss."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

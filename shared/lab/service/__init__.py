@@ -1,0 +1,1 @@
+"""How every process of the lab boots, says how it is, and stops."""
