@@ -1,0 +1,80 @@
+"""GPT-2's byte-pair tokenizer: text to ids and back. tiktoken does the work.
+
+A token is a run of bytes that often occur together: " the" is one token, a rare word is several
+(book, section 2.5). Working on bytes rather than letters means that no text is ever unknown: in the
+worst case each byte is a token of its own.
+"""
+
+import functools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import tiktoken
+
+from lab.errors import InvalidArgument
+from lab.text.assets import Assets
+
+EOT = "<|endoftext|>"
+# Splits a text into words before merging, so that no token spans two words. Same language as the
+# pattern of GPT-2's release, in tiktoken's faster spelling.
+_WORDS = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"""
+
+
+class Tokenizer:
+    """The tokenizer of every model in the lab. Fetches its vocabulary on first use."""
+
+    vocab_size = 50_257
+    eot = 50_256  # stands before every document: "what follows is a new text"
+
+    def __init__(self, assets: Assets | None = None) -> None:
+        self._encoding = _encoding((assets or Assets.at_home()).fetch("gpt2-encoder"))
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text. "<|endoftext|>" in it is text like any other, never the token."""
+        return self._encoding.encode_ordinary(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of the ids. Bytes that are not whole characters become U+FFFD."""
+        return b"".join(self._bytes(token) for token in ids).decode("utf-8", errors="replace")
+
+    def decode_bytes(self, ids: Sequence[int]) -> bytes:
+        """The bytes of the ids, for those who join pieces before reading them as text."""
+        return b"".join(self._bytes(token) for token in ids)
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        r"""Each id's own text for display; bytes that are no character alone appear as \xNN."""
+        return [self._bytes(token).decode("utf-8", errors="backslashreplace") for token in ids]
+
+    def _bytes(self, token: int) -> bytes:
+        if not 0 <= token < self.vocab_size:
+            raise InvalidArgument.field(
+                "token_ids", f"must be from 0 to {self.vocab_size - 1:,}, but one is {token}"
+            )
+        return self._encoding.decode_single_token_bytes(token)
+
+
+@functools.cache
+def _encoding(encoder_json: Path) -> tiktoken.Encoding:
+    """Builds GPT-2's encoding from its vocabulary file, instead of letting tiktoken download it.
+
+    The file maps token strings to ids, and the ids are the merge ranks. Its strings spell bytes
+    that cannot be printed as letters from U+0100 on; `spelled` undoes that.
+    """
+    printable = [byte for byte in range(256) if chr(byte).isprintable() and chr(byte) != " "]
+    others = [byte for byte in range(256) if byte not in printable]
+    spelled = {chr(byte): byte for byte in printable}
+    spelled |= {chr(0x100 + index): byte for index, byte in enumerate(others)}
+    vocabulary: dict[str, int] = json.loads(encoder_json.read_bytes())
+    ranks = {
+        bytes(spelled[letter] for letter in word): rank
+        for word, rank in vocabulary.items()
+        if word != EOT
+    }
+    return tiktoken.Encoding(
+        "gpt2",
+        pat_str=_WORDS,
+        mergeable_ranks=ranks,
+        special_tokens={EOT: Tokenizer.eot},
+        explicit_n_vocab=Tokenizer.vocab_size,
+    )
