@@ -1,0 +1,22 @@
+// The corpora: what is known here, and the beginning of each.
+import { queryOptions } from "@tanstack/react-query";
+import {
+  ListCorporaResponseSchema,
+  PreviewCorpusResponseSchema,
+} from "@/gen/lab/v1/trainer_service_pb";
+import { request } from "./http";
+
+export const corporaQuery = queryOptions({
+  queryKey: ["corpora"],
+  queryFn: async ({ signal }) =>
+    (await request("GET", "/api/corpora", ListCorporaResponseSchema, { signal })).corpora,
+});
+
+/** `name` is "corpora/{corpus}". Fetches the text when it is absent, which can take a while. */
+export function corpusPreviewQuery(name: string) {
+  return queryOptions({
+    queryKey: ["corpora", name, "preview"],
+    queryFn: ({ signal }) =>
+      request("GET", `/api/${name}:preview`, PreviewCorpusResponseSchema, { signal }),
+  });
+}

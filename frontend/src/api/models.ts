@@ -1,0 +1,64 @@
+// Models in memory, how text splits for them, and what their heads look at.
+import { create } from "@bufbuild/protobuf";
+import {
+  GetAttentionRequestSchema,
+  GetAttentionResponseSchema,
+  type GetAttentionResponse,
+} from "@/gen/lab/v1/analysis_service_pb";
+import {
+  LoadModelRequestSchema,
+  LoadModelResponseSchema,
+  TokenizeRequestSchema,
+  TokenizeResponseSchema,
+} from "@/gen/lab/v1/inference_service_pb";
+import type { LoadedModel } from "@/gen/lab/v1/model_pb";
+import type { Dtype, Token } from "@/gen/lab/v1/tensor_pb";
+import { request } from "./http";
+import { required } from "./required";
+
+/** `source` names a checkpoint or a peek. */
+export async function loadModel(source: string, signal?: AbortSignal): Promise<LoadedModel> {
+  const answer = await request("POST", "/api/models:load", LoadModelResponseSchema, {
+    schema: LoadModelRequestSchema,
+    body: create(LoadModelRequestSchema, { source }),
+    signal,
+  });
+  return required(answer.model, "model");
+}
+
+export async function tokenize(text: string, signal?: AbortSignal): Promise<Token[]> {
+  const answer = await request("POST", "/api/models:tokenize", TokenizeResponseSchema, {
+    schema: TokenizeRequestSchema,
+    body: create(TokenizeRequestSchema, { text }),
+    signal,
+  });
+  return answer.tokens;
+}
+
+export interface AttentionQuestion {
+  /** "models/{model}". */
+  readonly model: string;
+  readonly text: string;
+  /** Empty means all, here and for heads. */
+  readonly layers: readonly number[];
+  readonly heads: readonly number[];
+  readonly dtype: Dtype;
+}
+
+export function getAttention(
+  { model, text, layers, heads, dtype }: AttentionQuestion,
+  signal?: AbortSignal,
+): Promise<GetAttentionResponse> {
+  return request("POST", `/api/${model}:attention`, GetAttentionResponseSchema, {
+    schema: GetAttentionRequestSchema,
+    // The model is in the path.
+    body: create(GetAttentionRequestSchema, {
+      text,
+      layers: [...layers],
+      heads: [...heads],
+      dtype,
+    }),
+    signal,
+    binary: true,
+  });
+}

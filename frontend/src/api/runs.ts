@@ -1,0 +1,126 @@
+// The runs of the lab: everything the dashboard asks of them and tells them to do.
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  AdvanceRunRequestSchema,
+  AdvanceRunResponseSchema,
+  CreateRunRequestSchema,
+  CreateRunResponseSchema,
+  DeleteRunResponseSchema,
+  GetRunResponseSchema,
+  ListFactsResponseSchema,
+  ListRunsResponseSchema,
+  PauseRunResponseSchema,
+  PeekRunResponseSchema,
+  QuerySeriesResponseSchema,
+  ResumeRunResponseSchema,
+  SnapshotRunResponseSchema,
+  StopRunRequestSchema,
+  StopRunResponseSchema,
+  UpdateRunRequestSchema,
+  UpdateRunResponseSchema,
+} from "@/gen/lab/v1/trainer_service_pb";
+import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
+import type { Run } from "@/gen/lab/v1/run_pb";
+import { request } from "./http";
+
+function required<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new Error(`The lab's answer held no ${what}.`);
+  return value;
+}
+
+/** `name` is "runs/{run}" everywhere below. */
+export async function getRun(name: string, signal?: AbortSignal): Promise<Run> {
+  const answer = await request("GET", `/api/${name}`, GetRunResponseSchema, { signal });
+  return required(answer.run, "run");
+}
+
+export async function listRuns(signal?: AbortSignal): Promise<Run[]> {
+  return (await request("GET", "/api/runs", ListRunsResponseSchema, { signal })).runs;
+}
+
+export async function createRun(
+  body: MessageInitShape<typeof CreateRunRequestSchema>,
+  signal?: AbortSignal,
+): Promise<Run> {
+  const answer = await request("POST", "/api/runs", CreateRunResponseSchema, {
+    schema: CreateRunRequestSchema,
+    body: create(CreateRunRequestSchema, body),
+    signal,
+  });
+  return required(answer.run, "run");
+}
+
+export async function updateRun(
+  name: string,
+  change: { displayName?: string; notes?: string },
+): Promise<Run> {
+  const answer = await request("PATCH", `/api/${name}`, UpdateRunResponseSchema, {
+    schema: UpdateRunRequestSchema,
+    body: create(UpdateRunRequestSchema, change),
+  });
+  return required(answer.run, "run");
+}
+
+export async function deleteRun(name: string): Promise<void> {
+  await request("DELETE", `/api/${name}`, DeleteRunResponseSchema);
+}
+
+export async function pauseRun(name: string): Promise<Run> {
+  return required((await request("POST", `/api/${name}:pause`, PauseRunResponseSchema)).run, "run");
+}
+
+export async function resumeRun(name: string): Promise<Run> {
+  const answer = await request("POST", `/api/${name}:resume`, ResumeRunResponseSchema);
+  return required(answer.run, "run");
+}
+
+export async function advanceRun(name: string, steps: number): Promise<Run> {
+  const answer = await request("POST", `/api/${name}:advance`, AdvanceRunResponseSchema, {
+    schema: AdvanceRunRequestSchema,
+    body: create(AdvanceRunRequestSchema, { steps }),
+  });
+  return required(answer.run, "run");
+}
+
+/** Without `save` the run's own checkpoint_on_stop decides. */
+export async function stopRun(name: string, save?: boolean): Promise<Run> {
+  const answer = await request("POST", `/api/${name}:stop`, StopRunResponseSchema, {
+    schema: StopRunRequestSchema,
+    body: create(StopRunRequestSchema, save === undefined ? {} : { save }),
+  });
+  return required(answer.run, "run");
+}
+
+export async function snapshotRun(name: string): Promise<Checkpoint> {
+  const answer = await request("POST", `/api/${name}:snapshot`, SnapshotRunResponseSchema);
+  return required(answer.checkpoint, "checkpoint");
+}
+
+export async function peekRun(name: string, signal?: AbortSignal): Promise<Checkpoint> {
+  const answer = await request("POST", `/api/${name}:peek`, PeekRunResponseSchema, { signal });
+  return required(answer.peek, "peek");
+}
+
+export async function querySeries(
+  name: string,
+  range: { series?: string[]; stepFrom?: number; stepTo?: number; maxPoints?: number },
+  signal?: AbortSignal,
+) {
+  const answer = await request("GET", `/api/${name}/series`, QuerySeriesResponseSchema, {
+    query: range,
+    signal,
+  });
+  return required(answer.series, "series");
+}
+
+export async function listFacts(
+  name: string,
+  options: { kinds?: string[]; limit?: number } = {},
+  signal?: AbortSignal,
+) {
+  const answer = await request("GET", `/api/${name}/facts`, ListFactsResponseSchema, {
+    query: options,
+    signal,
+  });
+  return answer.events;
+}

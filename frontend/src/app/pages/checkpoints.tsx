@@ -1,0 +1,3 @@
+export function CheckpointsPage() {
+  return <h1>Checkpoints</h1>;
+}

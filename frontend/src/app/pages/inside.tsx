@@ -1,0 +1,3 @@
+export function InsidePage() {
+  return <h1>Inside</h1>;
+}

@@ -1,0 +1,37 @@
+// A titled box: hairline border, optional controls at the right of its title.
+import { useId, type ReactNode } from "react";
+import styles from "./panel.module.css";
+
+export function Panel({
+  title,
+  controls,
+  children,
+  className,
+  flush = false,
+  "data-testid": testId,
+}: {
+  title?: ReactNode;
+  controls?: ReactNode;
+  children: ReactNode;
+  className?: string;
+  /** No padding, for tables and canvases that go to the edge. */
+  flush?: boolean;
+  "data-testid"?: string;
+}) {
+  const titleId = useId();
+  return (
+    <section
+      className={[styles["panel"], className].filter(Boolean).join(" ")}
+      aria-labelledby={title === undefined ? undefined : titleId}
+      data-testid={testId}
+    >
+      {title !== undefined && (
+        <header className={styles["header"]}>
+          <h2 id={titleId}>{title}</h2>
+          {controls !== undefined && <div className={styles["controls"]}>{controls}</div>}
+        </header>
+      )}
+      <div className={flush ? styles["flush"] : styles["body"]}>{children}</div>
+    </section>
+  );
+}
