@@ -1,0 +1,130 @@
+// The questions of the attention explorer. Answers are cached by everything they depend on; the name of a model is a
+// digest of its weights, so an answer never goes out of date. Leaving a question cancels it.
+import { keepPreviousData, useQuery, type QueryFunctionContext } from "@tanstack/react-query";
+import { getAttention, tokenize } from "@/api/models";
+import { sqrtIndex } from "@/charts/heatmap/palette";
+import type { IndexMatrix } from "@/charts/heatmap/pixels";
+import type { LoadedModel } from "@/gen/lab/v1/model_pb";
+import { Dtype } from "@/gen/lab/v1/tensor_pb";
+import { exactMatrices, meanMatrix, packedMatrices, type WeightMatrix } from "./attention-maps";
+import { planRequests } from "./request-plan";
+
+/** A head by number, or the mean over all heads of its layer. */
+export type HeadChoice = number | "mean";
+
+export interface Overview {
+  readonly model: string;
+  readonly text: string;
+  /** By layer times heads plus head; holes while the rest is on its way. */
+  readonly matrices: readonly (IndexMatrix | undefined)[];
+}
+
+export interface ExactMap {
+  readonly matrix: WeightMatrix;
+  readonly picture: IndexMatrix;
+}
+
+const FLOAT_BYTES = 4;
+// Followed runs leave a trail of answers about weights that are gone.
+const FORGET_AFTER_MS = 30_000;
+const ANSWER = { staleTime: Infinity, gcTime: FORGET_AFTER_MS, retry: false } as const;
+
+export function useTokens(text: string) {
+  return useQuery({
+    ...ANSWER,
+    queryKey: ["tokens", text],
+    queryFn: ({ signal }) => tokenize(text, signal),
+    enabled: text !== "",
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** Thumbnails of all heads, one byte per weight. `tokens` is 0 until it is known. */
+export function useOverview(model: LoadedModel | undefined, text: string, tokens: number) {
+  return useQuery({
+    ...ANSWER,
+    queryKey: ["attention-overview", model?.name, text],
+    queryFn: (context: QueryFunctionContext) => fetchOverview(model, { text, tokens }, context),
+    enabled: model !== undefined && tokens > 0,
+    placeholderData: keepPreviousData,
+  });
+}
+
+async function fetchOverview(
+  model: LoadedModel | undefined,
+  { text, tokens }: { text: string; tokens: number },
+  { client, queryKey, signal }: QueryFunctionContext,
+): Promise<Overview> {
+  if (model === undefined) throw new Error("There is no model to ask.");
+  const { layers, heads } = shapeOf(model);
+  const matrices: (IndexMatrix | undefined)[] = new Array<undefined>(layers * heads).fill(
+    undefined,
+  );
+  const all = { layers: numbers(layers), heads: numbers(heads) };
+  for (const part of planRequests(all, { bytesPerHead: tokens * tokens })) {
+    const question = { model: model.name, text, ...part, dtype: Dtype.UINT8_SQRT };
+    const answer = await getAttention(question, signal);
+    if (answer.weights === undefined) throw new Error("The lab's answer held no weights.");
+    const packed = packedMatrices(answer.weights);
+    answer.layers.forEach((layer, row) =>
+      answer.heads.forEach((head, column) => {
+        matrices[layer * heads + head] = packed[row * answer.heads.length + column];
+      }),
+    );
+    // What has come so far can be looked at already.
+    if (!signal.aborted) {
+      client.setQueryData<Overview>(queryKey, { model: model.name, text, matrices: [...matrices] });
+    }
+  }
+  return { model: model.name, text, matrices };
+}
+
+/** One map in full precision. */
+export function useExactMap(
+  model: LoadedModel | undefined,
+  { text, tokens, layer, head }: { text: string; tokens: number; layer: number; head: HeadChoice },
+) {
+  return useQuery({
+    ...ANSWER,
+    queryKey: ["attention-map", model?.name, text, layer, head],
+    queryFn: ({ signal }) => fetchExactMap(model, { text, tokens, layer, head }, signal),
+    enabled: model !== undefined && tokens > 0,
+    placeholderData: keepPreviousData,
+  });
+}
+
+async function fetchExactMap(
+  model: LoadedModel | undefined,
+  { text, tokens, layer, head }: { text: string; tokens: number; layer: number; head: HeadChoice },
+  signal: AbortSignal,
+): Promise<ExactMap> {
+  if (model === undefined) throw new Error("There is no model to ask.");
+  const heads = head === "mean" ? numbers(shapeOf(model).heads) : [head];
+  const plan = planRequests(
+    { layers: [layer], heads },
+    { bytesPerHead: tokens * tokens * FLOAT_BYTES },
+  );
+  const matrices: WeightMatrix[] = [];
+  for (const part of plan) {
+    const question = { model: model.name, text, ...part, dtype: Dtype.FLOAT32 };
+    const answer = await getAttention(question, signal);
+    if (answer.weights === undefined) throw new Error("The lab's answer held no weights.");
+    matrices.push(...exactMatrices(answer.weights));
+  }
+  const [only] = matrices;
+  const matrix = matrices.length === 1 && only !== undefined ? only : meanMatrix(matrices);
+  const indices = Uint8Array.from(matrix.weights, sqrtIndex);
+  return { matrix, picture: { tokens: matrix.tokens, indices } };
+}
+
+export function shapeOf(model: LoadedModel): { layers: number; heads: number; context: number } {
+  return {
+    layers: model.spec?.layers ?? 0,
+    heads: model.spec?.heads ?? 0,
+    context: model.spec?.context ?? 0,
+  };
+}
+
+function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index);
+}
