@@ -1,0 +1,28 @@
+"""The transformer, from the book's parts: the only torch in the shared package.
+
+Read it in this order: config, attention, feed_forward, block, gpt; then init, kv_cache, taps, hf.
+"""
+
+from lab.model.attention import MultiHeadAttention
+from lab.model.block import TransformerBlock
+from lab.model.config import GPT_CONFIGS, GPTConfig
+from lab.model.feed_forward import FeedForward
+from lab.model.gpt import GPTModel
+from lab.model.hf import load_hf_state, load_model, save_model, to_hf_state
+from lab.model.kv_cache import KeyValueCache
+from lab.model.taps import AttentionTap
+
+__all__ = [
+    "GPT_CONFIGS",
+    "AttentionTap",
+    "FeedForward",
+    "GPTConfig",
+    "GPTModel",
+    "KeyValueCache",
+    "MultiHeadAttention",
+    "TransformerBlock",
+    "load_hf_state",
+    "load_model",
+    "save_model",
+    "to_hf_state",
+]
