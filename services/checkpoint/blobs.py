@@ -1,0 +1,161 @@
+"""Takes checkpoints in, gives them out, removes them: always whole or not at all.
+
+A write is staged in a temporary folder, synced, and gets its name by one rename. A delete takes the
+name away by one rename. What a crash leaves in between is removed at the next start.
+"""
+
+import fcntl
+import shutil
+import threading
+from pathlib import Path
+from typing import IO
+
+from lab import manifest
+from lab.errors import AlreadyExists, Code, Damaged, LabError, Unavailable
+from lab.v1.checkpoint_pb2 import Checkpoint
+from lab.v1.error_pb2 import ErrorReason
+from services.checkpoint.intake import check_header
+from services.checkpoint.layout import Layout
+from services.checkpoint.staging import Staging, no_room
+
+
+class Blobs:
+    """The bytes under one home folder. One process at a time: a lock file sees to it."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        max_checkpoint_bytes: int,
+        free_space_floor_bytes: int,
+        max_uploads: int,
+    ) -> None:
+        self._layout = layout
+        self._max_checkpoint_bytes = max_checkpoint_bytes
+        self._floor_bytes = free_space_floor_bytes
+        self._max_uploads = max_uploads
+        self._open: set[Staging] = set()
+        self._lock = threading.Lock()  # held for renames and bookkeeping, never for bulk bytes
+        self._owned: IO[bytes] | None = None
+
+    def start(self) -> int:
+        """Takes the folder over and removes what a crash left; says how many folders that were."""
+        self._layout.prepare()
+        self._owned = (self._layout.checkpoints / ".lock").open("wb")
+        try:
+            fcntl.flock(self._owned, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Unavailable(
+                "another checkpoint service uses this home folder; stop it or set another home"
+            ) from error
+        leftovers = self._layout.leftovers()
+        for folder in leftovers:
+            shutil.rmtree(folder)
+        return len(leftovers)
+
+    def close(self) -> None:
+        if self._owned is not None:
+            self._owned.close()
+
+    def find_same(self, header: Checkpoint) -> Checkpoint | None:
+        """The checkpoint that is already there, if the header's digests say it is the same one.
+
+        Raises AlreadyExists if they say it is another one.
+        """
+        check_header(header, max_bytes=self._max_checkpoint_bytes)
+        if not all(file.sha256 for file in header.files):
+            return None
+        with self._lock:
+            return self._same_or_refused(header.name, manifest.digest(header.files))
+
+    def begin(self, header: Checkpoint) -> Staging:
+        """A place for the files of `header`; refuses what cannot be taken before any byte of it."""
+        check_header(header, max_bytes=self._max_checkpoint_bytes)
+        with self._lock:
+            if len(self._open) >= self._max_uploads:
+                raise LabError(
+                    f"{len(self._open)} checkpoints are being written, which is the limit; "
+                    "try again when one is done",
+                    code=Code.RESOURCE_EXHAUSTED,
+                    reason=ErrorReason.ERROR_REASON_OVER_LIMIT,
+                    metadata={"limit": str(self._max_uploads), "requested": "1"},
+                )
+            self._check_room(sum(file.size_bytes for file in header.files))
+            staging = Staging(self._layout.temporary(header.name), header)
+            self._open.add(staging)
+        return staging
+
+    def commit(self, staging: Staging) -> Checkpoint:
+        """Makes it visible. The same digest twice is fine; another one is refused."""
+        checkpoint = staging.seal()
+        with self._lock:
+            same = self._same_or_refused(checkpoint.name, checkpoint.digest)
+            if same is not None:
+                return same
+            destination = self._layout.destination(checkpoint.name)
+            destination.parent.mkdir(exist_ok=True)
+            manifest.sync_folder(destination.parent.parent)
+            staging.folder.rename(destination)
+            manifest.sync_folder(destination.parent)
+            doomed = [
+                self._hidden(folder, checkpoint.name) for folder in self._replaced(checkpoint)
+            ]
+        for folder in doomed:
+            shutil.rmtree(folder)
+        return checkpoint
+
+    def end(self, staging: Staging) -> None:
+        """Gives up what of `staging` was not committed."""
+        staging.discard()
+        with self._lock:
+            self._open.discard(staging)
+
+    def delete(self, name: str) -> None:
+        """Takes the name away, then removes the bytes. Readers that have files open finish."""
+        with self._lock:
+            folder = self._layout.find(name)
+            is_peek = self._layout.root(name) == self._layout.peeks
+            named = self._layout.peek_folders(name) if is_peek else [folder]
+            doomed = [self._hidden(each, name) for each in named]
+            manifest.sync_folder(folder.parent)
+            if not any(folder.parent.iterdir()):
+                folder.parent.rmdir()
+        for each in doomed:
+            shutil.rmtree(each)
+
+    def _replaced(self, checkpoint: Checkpoint) -> list[Path]:
+        return self._layout.replaced(checkpoint.name)
+
+    def _hidden(self, folder: Path, name: str) -> Path:
+        hidden = self._layout.temporary(name)
+        folder.rename(hidden)
+        return hidden
+
+    def _same_or_refused(self, name: str, digest: str) -> Checkpoint | None:
+        destination = self._layout.destination(name)
+        if not destination.exists():
+            return None  # a peek's next folder never exists: peeks are replaced
+        try:
+            present = manifest.read(destination)
+        except Damaged as error:
+            raise AlreadyExists(
+                f"{name} exists but is damaged ({error.message}); delete it first",
+                metadata={"name": name},
+            ) from error
+        if present.digest != digest:
+            raise AlreadyExists(
+                f"{name} exists with other contents; delete it first or save under another name",
+                metadata={"name": name, "digest": present.digest},
+            )
+        return present
+
+    def _check_room(self, wanted_bytes: int) -> None:
+        free = shutil.disk_usage(self._layout.checkpoints).free - self._floor_bytes
+        free -= sum(staging.total_bytes - staging.written_bytes for staging in self._open)
+        if wanted_bytes > free:
+            raise no_room(
+                f"the checkpoint needs {wanted_bytes} bytes, but only {max(free, 0)} may be used "
+                f"({self._floor_bytes} are kept free); delete checkpoints or free space",
+                limit_bytes=max(free, 0),
+                requested_bytes=wanted_bytes,
+            )

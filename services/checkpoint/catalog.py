@@ -1,0 +1,108 @@
+"""What checkpoints there are. The manifests on disk are the only record; this remembers parsed ones.
+
+A listing stats each manifest and parses those that changed, so a folder that was removed or put
+back by hand is never misreported, and no weight file is opened.
+"""
+
+import base64
+import binascii
+import threading
+from pathlib import Path
+
+import structlog
+
+from lab import manifest
+from lab.errors import Damaged, InvalidArgument
+from lab.v1.checkpoint_pb2 import Checkpoint
+from services.checkpoint.layout import Layout
+
+DEFAULT_PAGE = 200
+MAX_PAGE = 1000
+
+log = structlog.get_logger()
+
+
+class Catalog:
+    """Reads run in threads; the lock covers only the table of parsed manifests."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._parsed: dict[Path, tuple[tuple[int, int], Checkpoint]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> Checkpoint:
+        """Raises NotFound, or Damaged when its manifest cannot be read."""
+        return self.read(name, self._layout.find(name))
+
+    def read(self, name: str, folder: Path) -> Checkpoint:
+        """The manifest in `folder`, which must be the one of `name`."""
+        try:
+            status = (folder / manifest.MANIFEST).stat()
+        except FileNotFoundError:
+            return manifest.read(folder)  # says what is missing
+        stamp = (status.st_mtime_ns, status.st_ino)
+        with self._lock:
+            known = self._parsed.get(folder)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        checkpoint = manifest.read(folder)
+        if checkpoint.name != name:
+            raise Damaged(f"the {manifest.MANIFEST} of {name} is that of {checkpoint.name}")
+        with self._lock:
+            self._parsed[folder] = (stamp, checkpoint)
+        return checkpoint
+
+    def page(self, run: str, *, size: int, token: str) -> tuple[list[Checkpoint], str]:
+        """Checkpoints of `runs/{run}`, or of all runs when empty, newest first; and the next token."""
+        size = min(size or DEFAULT_PAGE, MAX_PAGE)
+        after = _position(token) if token else None
+        found = sorted(
+            ((_age(checkpoint), checkpoint) for checkpoint in self._all(run)), key=_first
+        )
+        rest = [item for item in found if after is None or item[0] > after]
+        page = rest[:size]
+        next_token = _token(page[-1][0]) if len(rest) > size else ""
+        return [checkpoint for _, checkpoint in page], next_token
+
+    def _all(self, run: str) -> list[Checkpoint]:
+        listed = list(self._layout.listed(run))
+        found: list[Checkpoint] = []
+        for name, folder in listed:
+            try:
+                found.append(self.read(name, folder))
+            except Damaged as error:
+                if folder.exists():
+                    log.warning("checkpoint not listed", checkpoint=name, detail=error.message)
+        if not run:
+            self._forget_all_but({folder for _, folder in listed})
+        return found
+
+    def _forget_all_but(self, folders: set[Path]) -> None:
+        with self._lock:
+            for gone in [path for path in self._parsed if path not in folders]:
+                del self._parsed[gone]
+
+
+Age = tuple[int, str]  # sorts the newest first; the name settles a tie
+
+
+def _age(checkpoint: Checkpoint) -> Age:
+    return -checkpoint.create_time.ToNanoseconds(), checkpoint.name
+
+
+def _first(item: tuple[Age, Checkpoint]) -> Age:
+    return item[0]
+
+
+def _token(age: Age) -> str:
+    return base64.urlsafe_b64encode(f"{age[0]} {age[1]}".encode()).decode()
+
+
+def _position(token: str) -> Age:
+    try:
+        nanoseconds, name = base64.urlsafe_b64decode(token).decode().split(" ")
+        return int(nanoseconds), name
+    except (ValueError, binascii.Error) as error:
+        raise InvalidArgument.field(
+            "page_token", "must be the next_page_token of the page before, or empty"
+        ) from error

@@ -1,0 +1,93 @@
+"""Files of a checkpoint on their way out. All are open before the first byte is sent, so a delete
+or a newer peek during the reading changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from lab.errors import Damaged, NotFound
+from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
+from lab.v1.checkpoint_service_pb2 import FileChunk
+from services.checkpoint.catalog import Catalog
+from services.checkpoint.intake import MAX_CHUNK_BYTES
+from services.checkpoint.layout import Layout
+
+_ATTEMPTS = 3  # a peek may be replaced between finding its folder and opening its files
+
+
+class Reading:
+    """Open files and their manifest."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, files: list[tuple[CheckpointFile, BinaryIO]]
+    ) -> None:
+        self.checkpoint = checkpoint
+        self._files = files
+
+    def next_chunk(self) -> FileChunk | None:
+        """The next piece, or None after the last."""
+        while self._files:
+            file, source = self._files[0]
+            offset = source.tell()
+            data = source.read(MAX_CHUNK_BYTES)
+            if data:
+                return FileChunk(file=file.name, offset=offset, data=data)
+            source.close()
+            del self._files[0]
+        return None
+
+    def close(self) -> None:
+        for _, source in self._files:
+            source.close()
+
+
+def open_files(layout: Layout, catalog: Catalog, *, name: str, files: Sequence[str]) -> Reading:
+    """Opens the wanted files, or all when `files` is empty."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        folder = layout.find(name)
+        try:
+            checkpoint = catalog.read(name, folder)
+            return Reading(checkpoint, _opened(folder, _wanted(checkpoint, files)))
+        except (FileNotFoundError, Damaged) as error:
+            if folder.is_dir() or attempt == _ATTEMPTS:
+                raise _damaged(name, error) from error
+    raise AssertionError("unreachable")
+
+
+def _wanted(checkpoint: Checkpoint, files: Sequence[str]) -> list[CheckpointFile]:
+    by_name = {file.name: file for file in checkpoint.files}
+    if missing := sorted(set(files) - by_name.keys()):
+        raise NotFound(
+            f"{checkpoint.name} has no {', '.join(missing)}; it has {', '.join(sorted(by_name))}",
+            metadata={"name": checkpoint.name},
+        )
+    return [by_name[name] for name in dict.fromkeys(files)] if files else list(by_name.values())
+
+
+def _opened(folder: Path, files: list[CheckpointFile]) -> list[tuple[CheckpointFile, BinaryIO]]:
+    opened: list[tuple[CheckpointFile, BinaryIO]] = []
+    try:
+        for file in files:
+            descriptor = os.open(folder / file.name, os.O_RDONLY | os.O_NOFOLLOW)
+            opened.append((file, os.fdopen(descriptor, "rb")))
+            if (size := os.fstat(descriptor).st_size) != file.size_bytes:
+                raise Damaged(f"{file.name} has {size} bytes instead of {file.size_bytes}")
+    except BaseException:
+        for _, source in opened:
+            source.close()
+        raise
+    return opened
+
+
+def _damaged(name: str, error: FileNotFoundError | Damaged) -> Damaged:
+    if isinstance(error, Damaged):
+        why = error.message
+    else:
+        why = f"{Path(str(error.filename)).name} is missing"
+    return Damaged(
+        f"{name} is damaged: {why}. Verify it, delete it, and use another checkpoint",
+        metadata={"name": name},
+    )
