@@ -97,9 +97,8 @@ class Blobs:
             manifest.sync_folder(destination.parent.parent)
             staging.folder.rename(destination)
             manifest.sync_folder(destination.parent)
-            doomed = [
-                self._hidden(folder, checkpoint.name) for folder in self._replaced(checkpoint)
-            ]
+            replaced = self._layout.replaced(checkpoint.name)
+            doomed = [self._hidden(folder, checkpoint.name) for folder in replaced]
         for folder in doomed:
             shutil.rmtree(folder)
         return checkpoint
@@ -122,9 +121,6 @@ class Blobs:
                 folder.parent.rmdir()
         for each in doomed:
             shutil.rmtree(each)
-
-    def _replaced(self, checkpoint: Checkpoint) -> list[Path]:
-        return self._layout.replaced(checkpoint.name)
 
     def _hidden(self, folder: Path, name: str) -> Path:
         hidden = self._layout.temporary(name)

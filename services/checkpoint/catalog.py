@@ -1,4 +1,4 @@
-"""What checkpoints there are. The manifests on disk are the only record; this remembers parsed ones.
+"""What checkpoints there are. The manifests on disk are the only record.
 
 A listing stats each manifest and parses those that changed, so a folder that was removed or put
 back by hand is never misreported, and no weight file is opened.
@@ -32,7 +32,13 @@ class Catalog:
 
     def get(self, name: str) -> Checkpoint:
         """Raises NotFound, or Damaged when its manifest cannot be read."""
-        return self.read(name, self._layout.find(name))
+        while True:
+            folder = self._layout.find(name)
+            try:
+                return self.read(name, folder)
+            except Damaged:
+                if folder.is_dir():
+                    raise  # else it was deleted or replaced meanwhile: look again
 
     def read(self, name: str, folder: Path) -> Checkpoint:
         """The manifest in `folder`, which must be the one of `name`."""
@@ -53,16 +59,14 @@ class Catalog:
         return checkpoint
 
     def page(self, run: str, *, size: int, token: str) -> tuple[list[Checkpoint], str]:
-        """Checkpoints of `runs/{run}`, or of all runs when empty, newest first; and the next token."""
+        """Checkpoints of `runs/{run}`, or of all when empty, newest first; and the next token."""
         size = min(size or DEFAULT_PAGE, MAX_PAGE)
         after = _position(token) if token else None
-        found = sorted(
-            ((_age(checkpoint), checkpoint) for checkpoint in self._all(run)), key=_first
-        )
-        rest = [item for item in found if after is None or item[0] > after]
+        rest = sorted(self._all(run), key=_age)
+        if after is not None:
+            rest = [checkpoint for checkpoint in rest if _age(checkpoint) > after]
         page = rest[:size]
-        next_token = _token(page[-1][0]) if len(rest) > size else ""
-        return [checkpoint for _, checkpoint in page], next_token
+        return page, _token(_age(page[-1])) if len(rest) > size else ""
 
     def _all(self, run: str) -> list[Checkpoint]:
         listed = list(self._layout.listed(run))
@@ -88,10 +92,6 @@ Age = tuple[int, str]  # sorts the newest first; the name settles a tie
 
 def _age(checkpoint: Checkpoint) -> Age:
     return -checkpoint.create_time.ToNanoseconds(), checkpoint.name
-
-
-def _first(item: tuple[Age, Checkpoint]) -> Age:
-    return item[0]
 
 
 def _token(age: Age) -> str:

@@ -60,7 +60,7 @@ class Layout:
         return self._numbered(run)
 
     def listed(self, run: str) -> Iterator[tuple[str, Path]]:
-        """(name, folder) of every checkpoint of `runs/{run}`, or of all runs when `run` is empty."""
+        """(name, folder) of every checkpoint of `runs/{run}`, or of all when `run` is empty."""
         if run:
             runs = [self.checkpoints / run_id(run)]
         else:

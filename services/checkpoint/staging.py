@@ -52,7 +52,7 @@ class Staging:
             self.written_bytes += len(chunk.data)
 
     def seal(self) -> Checkpoint:
-        """The whole checkpoint, its bytes and manifest on disk. Refuses what is not as announced."""
+        """The checkpoint, its bytes and manifest on disk. Refuses what is not as announced."""
         with self._lock, _full_disk_named():
             self._order.check_end()
             self._close_file()
