@@ -1,0 +1,118 @@
+"""Questions to models: text from them and what their tokens attend to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+
+from lab.client.checkpoints import full_name as checkpoint_full_name
+from lab.client.runs import AT_REST, Runs
+from lab.errors import InvalidArgument, NotFound
+from lab.v1 import analysis_service_pb2 as analysis_messages
+from lab.v1 import inference_service_pb2 as messages
+from lab.v1.analysis_service_pb2_grpc import AnalysisServiceAsyncStub
+from lab.v1.inference_service_pb2 import GenerateResponse
+from lab.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
+from lab.v1.model_pb2 import LoadedModel
+from lab.v1.run_pb2 import RunVerb
+from lab.v1.tensor_pb2 import Dtype, Token
+
+M = TypeVar("M", bound=Message)
+
+LOAD_DEADLINE_SECS = 120.0
+ATTENTION_DEADLINE_SECS = 30.0
+
+
+class Models:
+    """Models in the memory of the inference service. A question names where the weights are:
+    a run (its weights of this moment, or its newest checkpoint), or one checkpoint.
+    """
+
+    def __init__(
+        self, inference: InferenceServiceAsyncStub, analysis: AnalysisServiceAsyncStub, runs: Runs
+    ) -> None:
+        self._inference = inference
+        self._analysis = analysis
+        self._runs = runs
+
+    async def load(self, source: str) -> LoadedModel:
+        """`source`: a run, `run@step`, or the full name of a checkpoint or a peek."""
+        request = messages.LoadModelRequest(source=await self._weights(source))
+        return (await self._inference.LoadModel(request, timeout=LOAD_DEADLINE_SECS)).model
+
+    async def list(self) -> Sequence[LoadedModel]:
+        return list((await self._inference.ListModels(messages.ListModelsRequest())).models)
+
+    async def tokenize(self, text: str) -> Sequence[Token]:
+        request = messages.TokenizeRequest(text=text)
+        return list((await self._inference.Tokenize(request)).tokens)
+
+    async def generate(
+        self,
+        model: LoadedModel,
+        prompt: str,
+        *,
+        max_tokens: int = 64,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        seed: int | None = None,
+    ) -> AsyncIterator[GenerateResponse]:
+        """One message per token; a reader that stops early stops the work too."""
+        request = _request(
+            messages.GenerateRequest,
+            model=model.name,
+            prompt=prompt,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            seed=seed,
+        )
+        call = self._inference.Generate(request)
+        try:
+            async for response in call:
+                yield response
+        finally:
+            call.cancel()
+
+    async def attention(
+        self,
+        model: LoadedModel,
+        text: str,
+        *,
+        layers: Sequence[int] = (),
+        heads: Sequence[int] = (),
+    ) -> analysis_messages.GetAttentionResponse:
+        """Weights as 32-bit floats, [layers, heads, query, key]; empty means all."""
+        request = _request(
+            analysis_messages.GetAttentionRequest,
+            model=model.name,
+            text=text,
+            layers=layers,
+            heads=heads,
+            dtype=Dtype.DTYPE_FLOAT32,
+        )
+        return await self._analysis.GetAttention(request, timeout=ATTENTION_DEADLINE_SECS)
+
+    async def _weights(self, source: str) -> str:
+        if "@" in source or source.count("/") > 1:
+            return checkpoint_full_name(source)
+        run = await self._runs.get(source)
+        if RunVerb.RUN_VERB_PEEK in run.allowed_verbs:
+            return (await self._runs.peek(source)).name
+        if run.latest_checkpoint:
+            return run.latest_checkpoint
+        why = "has ended without one" if run.state in AT_REST else "has not made a step yet"
+        raise NotFound(
+            f"{run.name} has no weights to look into: nothing was saved and it {why}; "
+            "train with --save, or `lab runs save` while it runs"
+        )
+
+
+def _request(kind: type[M], **fields: Any) -> M:
+    """Raises InvalidArgument for a number its field cannot hold, such as layer -1."""
+    try:
+        return kind(**fields)
+    except (ValueError, TypeError) as error:
+        raise InvalidArgument(f"the question cannot be sent: {error}") from error
