@@ -6,6 +6,7 @@ import { sqrtIndex } from "@/charts/heatmap/palette";
 import type { IndexMatrix } from "@/charts/heatmap/pixels";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { Dtype } from "@/gen/lab/v1/tensor_pb";
+import { visibleToken } from "@/lib/token-text";
 import { exactMatrices, meanMatrix, packedMatrices, type WeightMatrix } from "./attention-maps";
 import { planRequests } from "./request-plan";
 
@@ -20,6 +21,7 @@ export interface Overview {
 }
 
 export interface ExactMap {
+  readonly labels: readonly string[];
   readonly matrix: WeightMatrix;
   readonly picture: IndexMatrix;
 }
@@ -105,16 +107,18 @@ async function fetchExactMap(
     { bytesPerHead: tokens * tokens * FLOAT_BYTES },
   );
   const matrices: WeightMatrix[] = [];
+  let labels: string[] = [];
   for (const part of plan) {
     const question = { model: model.name, text, ...part, dtype: Dtype.FLOAT32 };
     const answer = await getAttention(question, signal);
     if (answer.weights === undefined) throw new Error("The lab's answer held no weights.");
     matrices.push(...exactMatrices(answer.weights));
+    labels = answer.tokens.map((token) => visibleToken(token.text));
   }
   const [only] = matrices;
   const matrix = matrices.length === 1 && only !== undefined ? only : meanMatrix(matrices);
   const indices = Uint8Array.from(matrix.weights, sqrtIndex);
-  return { matrix, picture: { tokens: matrix.tokens, indices } };
+  return { labels, matrix, picture: { tokens: matrix.tokens, indices } };
 }
 
 export function shapeOf(model: LoadedModel): { layers: number; heads: number; context: number } {

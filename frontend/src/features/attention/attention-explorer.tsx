@@ -1,0 +1,169 @@
+// What every head of the model looks at in a text: all heads small, one large.
+import { useMemo } from "react";
+import { asProblem } from "@/api/problem";
+import { HeadGrid } from "@/charts/heatmap/head-grid";
+import { neighbour, type HeadPlace } from "@/charts/heatmap/grid-geometry";
+import { TokenMap } from "@/charts/heatmap/token-map";
+import { WeightLegend } from "@/charts/heatmap/weight-legend";
+import type { LoadedModel } from "@/gen/lab/v1/model_pb";
+import { Button } from "@/ui/button";
+import { Panel } from "@/ui/panel";
+import { ProblemNotice } from "@/ui/problem-notice";
+import styles from "./attention-explorer.module.css";
+import { HeadControls } from "./head-controls";
+import { HeadTitle } from "./head-title";
+import { RowReadout } from "./row-readout";
+import { TextForm } from "./text-form";
+import { TokenRibbon } from "./token-ribbon";
+import { shapeOf, type HeadChoice } from "./use-attention";
+import { useAttentionView } from "./use-attention-view";
+import { useCell } from "./use-cell";
+
+export function AttentionExplorer({
+  model,
+  text,
+  layer: wantedLayer,
+  head: wantedHead,
+  onText,
+  onHead,
+  onReload,
+}: {
+  model: LoadedModel | undefined;
+  text: string;
+  layer: number;
+  head: HeadChoice;
+  onText: (text: string) => void;
+  onHead: (layer: number, head: HeadChoice) => void;
+  /** Brings the model into memory again, when it was let go of. */
+  onReload: () => void;
+}) {
+  const { layers, heads } = model ? shapeOf(model) : { layers: 0, heads: 0 };
+  const layer = clamp(wantedLayer, layers);
+  const head = wantedHead === "mean" ? wantedHead : clamp(wantedHead, heads);
+  const view = useAttentionView(model, { text, layer, head });
+  const cell = useCell(view.picture?.tokens ?? 0);
+  const chosen = useMemo<HeadPlace[]>(
+    () =>
+      head === "mean"
+        ? Array.from({ length: heads }, (_, index) => ({ layer, head: index }))
+        : [{ layer, head }],
+    [layer, head, heads],
+  );
+
+  const onKey = (key: string): boolean => {
+    if (key === "Escape") {
+      cell.release();
+      return cell.locked;
+    }
+    const next = neighbour({ layer, head: head === "mean" ? 0 : head }, key, { layers, heads });
+    if (next !== null) onHead(next.layer, next.head);
+    return next !== null;
+  };
+  // The last token has the whole text before it, so its row says most when nothing is pointed at.
+  const last = (view.exact?.matrix.tokens ?? 0) - 1;
+  const readCell =
+    cell.cell !== null && cell.cell.query <= last ? cell.cell : { query: last, key: last };
+
+  return (
+    <>
+      <div className={styles["question"]}>
+        <TextForm key={text} text={text} busy={view.busy && !view.picture} onSend={onText} />
+        <TokenRibbon
+          tokens={view.tokens}
+          cell={cell.cell}
+          onHover={cell.hover}
+          onPick={cell.pick}
+        />
+        {view.tooLong && (
+          <p className={styles["warning"]} role="alert" data-testid="text-too-long">
+            This text has {view.tokens.length} tokens; this model reads at most {view.context}. Take
+            a shorter text.
+          </p>
+        )}
+        {view.error !== null && (
+          <ProblemNotice
+            problem={asProblem(view.error)}
+            action={
+              <Button
+                onClick={() => {
+                  onReload();
+                  view.retry();
+                }}
+              >
+                Try again
+              </Button>
+            }
+          />
+        )}
+      </div>
+      <Panel
+        title="Heads"
+        controls={<span>rows are layers, columns are heads</span>}
+        className={styles["heads"] ?? ""}
+      >
+        <HeadGrid
+          layers={layers}
+          heads={heads}
+          matrixOf={view.matrixOf}
+          chosen={chosen}
+          dimmed={view.overviewIsOld}
+          onChoose={(place) => onHead(place.layer, place.head)}
+          onKey={onKey}
+        />
+      </Panel>
+      <Panel
+        title={
+          <HeadTitle
+            layer={layer}
+            head={head}
+            matrix={view.exact?.matrix}
+            pending={view.exactIsOld}
+          />
+        }
+        controls={
+          <HeadControls layers={layers} heads={heads} layer={layer} head={head} onHead={onHead} />
+        }
+        className={styles["map"] ?? ""}
+      >
+        <div className={styles["key"]}>
+          <span>query ↓ looks at key →</span>
+          <WeightLegend />
+        </div>
+        {view.picture ? (
+          <TokenMap
+            matrix={view.picture}
+            labels={view.labels}
+            cell={cell.cell}
+            locked={cell.locked}
+            dimmed={view.pictureIsOld}
+            summary={summaryOf(layer, head, view.labels)}
+            onHover={cell.hover}
+            onPick={cell.pick}
+            onKey={onKey}
+          />
+        ) : (
+          <div className={styles["waiting"]}>{view.busy ? "computing…" : ""}</div>
+        )}
+        {view.exact && (
+          <RowReadout
+            matrix={view.exact.matrix}
+            labels={view.exact.labels}
+            cell={readCell}
+            locked={cell.locked}
+            pending={view.exactIsOld}
+          />
+        )}
+      </Panel>
+    </>
+  );
+}
+
+function clamp(value: number, count: number): number {
+  return Math.max(0, Math.min(count - 1, value));
+}
+
+function summaryOf(layer: number, head: HeadChoice, labels: readonly string[]): string {
+  const who =
+    head === "mean" ? `Mean attention of layer ${layer}` : `Attention of head ${layer}.${head}`;
+  return `${who} over ${labels.length} tokens, queries down, keys across. Arrow keys choose another head; the strongest weights of the chosen row are listed below.`;
+}

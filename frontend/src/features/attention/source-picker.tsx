@@ -1,0 +1,112 @@
+// Chooses whose weights to look into, and says which step they are from.
+import type { ReactNode } from "react";
+import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
+import type { LoadedModel } from "@/gen/lab/v1/model_pb";
+import type { Run } from "@/gen/lab/v1/run_pb";
+import { formatCount } from "@/lib/format";
+import { Button } from "@/ui/button";
+import { Select } from "@/ui/select";
+import { Tooltip } from "@/ui/tooltip";
+import { idOf, type ModelSource } from "./model-source";
+import styles from "./source-picker.module.css";
+
+const NEWEST = "";
+
+export function SourcePicker({
+  runs,
+  run,
+  checkpoints,
+  checkpoint,
+  source,
+  model,
+  looking,
+  follow,
+  onRun,
+  onCheckpoint,
+  onLookAgain,
+  onFollow,
+  state,
+}: {
+  runs: readonly Run[];
+  run: Run;
+  /** Of this run, newest first. */
+  checkpoints: readonly Checkpoint[];
+  checkpoint: string | null;
+  source: ModelSource;
+  model: LoadedModel | undefined;
+  looking: boolean;
+  follow: boolean;
+  onRun: (id: string) => void;
+  onCheckpoint: (id: string | null) => void;
+  onLookAgain: () => void;
+  onFollow: (follow: boolean) => void;
+  /** The state badge of the run. */
+  state: ReactNode;
+}) {
+  const live = source.kind === "live";
+  return (
+    <div className={styles["bar"]}>
+      <label className={styles["choice"]}>
+        <span>run</span>
+        <Select
+          value={idOf(run.name)}
+          onChange={(event) => onRun(event.target.value)}
+          options={runs.map((one) => ({
+            value: idOf(one.name),
+            label: one.displayName || idOf(one.name),
+          }))}
+          data-testid="inside-run"
+        />
+      </label>
+      {state}
+      <label className={styles["choice"]}>
+        <span>weights</span>
+        <Select
+          value={checkpoint ?? NEWEST}
+          onChange={(event) => onCheckpoint(event.target.value || null)}
+          options={[
+            { value: NEWEST, label: newestLabel(source, checkpoint) },
+            ...checkpoints.map((one) => ({
+              value: idOf(one.name),
+              label: `checkpoint at step ${formatCount(one.step)}`,
+            })),
+          ]}
+          data-testid="inside-checkpoint"
+        />
+      </label>
+      <span className={styles["step"]} aria-live="polite">
+        {model === undefined ? (
+          <span className={styles["quiet"]}>{looking ? "taking the weights…" : "no weights"}</span>
+        ) : (
+          <>
+            weights from{" "}
+            <strong data-testid="inside-step" data-step={model.step}>
+              step {formatCount(model.step)}
+            </strong>
+          </>
+        )}
+      </span>
+      {live && (
+        <span className={styles["live"]}>
+          <Button busy={looking} onClick={onLookAgain} data-testid="look-again">
+            Look again
+          </Button>
+          <Tooltip text="Takes the run's weights anew every five seconds. Training waits for a moment each time.">
+            <Button
+              aria-pressed={follow}
+              onClick={() => onFollow(!follow)}
+              data-testid="inside-follow"
+            >
+              Follow
+            </Button>
+          </Tooltip>
+        </span>
+      )}
+    </div>
+  );
+}
+
+function newestLabel(source: ModelSource, checkpoint: string | null): string {
+  if (checkpoint !== null || source.kind === "live") return "newest of the run";
+  return source.kind === "checkpoint" ? "newest checkpoint" : "last look while it ran";
+}
