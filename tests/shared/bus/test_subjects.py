@@ -1,0 +1,44 @@
+"""Subjects and streams: one table, no holes, no overlaps."""
+
+import pytest
+
+from lab.bus import subjects
+from lab.bus.streams import RUNS, STEPS, STREAMS, stream_of
+from lab.errors import InvalidArgument
+from lab.v1.event_pb2 import Event, ServiceBeat, StepMeasured
+
+
+def test_every_fact_has_exactly_one_topic() -> None:
+    facts = [field.name for field in Event.DESCRIPTOR.oneofs_by_name["fact"].fields]
+    assert sorted(subjects.TOPICS) == sorted(facts)
+
+
+def test_every_topic_but_the_beat_is_kept_by_one_stream() -> None:
+    kept = [subject for stream in STREAMS for subject in stream.subjects or []]
+    assert len(kept) == len(set(kept))
+    assert {subjects.topic(name) for name in subjects.TOPICS.values()} - set(kept) == {
+        "lab.v1.beat.*"
+    }
+
+
+def test_subjects_have_four_tokens_with_the_run_last() -> None:
+    event = Event(run="runs/nano-7f3k", step_measured=StepMeasured(step=3))
+    assert subjects.subject_of(event) == "lab.v1.step.nano-7f3k"
+    assert subjects.who("lab.v1.step.nano-7f3k") == "nano-7f3k"
+    assert stream_of("lab.v1.step.nano-7f3k") == STEPS
+    assert stream_of("lab.v1.run.nano-7f3k") == RUNS
+
+
+def test_beats_go_by_the_service_and_are_kept_nowhere() -> None:
+    event = Event(service_beat=ServiceBeat(service="trainer"))
+    assert subjects.subject_of(event) == "lab.v1.beat.trainer"
+    assert stream_of("lab.v1.beat.trainer") is None
+
+
+def test_a_run_that_would_break_out_of_its_token_has_no_subject() -> None:
+    with pytest.raises(InvalidArgument):
+        subjects.subject_of(Event(run="runs/a.>", step_measured=StepMeasured()))
+    with pytest.raises(ValueError, match="without a fact"):
+        subjects.subject_of(Event(run="runs/a"))
+    with pytest.raises(ValueError, match="no topic"):
+        subjects.topic("steps")

@@ -1,0 +1,25 @@
+"""Waiting for a condition with a deadline; tests never sleep for a guessed time."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def until(
+    condition: Callable[[], T | Awaitable[T]], *, secs: float = 10.0, what: str = ""
+) -> T:
+    """The first true answer of `condition`; fails after `secs`."""
+    deadline = time.monotonic() + secs
+    while True:
+        answer: Any = condition()
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if answer:
+            return answer  # type: ignore[no-any-return]
+        if time.monotonic() > deadline:
+            raise AssertionError(f"did not happen within {secs} s: {what or condition}")
+        await asyncio.sleep(0.01)
