@@ -1,0 +1,32 @@
+// What else the model could have written at one place, with its probabilities before temperature and top-k.
+import type { GenerateResponse } from "@/gen/lab/v1/inference_service_pb";
+import { visibleToken } from "@/lib/token-text";
+import { rankedAlternatives } from "./ranked-alternatives";
+import styles from "./alternatives.module.css";
+
+export function Alternatives({ step }: { step: GenerateResponse | undefined }) {
+  if (step === undefined) {
+    return (
+      <p className={styles["hint"]}>Click a token to see what else the model held likely there.</p>
+    );
+  }
+  return (
+    <ol className={styles["list"]} data-testid="alternatives" aria-label="Likeliest tokens here">
+      {rankedAlternatives(step).map((one) => (
+        <li key={one.id} className={one.drawn ? styles["drawn"] : undefined}>
+          <code title={`token ${one.id}`}>{visibleToken(one.text)}</code>
+          <span className={styles["track"]}>
+            <span className={styles["bar"]} style={{ width: `${one.probability * 100}%` }} />
+          </span>
+          <span>{formatPercent(one.probability)}</span>
+          <span className={styles["mark"]}>{one.drawn ? "drawn" : ""}</span>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function formatPercent(probability: number): string {
+  const percent = probability * 100;
+  return percent > 0 && percent < 0.01 ? "<0.01 %" : `${percent.toFixed(percent < 1 ? 2 : 1)} %`;
+}
