@@ -12,7 +12,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+
+from google.protobuf import descriptor_pb2
+from google.protobuf.message import Message
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON_OUT = Path("shared/lab/v1")
@@ -42,6 +46,37 @@ def generate_python(out: Path) -> None:
     (out / PYTHON_OUT / "__init__.py").write_text(
         '"""Generated from proto/lab/v1 by proto/generate.py."""\n'
     )
+
+
+def generate_comments(out: Path) -> None:
+    """The comments of the contract by full name; the gateway's OpenAPI document quotes them."""
+    protos = sorted((ROOT / "proto/lab/v1").glob("*.proto"))
+    described = out / "described.binpb"
+    command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT / 'proto'}"]
+    command += ["--include_source_info", f"--descriptor_set_out={described}", *map(str, protos)]
+    subprocess.run(command, check=True)
+    files = descriptor_pb2.FileDescriptorSet.FromString(described.read_bytes()).file
+    described.unlink()
+    comments: dict[str, str] = {}
+    for file in files:
+        for location in file.source_code_info.location:
+            name = _full_name(file, location.path)
+            if name and location.leading_comments:
+                comments[name] = " ".join(location.leading_comments.split())
+    text = json.dumps(comments, indent=0, sort_keys=True, ensure_ascii=False)
+    (out / PYTHON_OUT / "comments.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _full_name(file: descriptor_pb2.FileDescriptorProto, path: Sequence[int]) -> str:
+    """What a source location is about, or nothing when it has no name of its own."""
+    part: Message = file
+    names = [file.package]
+    for number, index in zip(path[::2], path[1::2], strict=False):
+        part = getattr(part, part.DESCRIPTOR.fields_by_number[number].name)[index]
+        if not hasattr(part, "name"):
+            return ""
+        names.append(part.name)
+    return ".".join(names) if len(path) >= 2 and len(path) % 2 == 0 else ""
 
 
 def generate_typescript(out: Path) -> None:
@@ -90,6 +125,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary)
         generate_python(out)
+        generate_comments(out)
         generate_typescript(out)
         changed = [
             f"{part}/{name}"

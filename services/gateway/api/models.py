@@ -1,0 +1,66 @@
+"""Models in memory, and questions about their inside."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from lab.names import model_name
+from lab.v1 import analysis_service_pb2 as analysis
+from lab.v1 import inference_service_pb2 as inference
+from services.gateway.api.paths import ModelId
+from services.gateway.api.protojson import Body, documented, respond
+from services.gateway.upstream import Upstream, ask
+
+LOAD_DEADLINE_SECS = 120.0  # fetch, verify and build a model of 500 MB of weights
+ATTENTION_DEADLINE_SECS = 15.0
+
+LoadBody = Annotated[inference.LoadModelRequest, Depends(Body(inference.LoadModelRequest))]
+TokenizeBody = Annotated[inference.TokenizeRequest, Depends(Body(inference.TokenizeRequest))]
+AttentionBody = Annotated[
+    analysis.GetAttentionRequest, Depends(Body(analysis.GetAttentionRequest, without=("model",)))
+]
+
+
+def router(upstream: Upstream) -> APIRouter:
+    routes = APIRouter(prefix="/api/models", tags=["models"])
+
+    @routes.get("", **documented(inference.ListModelsResponse))
+    async def list_models(request: Request) -> Response:
+        """The models in memory, most recently used first."""
+        models = await ask(upstream.inference.ListModels, inference.ListModelsRequest())
+        return respond(request, models)
+
+    @routes.post(
+        ":load", **documented(inference.LoadModelResponse, body=inference.LoadModelRequest)
+    )
+    async def load_model(request: Request, body: LoadBody) -> Response:
+        """Fetches a checkpoint or a peek, verifies it and keeps the model in memory."""
+        loaded = await ask(upstream.inference.LoadModel, body, timeout_secs=LOAD_DEADLINE_SECS)
+        return respond(request, loaded)
+
+    @routes.post(
+        ":tokenize", **documented(inference.TokenizeResponse, body=inference.TokenizeRequest)
+    )
+    async def tokenize(request: Request, body: TokenizeBody) -> Response:
+        """How a text splits into tokens."""
+        return respond(request, await ask(upstream.inference.Tokenize, body))
+
+    @routes.delete("/{model:id}", **documented(inference.UnloadModelResponse))
+    async def unload_model(request: Request, model: ModelId) -> Response:
+        """Lets go of a model."""
+        one = inference.UnloadModelRequest(name=model_name(model))
+        return respond(request, await ask(upstream.inference.UnloadModel, one))
+
+    @routes.post(
+        "/{model:id}:attention",
+        **documented(
+            analysis.GetAttentionResponse, body=analysis.GetAttentionRequest, without=("model",)
+        ),
+    )
+    async def get_attention(request: Request, model: ModelId, body: AttentionBody) -> Response:
+        """What each token attends to. Ask for `application/x-protobuf` to get plain bytes."""
+        body.model = model_name(model)
+        maps = await ask(upstream.analysis.GetAttention, body, timeout_secs=ATTENTION_DEADLINE_SECS)
+        return respond(request, maps)
+
+    return routes

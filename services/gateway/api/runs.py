@@ -1,0 +1,204 @@
+"""Runs: create, look at, command. Every route hands one message to the trainer."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from google.protobuf.message import Message
+
+from lab.errors import InvalidArgument
+from lab.names import run_name
+from lab.v1 import trainer_service_pb2 as trainer
+from services.gateway.api.paths import (
+    MAX_UINT32,
+    IdempotencyKey,
+    PageSize,
+    PageToken,
+    RunId,
+    StepQuery,
+)
+from services.gateway.api.protojson import Body, documented, respond
+from services.gateway.upstream import Upstream, ask
+
+# A checkpoint or a peek is answered when its last byte is safe.
+SAVE_DEADLINE_SECS = 120.0
+# Creating a run may fetch and tokenise its corpus, to turn epochs into steps.
+CREATE_DEADLINE_SECS = 60.0
+MAX_POINTS = 20_000
+MAX_FACTS = 10_000
+
+CreateBody = Annotated[trainer.CreateRunRequest, Depends(Body(trainer.CreateRunRequest))]
+UpdateBody = Annotated[
+    trainer.UpdateRunRequest, Depends(Body(trainer.UpdateRunRequest, without=("name",)))
+]
+
+
+@dataclass(frozen=True)
+class _Verb:
+    """`POST /api/runs/{run}:word` is one call of the trainer with the run's name filled in."""
+
+    word: str
+    rpc: str
+    request: type[Message]
+    answer: type[Message]
+    says: str
+    timeout_secs: float | None = None
+
+
+_VERBS = (
+    _Verb(
+        "pause",
+        "PauseRun",
+        trainer.PauseRunRequest,
+        trainer.PauseRunResponse,
+        "Halts at the next step boundary.",
+    ),
+    _Verb(
+        "resume",
+        "ResumeRun",
+        trainer.ResumeRunRequest,
+        trainer.ResumeRunResponse,
+        "Goes on from a pause, or from the last checkpoint.",
+    ),
+    _Verb(
+        "advance",
+        "AdvanceRun",
+        trainer.AdvanceRunRequest,
+        trainer.AdvanceRunResponse,
+        "While paused: makes a few steps and pauses again.",
+    ),
+    _Verb(
+        "stop",
+        "StopRun",
+        trainer.StopRunRequest,
+        trainer.StopRunResponse,
+        "Ends at the next step boundary, with or without a checkpoint.",
+    ),
+    _Verb(
+        "snapshot",
+        "SnapshotRun",
+        trainer.SnapshotRunRequest,
+        trainer.SnapshotRunResponse,
+        "Writes a checkpoint now; answers when it is whole.",
+        SAVE_DEADLINE_SECS,
+    ),
+    _Verb(
+        "peek",
+        "PeekRun",
+        trainer.PeekRunRequest,
+        trainer.PeekRunResponse,
+        "Makes the weights of this moment loadable without writing a checkpoint.",
+        SAVE_DEADLINE_SECS,
+    ),
+)
+
+
+def router(upstream: Upstream) -> APIRouter:
+    routes = APIRouter(prefix="/api/runs", tags=["runs"])
+    _add_resource(routes, upstream)
+    for verb in _VERBS:
+        _add_verb(routes, upstream, verb)
+    _add_history(routes, upstream)
+    return routes
+
+
+def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
+    stub = upstream.trainer
+
+    @routes.get("", **documented(trainer.ListRunsResponse))
+    async def list_runs(
+        request: Request, page_size: PageSize = 0, page_token: PageToken = ""
+    ) -> Response:
+        """All runs, newest first."""
+        page = trainer.ListRunsRequest(page_size=page_size, page_token=page_token)
+        return respond(request, await ask(stub.ListRuns, page))
+
+    @routes.post("", **documented(trainer.CreateRunResponse, body=trainer.CreateRunRequest))
+    async def create_run(
+        request: Request, body: CreateBody, idempotency_key: IdempotencyKey = None
+    ) -> Response:
+        """Resolves and freezes the spec and queues the run; `validateOnly` only checks."""
+        if idempotency_key:
+            if body.request_id and body.request_id != idempotency_key:
+                raise InvalidArgument.field(
+                    "request_id", "differs from the header Idempotency-Key; send one of them"
+                )
+            body.request_id = idempotency_key
+        created = await ask(stub.CreateRun, body, timeout_secs=CREATE_DEADLINE_SECS)
+        return respond(request, created)
+
+    @routes.get("/{run:id}", **documented(trainer.GetRunResponse))
+    async def get_run(request: Request, run: RunId) -> Response:
+        """One run."""
+        return respond(request, await ask(stub.GetRun, trainer.GetRunRequest(name=run_name(run))))
+
+    @routes.patch(
+        "/{run:id}",
+        **documented(trainer.UpdateRunResponse, body=trainer.UpdateRunRequest, without=("name",)),
+    )
+    async def update_run(request: Request, run: RunId, body: UpdateBody) -> Response:
+        """Changes the display name or the notes; a field that is not given stays."""
+        body.name = run_name(run)
+        return respond(request, await ask(stub.UpdateRun, body))
+
+    @routes.delete("/{run:id}", **documented(trainer.DeleteRunResponse))
+    async def delete_run(request: Request, run: RunId) -> Response:
+        """Removes a run at rest, its history and its peek. Checkpoints stay."""
+        return respond(
+            request, await ask(stub.DeleteRun, trainer.DeleteRunRequest(name=run_name(run)))
+        )
+
+
+def _add_verb(routes: APIRouter, upstream: Upstream, verb: _Verb) -> None:
+    read = Body(verb.request, without=("name",))
+
+    @routes.post(
+        f"/{{run:id}}:{verb.word}",
+        name=f"{verb.word}_run",
+        description=verb.says,
+        **documented(verb.answer, body=verb.request, without=("name",)),
+    )
+    async def command(
+        request: Request, run: RunId, body: Annotated[Any, Depends(read)]
+    ) -> Response:
+        body.name = run_name(run)
+        method = getattr(upstream.trainer, verb.rpc)
+        return respond(request, await ask(method, body, timeout_secs=verb.timeout_secs))
+
+
+def _add_history(routes: APIRouter, upstream: Upstream) -> None:
+    stub = upstream.trainer
+
+    @routes.get("/{run:id}/series", **documented(trainer.QuerySeriesResponse))
+    async def query_series(
+        request: Request,
+        run: RunId,
+        series: Annotated[
+            list[str] | None, Query(max_length=20, description="which metrics; none means all")
+        ] = None,
+        step_from: Annotated[StepQuery, Query(alias="stepFrom", le=MAX_UINT32)] = 0,
+        step_to: Annotated[StepQuery, Query(alias="stepTo", le=MAX_UINT32)] = 0,
+        max_points: Annotated[int, Query(alias="maxPoints", ge=0, le=MAX_POINTS)] = 0,
+    ) -> Response:
+        """Metric history, downsampled with the extremes of every bucket kept."""
+        query = trainer.QuerySeriesRequest(
+            name=run_name(run),
+            series=series,
+            step_from=step_from,
+            step_to=step_to,
+            max_points=max_points,
+        )
+        return respond(request, await ask(stub.QuerySeries, query))
+
+    @routes.get("/{run:id}/facts", **documented(trainer.ListFactsResponse))
+    async def list_facts(
+        request: Request,
+        run: RunId,
+        kinds: Annotated[
+            list[str] | None, Query(max_length=20, description='as in "text_sampled"')
+        ] = None,
+        limit: Annotated[int, Query(ge=0, le=MAX_FACTS)] = 0,
+    ) -> Response:
+        """Facts of given kinds, oldest first."""
+        query = trainer.ListFactsRequest(name=run_name(run), kinds=kinds, limit=limit)
+        return respond(request, await ask(stub.ListFacts, query))

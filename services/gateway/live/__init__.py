@@ -1,0 +1,1 @@
+"""The one WebSocket: channels, snapshots, publications, recovery, back-pressure."""
