@@ -165,6 +165,8 @@ class Bus:
                 self.url,
                 name=self._name,
                 allow_reconnect=False,
+                reconnect_time_wait=0,  # how long to wait between attempts is decided here,
+                max_reconnect_attempts=1,  # so the client may not try on its own
                 connect_timeout=CONNECT_TIMEOUT_SECS,
                 ping_interval=PING_SECS,
                 closed_cb=set_closed,
