@@ -99,10 +99,12 @@ class _StreamIn(grpc.aio.StreamUnaryClientInterceptor):
         request_iterator: AsyncIterable[Any] | Iterable[Any],
     ) -> Any:
         details = _prepared(client_call_details, deadline_secs=None)
+        call = await continuation(details, request_iterator)
         try:
-            return await (await continuation(details, request_iterator))
+            await call
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error, peer=self._peer) from None
+        return call  # not its response: grpc wraps a bare response for unary calls only
 
 
 class _StreamOut(grpc.aio.UnaryStreamClientInterceptor):
