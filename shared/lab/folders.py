@@ -28,3 +28,8 @@ def asset_mirror() -> Path | None:
 def checkout() -> Path:
     """Root of the source tree; only the local cluster and its tests need it."""
     return _CHECKOUT
+
+
+def child_environment(**additions: str) -> dict[str, str]:
+    """This process's environment with `additions` laid over it, for a process it starts."""
+    return {**os.environ, **additions}

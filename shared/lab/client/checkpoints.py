@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from lab.errors import InvalidArgument
 from lab.names import checkpoint_ids, checkpoint_name, run_name
 from lab.v1 import checkpoint_service_pb2 as messages
 from lab.v1.checkpoint_pb2 import Checkpoint
-from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
+
+if TYPE_CHECKING:  # grpc generates these for type checkers only
+    from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
 
 VERIFY_DEADLINE_SECS = 120.0  # every byte is read and hashed
 

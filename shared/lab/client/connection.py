@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from lab.client import addresses as places
 from lab.client.addresses import Addresses
@@ -11,10 +12,16 @@ from lab.client.checkpoints import Checkpoints
 from lab.client.models import Models
 from lab.client.runs import Runs
 from lab.rpc.client import channel
-from lab.v1.analysis_service_pb2_grpc import AnalysisServiceAsyncStub, AnalysisServiceStub
-from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub, CheckpointServiceStub
-from lab.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub, InferenceServiceStub
-from lab.v1.trainer_service_pb2_grpc import TrainerServiceAsyncStub, TrainerServiceStub
+from lab.v1.analysis_service_pb2_grpc import AnalysisServiceStub
+from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
+from lab.v1.inference_service_pb2_grpc import InferenceServiceStub
+from lab.v1.trainer_service_pb2_grpc import TrainerServiceStub
+
+if TYPE_CHECKING:  # grpc generates these for type checkers only
+    from lab.v1.analysis_service_pb2_grpc import AnalysisServiceAsyncStub
+    from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
+    from lab.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
+    from lab.v1.trainer_service_pb2_grpc import TrainerServiceAsyncStub
 
 
 class Lab:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.message import Message
 
@@ -12,12 +12,14 @@ from lab.client.runs import AT_REST, Runs
 from lab.errors import InvalidArgument, NotFound
 from lab.v1 import analysis_service_pb2 as analysis_messages
 from lab.v1 import inference_service_pb2 as messages
-from lab.v1.analysis_service_pb2_grpc import AnalysisServiceAsyncStub
 from lab.v1.inference_service_pb2 import GenerateResponse
-from lab.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
 from lab.v1.model_pb2 import LoadedModel
 from lab.v1.run_pb2 import RunVerb
 from lab.v1.tensor_pb2 import Dtype, Token
+
+if TYPE_CHECKING:  # grpc generates these for type checkers only
+    from lab.v1.analysis_service_pb2_grpc import AnalysisServiceAsyncStub
+    from lab.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
 
 M = TypeVar("M", bound=Message)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 
@@ -18,7 +18,9 @@ from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import Run, RunState
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.series_pb2 import SeriesSet
-from lab.v1.trainer_service_pb2_grpc import TrainerServiceAsyncStub
+
+if TYPE_CHECKING:  # grpc generates these for type checkers only
+    from lab.v1.trainer_service_pb2_grpc import TrainerServiceAsyncStub
 
 # A new run may fetch and tokenise its corpus first; a save writes and syncs all weights.
 SLOW_DEADLINE_SECS = 120.0

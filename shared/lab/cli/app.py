@@ -1,0 +1,75 @@
+"""The `lab` command: what it offers, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+import typer
+
+from lab.cli import assets, attention, checkpoints, cluster, corpora, generate, runs, status
+from lab.cli.output import errors
+from lab.errors import Code, LabError
+
+EXIT_FAILURE = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+# What the user wrote can never be right, or names what is not there.
+_BAD_INPUT = frozenset(
+    (Code.INVALID_ARGUMENT, Code.OUT_OF_RANGE, Code.NOT_FOUND, Code.ALREADY_EXISTS)
+)
+
+# typer brings its own click; its error for "the command line is wrong" has no public name.
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(
+    name="lab",
+    help="Train GPT-2 style models from scratch, watch them learn, look inside.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+# TRAIN
+app.add_typer(runs.app, name="runs")
+app.command("generate")(generate.generate)
+app.command("attention")(attention.attention)
+app.add_typer(corpora.app, name="corpora")
+app.add_typer(assets.app, name="assets")
+app.add_typer(checkpoints.app, name="checkpoints")
+app.command("status")(status.status)
+app.command("up")(cluster.up)
+app.command("down")(cluster.down)
+app.command("ps")(cluster.ps)
+app.command("logs")(cluster.logs)
+
+
+def main() -> None:
+    """Ends the interpreter: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a sign shows "?"
+            stream.reconfigure(errors="replace")
+    try:
+        sys.exit(app(standalone_mode=False))
+    except LabError as error:
+        errors.print(f"lab: {error.message}")
+        sys.exit(EXIT_BAD_INPUT if error.code in _BAD_INPUT else EXIT_FAILURE)
+    except _UsageError as error:
+        errors.print(_usage(error))
+        sys.exit(EXIT_BAD_INPUT)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
+        sys.stderr.close()
+        sys.exit(EXIT_FAILURE)
+
+
+def _usage(error: Any) -> str:
+    """What is wrong in one line, and where to read how it is right; the help if nothing was said."""
+    message = str(error.format_message())
+    if "\n" in message or error.ctx is None:
+        return message
+    return f"lab: {message} See: {error.ctx.command_path} --help"

@@ -1,0 +1,57 @@
+"""`lab generate`: let a model continue a prompt, token by token."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from lab.cli.output import errors
+from lab.client import connect
+from lab.v1.inference_service_pb2 import FinishReason
+
+SOURCE_HELP = (
+    "A run (its weights of this moment, or its newest checkpoint), RUN@STEP, or the full name of "
+    "a checkpoint."
+)
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
+
+
+def generate(
+    source: Source,
+    prompt: Annotated[str, typer.Option(help="What to continue.")],
+    max_tokens: Annotated[int, typer.Option(min=1, max=512, help="New tokens at most.")] = 64,
+    temperature: Annotated[
+        float | None, typer.Option(help="0 takes the likeliest token; default 0.8.")
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option(min=0, help="Draw from the k likeliest; 0 means all.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same text.")] = None,
+) -> None:
+    """Continue a prompt and print the text as it is written."""
+
+    async def work() -> None:
+        async with connect() as lab:
+            model = await lab.models.load(source)
+            errors.print(f"{model.source} at step {model.step:,}", style="dim")
+            sys.stdout.write(prompt)
+            async for response in lab.models.generate(
+                model,
+                prompt,
+                max_tokens=max_tokens,
+                temperature=temperature,
+                top_k=top_k,
+                seed=seed,
+            ):
+                sys.stdout.write(response.text)
+                sys.stdout.flush()
+                if response.finish_reason != FinishReason.FINISH_REASON_UNSPECIFIED:
+                    sys.stdout.write("\n")
+                    errors.print(
+                        f"{response.index} tokens in {response.elapsed_secs:.2f} s", style="dim"
+                    )
+
+    asyncio.run(work())

@@ -1,0 +1,70 @@
+"""Who holds a port, and what a crash of this cluster left running."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+ENDING_SECS = 20.0
+
+
+def is_free(address: str) -> bool:
+    """Whether HOST:PORT can be listened on now."""
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), int(port)))
+        except OSError:
+            return False
+    return True
+
+
+def holder(address: str) -> str:
+    """Who holds the port, as in "pid 4711 (python)"; a guess-free "another process" otherwise."""
+    port = int(address.rpartition(":")[2])
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.Error:  # some systems tell only root
+        return "another process"
+    for connection in connections:
+        here = connection.laddr
+        if connection.status == psutil.CONN_LISTEN and here and here.port == port:
+            if connection.pid is None:
+                return "a process of another user"
+            try:
+                return f"pid {connection.pid} ({psutil.Process(connection.pid).name()})"
+            except psutil.Error:
+                return f"pid {connection.pid}"
+    return "another process"
+
+
+def leftovers(home: Path) -> list[psutil.Process]:
+    """Programs of this very cluster that outlived their supervisord."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+        except psutil.Error:  # not ours, or gone by now
+            continue
+        if "LAB_PROGRAM" in environment and environment.get("LAB_HOME") == str(home):
+            found.append(process)
+    return found
+
+
+def end(processes: Iterable[psutil.Process]) -> None:
+    """Asks them to end, and ends those that do not listen."""
+    waiting = list(processes)
+    for process in waiting:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, deaf = psutil.wait_procs(waiting, timeout=ENDING_SECS)
+    for process in deaf:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(deaf, timeout=ENDING_SECS)

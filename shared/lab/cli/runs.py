@@ -1,0 +1,264 @@
+"""`lab runs`: start runs, steer them, follow them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lab.cli.output import answers, duration, json_of, number, pairs, size, table
+from lab.cli.watch import follow
+from lab.client import connect
+from lab.errors import InvalidArgument
+from lab.spec import parse_spec_yaml, spec_to_yaml
+from lab.v1.run_pb2 import Run, RunState, RunVerb
+from lab.v1.run_spec_pb2 import RunSpec
+
+app = typer.Typer(help="Start, steer and follow runs of a running cluster.", no_args_is_help=True)
+
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print ProtoJSON, as the REST interface.")]
+
+
+@app.command()
+def start(
+    preset: Annotated[str, typer.Option("--config", "--preset", help="nano, small or medium.")],
+    corpus: Annotated[str | None, typer.Option(help="Text to train on.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the text.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Sequences per step.")] = None,
+    save: Annotated[bool | None, typer.Option(help="Write a checkpoint when the run ends.")] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option(help="Sample this prompt; repeatable.")
+    ] = None,
+    yaml: Annotated[Path | None, typer.Option(help="A spec, laid over the preset.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="As in model.layers=4; repeatable.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Id of the run; made up when left out.")] = "",
+    title: Annotated[str, typer.Option(help="What people call it.")] = "",
+    watch: Annotated[bool, typer.Option("--watch", help="Follow it to its end.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start a run."""
+    overrides = _read_spec(yaml) if yaml else None
+
+    async def work() -> Run:
+        async with connect() as lab:
+            run = await lab.runs.create(
+                preset,
+                corpus=corpus,
+                steps=steps,
+                epochs=epochs,
+                learning_rate=lr,
+                batch=batch,
+                save=save,
+                prompts=prompt or (),
+                settings=settings or (),
+                overrides=overrides,
+                run_id=name.removeprefix("runs/"),
+                display_name=title,
+            )
+            if watch:
+                answers.print(run.name)
+                return await follow(lab, run.name)
+            return run
+
+    run = asyncio.run(work())
+    if as_json:
+        json_of(run)
+    elif not watch:
+        answers.print(f"{run.name} {_state(run)}: {run.stats.total_steps:,} steps")
+        answers.print(f"follow it with: lab runs watch {_id(run)}")
+    _fail_if_failed(run if watch else None)
+
+
+@app.command("list")
+def list_runs(as_json: AsJson = False) -> None:
+    """List all runs, newest first."""
+
+    async def work() -> list[Run]:
+        async with connect() as lab:
+            return list(await lab.runs.list())
+
+    runs = asyncio.run(work())
+    if as_json:
+        return json_of(runs)
+    if not runs:
+        return answers.print("no runs yet; start one with: lab runs start --config nano")
+    table(
+        ("run", "state", ">step", ">of", ">loss", ">val loss", ">tok/s", "preset", "corpus"),
+        [
+            (
+                _id(run),
+                _state(run),
+                f"{run.stats.step:,}",
+                f"{run.stats.total_steps:,}",
+                number(run.stats.loss if run.stats.HasField("loss") else None),
+                number(
+                    run.stats.validation_loss if run.stats.HasField("validation_loss") else None
+                ),
+                number(run.stats.tokens_per_sec or None, 0),
+                run.preset,
+                run.spec.data.corpus,
+            )
+            for run in runs
+        ],
+    )
+
+
+@app.command()
+def show(run: RunName, as_json: AsJson = False) -> None:
+    """Show one run and its spec."""
+
+    async def work() -> Run:
+        async with connect() as lab:
+            return await lab.runs.get(run)
+
+    found = asyncio.run(work())
+    if as_json:
+        return json_of(found)
+    stats = found.stats
+    pairs(
+        [
+            ("run", found.name),
+            ("title", found.display_name),
+            ("state", f"{_state(found)} {found.state_reason}".strip()),
+            ("allowed", ", ".join(_verb(verb) for verb in found.allowed_verbs) or "nothing"),
+            ("step", f"{stats.step:,} of {stats.total_steps:,}"),
+            ("tokens", f"{stats.tokens:,}"),
+            ("loss", number(stats.loss if stats.HasField("loss") else None, 4)),
+            (
+                "val loss",
+                number(stats.validation_loss if stats.HasField("validation_loss") else None, 4),
+            ),
+            ("elapsed", duration(stats.elapsed_secs)),
+            ("parameters", f"{stats.parameters:,}"),
+            ("checkpoint", found.latest_checkpoint or "none"),
+        ]
+    )
+    answers.print()
+    answers.print(spec_to_yaml(found.spec).rstrip())
+
+
+@app.command()
+def watch(run: RunName) -> None:
+    """Follow a run to its end, on one line. Ctrl-C stops watching, not the run."""
+
+    async def work() -> Run:
+        async with connect() as lab:
+            return await follow(lab, run)
+
+    _fail_if_failed(asyncio.run(work()))
+
+
+@app.command()
+def pause(run: RunName) -> None:
+    """Halt at the next step boundary."""
+
+    async def work() -> Run:
+        async with connect() as lab:
+            return await lab.runs.pause(run)
+
+    _tell(asyncio.run(work()))
+
+
+@app.command()
+def resume(run: RunName) -> None:
+    """Go on from a pause, or from the last checkpoint."""
+
+    async def work() -> Run:
+        async with connect() as lab:
+            return await lab.runs.resume(run)
+
+    _tell(asyncio.run(work()))
+
+
+@app.command()
+def step(
+    run: RunName, steps: Annotated[int, typer.Argument(min=1, max=10_000, help="How many.")] = 1
+) -> None:
+    """Make a few steps of a paused run and pause again."""
+
+    async def work() -> Run:
+        async with connect() as lab:
+            return await lab.runs.advance(run, steps)
+
+    _tell(asyncio.run(work()))
+
+
+@app.command()
+def stop(
+    run: RunName,
+    save: Annotated[
+        bool | None, typer.Option(help="Write a checkpoint first; else the spec decides.")
+    ] = None,
+) -> None:
+    """End a run at the next step boundary."""
+
+    async def work() -> Run:
+        async with connect() as lab:
+            return await lab.runs.stop(run, save=save)
+
+    _tell(asyncio.run(work()))
+
+
+@app.command("save")
+def save_now(run: RunName) -> None:
+    """Write a checkpoint now."""
+
+    async def work() -> str:
+        async with connect() as lab:
+            checkpoint = await lab.runs.save(run)
+            return f"{checkpoint.name} ({size(checkpoint.size_bytes)})"
+
+    answers.print(asyncio.run(work()))
+
+
+@app.command()
+def delete(
+    run: RunName, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+) -> None:
+    """Remove a run at rest and its history; its checkpoints stay."""
+    if not yes:
+        typer.confirm(f"Delete {run} and its metric history?", abort=True)
+
+    async def work() -> None:
+        async with connect() as lab:
+            await lab.runs.delete(run)
+
+    asyncio.run(work())
+    answers.print(f"deleted {run}")
+
+
+def _read_spec(path: Path) -> RunSpec:
+    try:
+        return parse_spec_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidArgument.field("yaml", f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidArgument.field("yaml", f"{path} is not a UTF-8 text") from error
+
+
+def _fail_if_failed(run: Run | None) -> None:
+    if run and run.state in (RunState.RUN_STATE_FAILED, RunState.RUN_STATE_INTERRUPTED):
+        raise typer.Exit(1)
+
+
+def _tell(run: Run) -> None:
+    answers.print(f"{run.name} {_state(run)} at step {run.stats.step:,}")
+
+
+def _id(run: Run) -> str:
+    return run.name.removeprefix("runs/")
+
+
+def _state(run: Run) -> str:
+    return RunState.Name(run.state).removeprefix("RUN_STATE_").lower()
+
+
+def _verb(verb: RunVerb.ValueType) -> str:
+    return RunVerb.Name(verb).removeprefix("RUN_VERB_").lower()
