@@ -45,6 +45,7 @@ class Blobs:
         try:
             fcntl.flock(self._owned, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            self.close()
             raise Unavailable(
                 "another checkpoint service uses this home folder; stop it or set another home"
             ) from error
