@@ -18,21 +18,15 @@ export function mayReconnect(code: number): boolean {
   return code < 4400 || code > 4499;
 }
 
+const REASONS = new Map<number, string>([
+  [CloseCode.SHUTDOWN, "the gateway is restarting"],
+  [CloseCode.SLOW, "this tab read too slowly"],
+  [CloseCode.BAD_FRAME, "the gateway could not read what this page sent; reload the page"],
+  [CloseCode.PROTOCOL_MISMATCH, "the lab was updated; reload the page"],
+  [CloseCode.TOO_MANY, "too much was asked for from this tab; close other tabs and reload"],
+]);
+
 /** What a close means, for people. */
 export function closeReason(code: number, reason: string): string {
-  if (reason !== "") return reason;
-  switch (code as CloseCode) {
-    case CloseCode.SHUTDOWN:
-      return "the gateway is restarting";
-    case CloseCode.SLOW:
-      return "this tab read too slowly";
-    case CloseCode.BAD_FRAME:
-      return "the gateway could not read what this page sent; reload the page";
-    case CloseCode.PROTOCOL_MISMATCH:
-      return "the lab was updated; reload the page";
-    case CloseCode.TOO_MANY:
-      return "too many subscriptions or messages from this tab; close other tabs and reload";
-    default:
-      return "the connection was lost";
-  }
+  return reason || (REASONS.get(code) ?? "the connection was lost");
 }

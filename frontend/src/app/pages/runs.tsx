@@ -1,3 +1,59 @@
+// All runs.
+import { useState } from "react";
+import { useNavigate } from "react-router";
+import { runList } from "@/features/runs/run-list";
+import { RunsTable } from "@/features/runs/runs-table";
+import { formatCount } from "@/lib/format";
+import { useChannel } from "@/live/use-channel";
+import { Button } from "@/ui/button";
+import { EmptyState } from "@/ui/empty-state";
+import { Panel } from "@/ui/panel";
+import { ProblemNotice } from "@/ui/problem-notice";
+import { TextInput } from "@/ui/text-input";
+import styles from "./runs.module.css";
+
 export function RunsPage() {
-  return <h1>Runs</h1>;
+  const { state: runs, problem } = useChannel("runs", runList);
+  const [filter, setFilter] = useState("");
+  const navigate = useNavigate();
+  const newRun = (
+    <Button kind="primary" onClick={() => void navigate("/runs/new")} data-testid="new-run">
+      New run
+    </Button>
+  );
+  return (
+    <div className={styles["page"]}>
+      <h1 className="visually-hidden">Runs</h1>
+      {problem && <ProblemNotice problem={problem} />}
+      <Panel
+        flush
+        title={runs === undefined ? "Runs" : `Runs (${formatCount(runs.length)})`}
+        controls={
+          <>
+            <TextInput
+              className={styles["filter"]}
+              type="search"
+              placeholder="Filter by name, state, preset, corpus"
+              aria-label="Filter runs"
+              data-testid="runs-filter"
+              value={filter}
+              onChange={(event) => setFilter(event.target.value)}
+            />
+            {newRun}
+          </>
+        }
+      >
+        {runs === undefined ? (
+          <EmptyState title="Waiting for the list of runs" />
+        ) : runs.length === 0 ? (
+          <EmptyState title="No run yet" action={newRun}>
+            A nano run on Tiny Shakespeare starts within seconds and learns while you watch. Choose
+            a preset, press start, and the loss curve appears here.
+          </EmptyState>
+        ) : (
+          <RunsTable runs={runs} filter={filter} />
+        )}
+      </Panel>
+    </div>
+  );
 }

@@ -1,0 +1,52 @@
+// The values at the cursor, the same x in every linked chart.
+import { useSyncExternalStore } from "react";
+import { nearestIndex } from "./columns";
+import styles from "./line-chart.module.css";
+import type { ChartOptions, ChartPainter } from "./painter";
+
+const WIDTH_PX = 168;
+
+export function ChartTooltip({
+  painter,
+  options,
+}: {
+  painter: ChartPainter;
+  options: ChartOptions;
+}) {
+  const { cursor } = useSyncExternalStore(painter.window.subscribe, painter.window.get);
+  if (cursor === null || cursor < painter.shown[0] || cursor > painter.shown[1]) return null;
+  const rows = painter.lines().flatMap((line) => {
+    const i = nearestIndex(line.columns, cursor);
+    if (i < 0) return [];
+    const y = line.columns.y[i] ?? NaN;
+    const x = line.columns.x[i] ?? NaN;
+    return [{ name: line.name, color: line.color, mark: line.mark, x, y }];
+  });
+  const first = rows[0];
+  if (!first) return null;
+  const px = painter.x(cursor);
+  const { left, right } = painter.box;
+  const flip = px + WIDTH_PX + 16 > right;
+  return (
+    <div
+      className={styles["tooltip"]}
+      data-testid="chart-tooltip"
+      style={{
+        width: WIDTH_PX,
+        transform: `translateX(${Math.max(left, flip ? px - WIDTH_PX - 12 : px + 12)}px)`,
+      }}
+    >
+      <div className={styles["where"]}>{options.formatX(first.x)}</div>
+      {rows.map((row) => (
+        <div key={row.name} className={styles["row"]}>
+          <span
+            className={styles["swatch"]}
+            style={{ background: `var(${row.color})`, opacity: row.mark === "faint" ? 0.5 : 1 }}
+          />
+          <span className={styles["name"]}>{row.name}</span>
+          <span>{options.formatY(row.y)}</span>
+        </div>
+      ))}
+    </div>
+  );
+}

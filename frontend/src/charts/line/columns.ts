@@ -1,0 +1,28 @@
+// Points as two number columns, x rising. What every line of a chart is made of, and how places in it are found.
+export interface Columns {
+  readonly x: Float64Array;
+  readonly y: Float64Array;
+  /** Points in use; the arrays may be longer. */
+  readonly length: number;
+}
+
+/** Index of the first point with x at or after `at`; the length when there is none. */
+export function lowerBound({ x, length }: Columns, at: number): number {
+  let low = 0;
+  let high = length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((x[middle] ?? 0) < at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Index of the point nearest to `at`; -1 when there are no points. */
+export function nearestIndex(columns: Columns, at: number): number {
+  if (columns.length === 0) return -1;
+  const after = Math.min(lowerBound(columns, at), columns.length - 1);
+  const before = Math.max(0, after - 1);
+  const { x } = columns;
+  return Math.abs((x[before] ?? 0) - at) <= Math.abs((x[after] ?? 0) - at) ? before : after;
+}

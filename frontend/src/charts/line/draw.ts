@@ -1,0 +1,207 @@
+// Puts a line chart on a canvas: grid, axes, reference lines, lines, marks, cursor, selection.
+import { cssColor } from "@/lib/colors";
+import type { Columns } from "./columns";
+import { lowerBound, nearestIndex } from "./columns";
+import { oddValues, traceLine, yTicks, type Box, type Scale } from "./geometry";
+import type { Stretch } from "./window";
+
+export interface Line {
+  name: string;
+  color: `--${string}`;
+  /** Faint for raw values, bold for what is to be read, points for rare measurements. */
+  mark: "faint" | "bold" | "points";
+  columns: Columns;
+}
+
+export interface Reference {
+  name: string;
+  y: number;
+}
+
+export interface Scene {
+  width: number;
+  height: number;
+  box: Box;
+  x: Scale;
+  y: Scale;
+  shown: Stretch;
+  logY: boolean;
+  lines: readonly Line[];
+  references: readonly Reference[];
+  cursor: number | null;
+  /** Pixels between which a zoom is being dragged. */
+  selection: Stretch | null;
+  formatX: (x: number) => string;
+  formatY: (y: number) => string;
+  /** Ticks are made round in y times this, as in bytes shown as MiB. */
+  tickFactor: number;
+}
+
+const FONT = "11px system-ui, sans-serif";
+const PIXELS_PER_X_TICK = 90;
+const PIXELS_PER_Y_TICK = 34;
+
+export function drawScene(context: CanvasRenderingContext2D, scene: Scene): void {
+  const { width, height, box } = scene;
+  context.clearRect(0, 0, width, height);
+  context.font = FONT;
+  context.lineWidth = 1;
+  drawAxes(context, scene);
+  context.save();
+  context.beginPath();
+  context.rect(box.left, box.top - 2, box.right - box.left, box.bottom - box.top + 4);
+  context.clip();
+  drawReferences(context, scene);
+  for (const line of scene.lines) drawLine(context, scene, line);
+  for (const line of scene.lines) if (line.mark !== "bold") drawOdd(context, scene, line);
+  drawCursor(context, scene);
+  if (scene.selection) {
+    const [from, to] = scene.selection;
+    context.globalAlpha = 0.15;
+    context.fillStyle = cssColor("--accent");
+    context.fillRect(Math.min(from, to), box.top, Math.abs(to - from), box.bottom - box.top);
+    context.globalAlpha = 1;
+  }
+  context.restore();
+}
+
+function drawAxes(context: CanvasRenderingContext2D, scene: Scene): void {
+  const { box, x, y } = scene;
+  const crisp = (at: number) => Math.round(at) + 0.5;
+  const factor = scene.tickFactor;
+  const rows = Math.max(2, Math.floor((box.bottom - box.top) / PIXELS_PER_Y_TICK));
+  const domain = y.domain().map((value) => value * factor);
+  const ticksY = yTicks(y.copy().domain(domain), scene.logY, rows).map((tick) => tick / factor);
+  context.strokeStyle = cssColor("--grid");
+  context.fillStyle = cssColor("--muted");
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  for (const tick of ticksY) {
+    const py = crisp(y(tick));
+    context.beginPath();
+    context.moveTo(box.left, py);
+    context.lineTo(box.right, py);
+    context.stroke();
+    context.fillText(scene.formatY(tick), box.left - 6, py);
+  }
+  context.textAlign = "center";
+  context.textBaseline = "top";
+  const columns = Math.max(2, Math.floor((box.right - box.left) / PIXELS_PER_X_TICK));
+  for (const tick of x.ticks(columns)) {
+    const px = crisp(x(tick));
+    if (px > box.right + 1) continue;
+    context.beginPath();
+    context.moveTo(px, box.bottom);
+    context.lineTo(px, box.bottom + 4);
+    context.stroke();
+    const text = scene.formatX(tick);
+    const half = context.measureText(text).width / 2;
+    context.fillText(text, Math.min(px, scene.width - half - 1), box.bottom + 6);
+  }
+  context.strokeStyle = cssColor("--ink-4");
+  context.beginPath();
+  context.moveTo(box.left, crisp(box.bottom));
+  context.lineTo(box.right, crisp(box.bottom));
+  context.stroke();
+}
+
+function drawReferences(context: CanvasRenderingContext2D, scene: Scene): void {
+  const { box, y } = scene;
+  for (const reference of scene.references) {
+    const py = Math.round(y(reference.y)) + 0.5;
+    if (!(py > box.top && py < box.bottom)) continue;
+    context.strokeStyle = cssColor("--reference");
+    context.setLineDash([4, 4]);
+    context.beginPath();
+    context.moveTo(box.left, py);
+    context.lineTo(box.right, py);
+    context.stroke();
+    context.setLineDash([]);
+    context.fillStyle = cssColor("--muted");
+    context.textAlign = "right";
+    context.textBaseline = "bottom";
+    context.fillText(reference.name, box.right - 4, py - 2);
+  }
+}
+
+function drawLine(context: CanvasRenderingContext2D, scene: Scene, line: Line): void {
+  const { x, y, shown, logY } = scene;
+  context.strokeStyle = context.fillStyle = cssColor(line.color);
+  if (line.mark === "points") {
+    drawPoints(context, scene, line);
+    return;
+  }
+  context.globalAlpha = line.mark === "faint" ? 0.35 : 1;
+  context.lineWidth = line.mark === "faint" ? 1 : 1.75;
+  context.lineJoin = context.lineCap = "round";
+  context.beginPath();
+  traceLine(line.columns, shown, x, y, logY, context);
+  context.stroke();
+  context.globalAlpha = 1;
+  context.lineWidth = 1;
+}
+
+function drawPoints(context: CanvasRenderingContext2D, scene: Scene, line: Line): void {
+  const { x, y, shown, logY } = scene;
+  const { columns } = line;
+  context.lineWidth = 1;
+  context.globalAlpha = 0.5;
+  context.beginPath();
+  traceLine(columns, shown, x, y, logY, context);
+  context.stroke();
+  context.globalAlpha = 1;
+  const begin = Math.max(0, lowerBound(columns, shown[0]));
+  for (let i = begin; i < columns.length && (columns.x[i] ?? Infinity) <= shown[1]; i += 1) {
+    const value = columns.y[i] ?? NaN;
+    if (!Number.isFinite(value) || (logY && value <= 0)) continue;
+    drawDiamond(context, x(columns.x[i] ?? 0), y(value), 4);
+  }
+}
+
+function drawDiamond(context: CanvasRenderingContext2D, px: number, py: number, r: number): void {
+  context.beginPath();
+  context.moveTo(px, py - r);
+  context.lineTo(px + r, py);
+  context.lineTo(px, py + r);
+  context.lineTo(px - r, py);
+  context.closePath();
+  context.fill();
+}
+
+// Letters rather than shapes alone: they say what happened at that step.
+const ODD_SIGNS = { NaN: "✕", "+Inf": "▲", "-Inf": "▼", "not above 0": "○" } as const;
+
+function drawOdd(context: CanvasRenderingContext2D, scene: Scene, line: Line): void {
+  const { box } = scene;
+  context.fillStyle = cssColor("--failed");
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (const odd of oddValues(line.columns, scene.shown, scene.x, scene.logY)) {
+    context.fillText(
+      ODD_SIGNS[odd.kind],
+      odd.px,
+      odd.kind === "+Inf" ? box.top + 5 : box.bottom - 6,
+    );
+  }
+}
+
+function drawCursor(context: CanvasRenderingContext2D, scene: Scene): void {
+  const { box, cursor, x, y } = scene;
+  if (cursor === null || cursor < scene.shown[0] || cursor > scene.shown[1]) return;
+  const px = Math.round(x(cursor)) + 0.5;
+  context.strokeStyle = cssColor("--accent");
+  context.beginPath();
+  context.moveTo(px, box.top);
+  context.lineTo(px, box.bottom);
+  context.stroke();
+  for (const line of scene.lines) {
+    if (line.mark === "faint") continue;
+    const i = nearestIndex(line.columns, cursor);
+    const value = line.columns.y[i] ?? NaN;
+    if (!Number.isFinite(value) || (scene.logY && value <= 0)) continue;
+    context.fillStyle = cssColor(line.color);
+    context.beginPath();
+    context.arc(x(line.columns.x[i] ?? 0), y(value), 3, 0, 2 * Math.PI);
+    context.fill();
+  }
+}

@@ -1,0 +1,76 @@
+// A line chart: canvas, tooltip, text summary. Its data comes from a source outside React.
+import { useEffect, useId, useRef, useState } from "react";
+import { ChartTooltip } from "./chart-tooltip";
+import { attachGestures } from "./gestures";
+import styles from "./line-chart.module.css";
+import { ChartPainter, type ChartOptions, type LineSource } from "./painter";
+import type { LinkedWindow } from "./window";
+
+export function LineChart({
+  label,
+  summary,
+  source,
+  window,
+  height,
+  options,
+  "data-testid": testId,
+}: {
+  /** Name of the chart for those who cannot see it. */
+  label: string;
+  /** What it shows, in a sentence; may change slowly. */
+  summary: string;
+  source: LineSource;
+  window: LinkedWindow;
+  height: number;
+  options: ChartOptions;
+  "data-testid": string;
+}) {
+  const frame = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [painter, setPainter] = useState<ChartPainter | null>(null);
+  const summaryId = useId();
+
+  useEffect(() => {
+    if (!frame.current || !canvas.current) return;
+    const element = frame.current;
+    const made = new ChartPainter(canvas.current, window);
+    const detach = attachGestures(element, made);
+    const observer = new ResizeObserver(([entry]) => {
+      if (entry) made.resize(entry.contentRect.width, entry.contentRect.height);
+    });
+    observer.observe(element);
+    setPainter(made);
+    return () => {
+      observer.disconnect();
+      detach();
+      made.stop();
+    };
+  }, [window]);
+
+  useEffect(() => painter?.update(source, options), [painter, source, options]);
+
+  return (
+    <div
+      ref={frame}
+      className={styles["frame"]}
+      style={{ height }}
+      tabIndex={0}
+      role="group"
+      aria-label={label}
+      aria-describedby={summaryId}
+    >
+      <canvas
+        ref={canvas}
+        className={styles["canvas"]}
+        data-testid={testId}
+        data-points="0"
+        data-last-step=""
+        aria-hidden="true"
+      />
+      {painter && <ChartTooltip painter={painter} options={options} />}
+      <p id={summaryId} className="visually-hidden">
+        {summary} Arrow keys move the cursor, plus and minus zoom, 0 shows everything.
+      </p>
+    </div>
+  );
+}

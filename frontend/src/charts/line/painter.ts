@@ -1,0 +1,128 @@
+// One chart's canvas: decides when to draw, knows where things were drawn. Outside React, because data is.
+import { frames } from "@/lib/frame";
+import { onThemeChange } from "@/lib/theme";
+import { drawScene, type Line, type Reference } from "./draw";
+import { xExtent, xScale, yExtent, yScale, type Scale } from "./geometry";
+import type { LinkedWindow, Stretch } from "./window";
+
+export interface LineSource {
+  lines(): readonly Line[];
+  onChange(listener: () => void): () => void;
+}
+
+export interface ChartOptions {
+  logY: boolean;
+  references: readonly Reference[];
+  formatX: (x: number) => string;
+  formatY: (y: number) => string;
+  tickFactor: number;
+}
+
+const MARGIN = { left: 52, top: 10, right: 12, bottom: 24 };
+
+export class ChartPainter {
+  selection: Stretch | null = null;
+  all: Stretch = [0, 1];
+  shown: Stretch = [0, 1];
+  x: Scale = xScale([0, 1], { left: 0, right: 1, top: 0, bottom: 1 });
+  private width = 0;
+  private height = 0;
+  private options: ChartOptions | undefined;
+  private source: LineSource | undefined;
+  private forgetSource: (() => void) | undefined;
+  private readonly cleanups: (() => void)[];
+  private readonly draw = () => this.paint();
+
+  constructor(
+    private readonly canvas: HTMLCanvasElement,
+    readonly window: LinkedWindow,
+  ) {
+    this.cleanups = [window.subscribe(() => this.redraw()), onThemeChange(() => this.redraw())];
+  }
+
+  update(source: LineSource, options: ChartOptions): void {
+    if (source !== this.source) {
+      this.forgetSource?.();
+      this.forgetSource = source.onChange(() => this.redraw());
+      this.source = source;
+    }
+    this.options = options;
+    this.redraw();
+  }
+
+  resize(width: number, height: number): void {
+    this.width = width;
+    this.height = height;
+    this.redraw();
+  }
+
+  redraw(): void {
+    frames.draw(this.draw);
+  }
+
+  stop(): void {
+    frames.forget(this.draw);
+    this.forgetSource?.();
+    for (const cleanup of this.cleanups) cleanup();
+  }
+
+  lines(): readonly Line[] {
+    return this.source?.lines() ?? [];
+  }
+
+  get box() {
+    return {
+      left: MARGIN.left,
+      top: MARGIN.top,
+      right: Math.max(MARGIN.left + 1, this.width - MARGIN.right),
+      bottom: Math.max(MARGIN.top + 1, this.height - MARGIN.bottom),
+    };
+  }
+
+  private paint(): void {
+    const { options, box, width, height } = this;
+    const context = this.canvas.getContext("2d");
+    if (!options || !context || width === 0) return;
+    const lines = this.lines();
+    const looking = this.window.get();
+    this.all = xExtent(lines.map((line) => line.columns)) ?? [0, 1];
+    this.shown = looking.stretch ?? this.all;
+    this.x = xScale(this.shown, box);
+    const visible = lines.map((line) => line.columns);
+    const y = yScale(yExtent(visible, this.shown, options.logY), box, options.logY);
+    this.fit();
+    drawScene(context, {
+      width,
+      height,
+      box,
+      x: this.x,
+      y,
+      shown: this.shown,
+      lines,
+      cursor: looking.cursor,
+      selection: this.selection,
+      ...options,
+    });
+    this.describe(lines);
+  }
+
+  private fit(): void {
+    const ratio = globalThis.devicePixelRatio || 1;
+    const width = Math.round(this.width * ratio);
+    const height = Math.round(this.height * ratio);
+    if (this.canvas.width === width && this.canvas.height === height) return;
+    this.canvas.width = width;
+    this.canvas.height = height;
+    this.canvas.getContext("2d")?.setTransform(ratio, 0, 0, ratio, 0, 0);
+  }
+
+  // What is on the canvas, for tests and tools that cannot see it.
+  private describe(lines: readonly Line[]): void {
+    const main = lines[0]?.columns;
+    const last = main ? main.x[main.length - 1] : undefined;
+    this.canvas.dataset["points"] = String(main?.length ?? 0);
+    this.canvas.dataset["lastStep"] = last === undefined ? "" : String(last);
+    this.canvas.dataset["from"] = String(this.shown[0]);
+    this.canvas.dataset["to"] = String(this.shown[1]);
+  }
+}

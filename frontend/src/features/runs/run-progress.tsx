@@ -1,0 +1,49 @@
+// How far a run got: bar, step, epoch, time gone and time to go. Step and time come from the newest measured step.
+import type { Run } from "@/gen/lab/v1/run_pb";
+import { formatCount, formatDuration } from "@/lib/format";
+import styles from "./run-progress.module.css";
+
+export function RunProgress({
+  run,
+  step,
+  elapsedSecs,
+}: {
+  run: Run;
+  step: number;
+  elapsedSecs: number;
+}) {
+  const { stats, spec } = run;
+  const total = stats?.totalSteps ?? 0;
+  const share = total > 0 ? Math.min(1, step / total) : 0;
+  const batch = spec?.budget?.batch ?? 0;
+  const sequences = stats?.epochSequences ?? 0;
+  const epochs = (steps: number) =>
+    sequences > 0 ? ((steps * batch) / sequences).toFixed(1) : "–";
+  // Own arithmetic rather than the server's estimate, which is as old as the run's last change of state.
+  const remainingSecs = step > 0 ? (elapsedSecs / step) * Math.max(0, total - step) : undefined;
+  const over = run.endTime !== undefined;
+  return (
+    <div className={styles["progress"]}>
+      <span>
+        step{" "}
+        <strong data-testid="run-step" data-step={step}>
+          {formatCount(step)}
+        </strong>{" "}
+        / <span data-testid="run-total-steps">{formatCount(total)}</span>
+      </span>
+      <progress
+        className={styles["bar"]}
+        value={share}
+        max={1}
+        aria-label={`Step ${step} of ${total}`}
+      />
+      <span data-testid="run-epoch">
+        epoch {epochs(step)} / {epochs(total)}
+      </span>
+      <span className={styles["time"]} data-testid="run-time">
+        {formatDuration(elapsedSecs)} gone
+        {!over && remainingSecs !== undefined && `, about ${formatDuration(remainingSecs)} to go`}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,48 @@
+// What runs along the bottom of the charts: steps, tokens or time.
+import { formatCount, formatDuration, formatShort } from "@/lib/format";
+import type { Columns } from "@/charts/line/columns";
+import type { Column } from "./column";
+import type { StepSeries } from "./step-series";
+
+export type Axis = "step" | "tokens" | "time";
+
+export const AXES: readonly { value: Axis; label: string }[] = [
+  { value: "step", label: "step" },
+  { value: "tokens", label: "tokens" },
+  { value: "time", label: "time" },
+];
+
+export function formatAxis(axis: Axis, x: number): string {
+  if (axis === "step") return formatCount(Math.round(x));
+  return axis === "tokens" ? formatShort(Math.round(x)) : formatDuration(x);
+}
+
+const cache = new WeakMap<Column, { key: string; columns: Columns }>();
+
+/** A metric with another x. Computed once per change of the data. */
+export function alongAxis(series: StepSeries, column: Column, axis: Axis): Columns {
+  if (axis === "step") return column;
+  const scale = series.column(axis === "tokens" ? "tokens" : "elapsed_secs");
+  const key = `${axis} ${column.version} ${scale.version}`;
+  const known = cache.get(column);
+  if (known?.key === key) return known.columns;
+  const x = new Float64Array(column.length);
+  for (let i = 0; i < column.length; i += 1) x[i] = scale.at(column.x[i] ?? 0);
+  const columns = { x, y: column.y, length: column.length };
+  cache.set(column, { key, columns });
+  return columns;
+}
+
+/** The step at a place of the axis, for asking the server for more detail. */
+export function stepAt(series: StepSeries, axis: Axis, x: number): number {
+  if (axis === "step") return x;
+  const scale = series.column(axis === "tokens" ? "tokens" : "elapsed_secs");
+  let low = 0;
+  let high = scale.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((scale.y[middle] ?? 0) < x) low = middle + 1;
+    else high = middle;
+  }
+  return scale.x[Math.min(low, scale.length - 1)] ?? 0;
+}

@@ -1,0 +1,24 @@
+// How the charts are looked at. Remembered in this browser; nothing but a person changes it.
+import { create } from "zustand";
+import { persist } from "zustand/middleware";
+import type { Axis } from "./axis";
+
+interface ChartSettings {
+  axis: Axis;
+  logLoss: boolean;
+  /** Weight of the moving average, 0 to 0.99. */
+  smoothing: number;
+  set: (change: Partial<Omit<ChartSettings, "set">>) => void;
+}
+
+export const useChartSettings = create<ChartSettings>()(
+  persist(
+    (set) => ({
+      axis: "step",
+      logLoss: false,
+      smoothing: 0.9,
+      set: (change) => set(change),
+    }),
+    { name: "lab.charts", version: 1 },
+  ),
+);

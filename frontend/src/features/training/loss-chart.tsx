@@ -1,0 +1,136 @@
+// The loss: raw faint, smoothed bold, validation as points, and the line of blind guessing.
+import { useMemo, useSyncExternalStore } from "react";
+import { LineChart } from "@/charts/line/line-chart";
+import type { LinkedWindow } from "@/charts/line/window";
+import { formatCount, formatLoss } from "@/lib/format";
+import { Button } from "@/ui/button";
+import { Panel } from "@/ui/panel";
+import { Select } from "@/ui/select";
+import { Slider } from "@/ui/slider";
+import { AXES, formatAxis, type Axis } from "./axis";
+import { useChartSettings } from "./chart-settings";
+import styles from "./loss-chart.module.css";
+import { lossSource } from "./sources";
+import type { StepSeries } from "./step-series";
+import { useSeriesVersion } from "./use-series-version";
+
+const HEIGHT = 340;
+const SUMMARY_EVERY_MS = 2000;
+const MOST_SMOOTHING = 0.99;
+
+export function LossChart({
+  series,
+  window,
+  vocabulary,
+}: {
+  series: StepSeries;
+  window: LinkedWindow;
+  vocabulary: number;
+}) {
+  const { axis, logLoss, smoothing, set } = useChartSettings();
+  const { stretch } = useSyncExternalStore(window.subscribe, window.get);
+  const source = useMemo(() => lossSource(series, axis, smoothing), [series, axis, smoothing]);
+  const options = useMemo(
+    () => ({
+      logY: logLoss,
+      references:
+        vocabulary > 1
+          ? [{ name: `ln ${formatCount(vocabulary)}, blind guess`, y: Math.log(vocabulary) }]
+          : [],
+      formatX: (x: number) => formatAxis(axis, x),
+      formatY: formatLoss,
+      tickFactor: 1,
+    }),
+    [axis, logLoss, vocabulary],
+  );
+  const changeAxis = (next: Axis) => {
+    window.look(null); // a stretch of steps means nothing on another axis
+    set({ axis: next });
+  };
+  return (
+    <Panel
+      title="Loss"
+      flush
+      controls={
+        <>
+          {stretch !== null && (
+            <Button
+              className={styles["chip"]}
+              onClick={() => window.look(null)}
+              data-testid="back-to-live"
+            >
+              back to live
+            </Button>
+          )}
+          <span className={styles["control"]}>
+            <span>smoothing {smoothing.toFixed(2)}</span>
+            <Slider
+              label="Smoothing"
+              data-testid="smoothing"
+              value={smoothing}
+              min={0}
+              max={MOST_SMOOTHING}
+              step={0.01}
+              onChange={(next) => set({ smoothing: next })}
+            />
+          </span>
+          <label className={styles["control"]}>
+            x
+            <Select
+              data-testid="x-axis"
+              options={AXES}
+              value={axis}
+              onChange={(event) => changeAxis(event.target.value as Axis)}
+            />
+          </label>
+          <Button
+            aria-pressed={logLoss}
+            onClick={() => set({ logLoss: !logLoss })}
+            data-testid="log-y"
+          >
+            log y
+          </Button>
+        </>
+      }
+    >
+      <div className={styles["chart"]}>
+        <LineChart
+          label="Loss"
+          data-testid="loss-chart"
+          summary={useSummary(series)}
+          source={source}
+          window={window}
+          height={HEIGHT}
+          options={options}
+        />
+      </div>
+      <ul className={styles["legend"]} aria-label="Legend">
+        <li>
+          <i className={styles["faint"]} /> train, raw
+        </li>
+        {smoothing > 0 && (
+          <li>
+            <i className={styles["bold"]} /> train, debiased average {smoothing.toFixed(2)}
+          </li>
+        )}
+        <li>
+          <i className={styles["diamond"]} /> validation
+        </li>
+        <li className={styles["hint"]}>
+          drag zooms · Shift-drag moves · Ctrl-wheel zooms · double-click shows all
+        </li>
+      </ul>
+    </Panel>
+  );
+}
+
+function useSummary(series: StepSeries): string {
+  useSeriesVersion(series, SUMMARY_EVERY_MS);
+  const loss = series.column("loss");
+  if (loss.length === 0) return "No step has been measured yet.";
+  const validation = series.column("validation_loss");
+  const first = `${formatCount(loss.length)} points from step ${formatCount(loss.x[0])}, loss ${formatLoss(loss.y[0])}, to step ${formatCount(loss.lastStep)}, loss ${formatLoss(loss.last)}.`;
+  return validation.length === 0
+    ? first
+    : `${first} Newest validation loss ${formatLoss(validation.last)} at step ${formatCount(validation.lastStep)}.`;
+}

@@ -1,0 +1,103 @@
+// The metrics of one run, outside React: a snapshot replaces, measured steps append, the same step again replaces.
+import type { StepMeasured } from "@/gen/lab/v1/event_pb";
+import type { SeriesSet } from "@/gen/lab/v1/series_pb";
+import type { ChannelReducer } from "@/live/channel";
+import { Column } from "./column";
+
+export const METRICS = [
+  "loss",
+  "grad_norm",
+  "learning_rate",
+  "tokens_per_sec",
+  "step_secs",
+  "memory_bytes",
+  "tokens",
+  "elapsed_secs",
+  "validation_loss",
+] as const;
+export type Metric = (typeof METRICS)[number];
+
+function isMetric(name: string): name is Metric {
+  return (METRICS as readonly string[]).includes(name);
+}
+
+export class StepSeries {
+  /** Whether every recorded point is here; otherwise zooming in fetches more. */
+  complete = true;
+  private readonly columns = new Map<Metric, Column>(METRICS.map((name) => [name, new Column()]));
+  private readonly listeners = new Set<() => void>();
+
+  column(metric: Metric): Column {
+    const column = this.columns.get(metric);
+    if (!column) throw new Error(`no column for ${metric}`);
+    return column;
+  }
+
+  get step(): number {
+    return this.column("loss").lastStep ?? 0;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  put(measured: StepMeasured): void {
+    const { step } = measured;
+    this.column("loss").put(step, measured.loss);
+    this.column("grad_norm").put(step, measured.gradNorm);
+    this.column("learning_rate").put(step, measured.learningRate);
+    this.column("tokens_per_sec").put(step, measured.tokensPerSec);
+    this.column("step_secs").put(step, measured.stepSecs);
+    this.column("memory_bytes").put(step, Number(measured.memoryBytes));
+    this.column("tokens").put(step, Number(measured.tokens));
+    this.column("elapsed_secs").put(step, measured.elapsedSecs);
+    this.changed();
+  }
+
+  replace(set: SeriesSet): void {
+    const given = new Set(set.series.map((series) => series.name));
+    for (const metric of METRICS) {
+      // Evaluations come on another channel; a snapshot without them does not unmake them.
+      if (metric !== "validation_loss" || given.has(metric)) this.column(metric).replace([], []);
+    }
+    this.complete = true;
+    this.merge(set);
+  }
+
+  merge(set: SeriesSet): void {
+    for (const series of set.series) {
+      if (!isMetric(series.name)) continue;
+      this.column(series.name).merge(series.steps, series.values);
+    }
+    if (set.series.some((series) => !series.complete)) this.complete = false;
+    this.changed();
+  }
+
+  evaluated(evaluations: readonly { step: number; loss: number }[]): void {
+    const column = this.column("validation_loss");
+    for (const { step, loss } of evaluations) column.put(step, loss);
+    this.changed();
+  }
+
+  private changed(): void {
+    for (const listener of this.listeners) listener();
+  }
+}
+
+/** The channel "runs/{run}/steps". The state is one object for ever, so points never wake React. */
+export const stepSeries: ChannelReducer<StepSeries> = {
+  initial: () => new StepSeries(),
+  snapshot: (series, { state }) => {
+    if (state.case === "series") series.replace(state.value);
+    return series;
+  },
+  publication: (series, { payload }) => {
+    if (payload.case !== "event") return series;
+    const { fact } = payload.value;
+    if (fact.case === "stepMeasured") series.put(fact.value);
+    else if (fact.case === "evaluationCompleted") series.evaluated([fact.value]);
+    return series;
+  },
+  maxPoints: 4000,
+};
