@@ -60,16 +60,17 @@ def main() -> None:
     except _UsageError as error:
         errors.print(_usage(error))
         sys.exit(EXIT_BAD_INPUT)
-    except (KeyboardInterrupt, typer.Abort):
-        sys.exit(EXIT_INTERRUPTED)
+    except typer.Abort as abort:  # Ctrl-C, or "no" to a question
+        interrupted = isinstance(abort.__cause__, KeyboardInterrupt)
+        sys.exit(EXIT_INTERRUPTED if interrupted else EXIT_FAILURE)
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
         sys.stderr.close()
         sys.exit(EXIT_FAILURE)
 
 
 def _usage(error: Any) -> str:
-    """What is wrong in one line, and where to read how it is right; the help if nothing was said."""
+    """What is wrong and where to read more, in one line; the help when nothing was asked for."""
     message = str(error.format_message())
     if "\n" in message or error.ctx is None:
         return message
-    return f"lab: {message} See: {error.ctx.command_path} --help"
+    return f"lab: {message.rstrip('.')}; see {error.ctx.command_path} --help"
