@@ -1,0 +1,65 @@
+"""The moment between two steps: the one place where what the trainer wants takes effect."""
+
+from enum import Enum
+
+from lab.v1.worker_pb2 import TrainingPaused, TrainingResumed, WorkerEvent
+from services.trainer.worker.control import Control
+from services.trainer.worker.events import Emit
+from services.trainer.worker.hooks.checkpoints import Checkpoints
+from services.trainer.worker.training import Training
+
+
+class End(Enum):
+    """Why the loop ended."""
+
+    LAST_STEP = "made its last step"
+    STOPPED = "was told to stop"
+    LINK_CLOSED = "the trainer is gone"
+
+
+class StepBoundary:
+    """Obeys the control; rests here while the run is paused."""
+
+    def __init__(self, control: Control, checkpoints: Checkpoints, emit: Emit) -> None:
+        self._control = control
+        self._checkpoints = checkpoints
+        self._emit = emit
+        self._resting = False  # what the trainer was told
+        self._told_step = -1
+
+    def cross(self, training: Training) -> End | None:
+        """Answers None when the next step may be made, otherwise how to end."""
+        while True:
+            wishes = self._control.look()
+            for request in wishes.stages:
+                self._checkpoints.answer(training, request)
+            if wishes.closed:
+                return End.LINK_CLOSED
+            if wishes.stop is not None:
+                if wishes.stop.save:
+                    self._checkpoints.save(training)
+                return End.STOPPED
+            if wishes.may_step:
+                self._tell_resumed(training, paused=wishes.paused)
+                self._control.spend_step()
+                training.clock.go()
+                return None
+            self._tell_paused(training)
+            training.clock.halt()
+            self._control.wait()
+
+    def answer_last_requests(self, training: Training) -> None:
+        """After the last step nothing is left to pause or stop, but a snapshot can be made."""
+        for request in self._control.look().stages:
+            self._checkpoints.answer(training, request)
+
+    def _tell_paused(self, training: Training) -> None:
+        if not self._resting or self._told_step != training.step:
+            self._emit(WorkerEvent(paused=TrainingPaused(step=training.step)))
+        self._resting, self._told_step = True, training.step
+
+    def _tell_resumed(self, training: Training, *, paused: bool) -> None:
+        """Steps of an advance are made while paused; the trainer hears of a resume only."""
+        if self._resting and not paused:
+            self._emit(WorkerEvent(resumed=TrainingResumed(step=training.step)))
+            self._resting = False

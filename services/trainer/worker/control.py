@@ -1,0 +1,89 @@
+"""What the trainer wants: collected by a small thread, looked at between two steps."""
+
+import threading
+from dataclasses import dataclass
+
+from lab.link import Link, LinkClosed
+from lab.v1.worker_pb2 import StageCheckpoint, StopTraining, WorkerCommand
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """All that is wanted at one moment."""
+
+    may_step: bool  # not paused, or steps of an AdvanceTraining are left
+    paused: bool
+    stages: tuple[StageCheckpoint, ...]
+    stop: StopTraining | None
+    closed: bool  # the trainer is gone
+
+
+class Control:
+    """Commands become flags here; only the step boundary acts on them."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._paused = False
+        self._advance = 0  # steps still to make while paused
+        self._stages: list[StageCheckpoint] = []
+        self._stop: StopTraining | None = None
+        self._closed = False
+        self._news = False
+
+    def listen(self, link: Link) -> None:
+        """Obeys the link from a thread of its own until it closes."""
+        threading.Thread(target=self._listen, args=(link,), name="control", daemon=True).start()
+
+    def obey(self, command: WorkerCommand) -> None:
+        with self._changed:
+            match command.WhichOneof("command"):
+                case "pause":
+                    self._paused, self._advance = True, 0
+                case "resume":
+                    self._paused, self._advance = False, 0
+                case "advance":
+                    self._advance += command.advance.steps if self._paused else 0
+                case "stop":
+                    self._stop = command.stop
+                case "stage":
+                    self._stages.append(command.stage)
+            self._wake()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._wake()
+
+    def look(self) -> Wishes:
+        """What is wanted now. Stage requests are handed out once."""
+        with self._changed:
+            self._news = False
+            stages, self._stages = tuple(self._stages), []
+            return Wishes(
+                may_step=not self._paused or self._advance > 0,
+                paused=self._paused,
+                stages=stages,
+                stop=self._stop,
+                closed=self._closed,
+            )
+
+    def wait(self) -> None:
+        """Until something came since the last look."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._news)
+
+    def spend_step(self) -> None:
+        """A step is about to be made; while paused it uses up one of the advance."""
+        with self._changed:
+            self._advance = max(0, self._advance - 1)
+
+    def _listen(self, link: Link) -> None:
+        try:
+            while True:
+                self.obey(link.receive(WorkerCommand))
+        except LinkClosed:
+            self.close()
+
+    def _wake(self) -> None:
+        self._news = True
+        self._changed.notify_all()

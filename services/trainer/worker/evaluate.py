@@ -1,0 +1,44 @@
+"""How well the model predicts text it never trains on. Book: section 5.1.3."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from lab.spec import windows
+from services.trainer.worker.batches import read_windows
+from services.trainer.worker.training import Training
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Mean cross-entropy in nats per token, and the tokens it is the mean of."""
+
+    loss: float
+    tokens: int
+
+
+@torch.no_grad()
+def evaluate(training: Training) -> Evaluation:
+    """The loss on the run's validation windows: the same ones every time, spread evenly.
+
+    Because they never change, two evaluations differ only by what the model learned between them.
+    """
+    spec, device = training.spec, training.device
+    context, size = spec.model.context, spec.budget.micro_batch
+    there = windows(len(training.validation), context)
+    wanted = min(there, spec.hooks.evaluate_batches * size)
+    chosen = [index * there // wanted for index in range(wanted)]
+    total = torch.zeros((), dtype=torch.float64, device=device)
+    training.model.eval()
+    for start in range(0, wanted, size):
+        inputs, targets = read_windows(
+            training.validation, chosen[start : start + size], context=context
+        )
+        with training.autocast():
+            logits = training.model(inputs.to(device))  # (B, T, V)
+        total += F.cross_entropy(
+            logits.flatten(0, 1).float(), targets.to(device).flatten(), reduction="sum"
+        )
+    training.model.train()
+    return Evaluation(loss=total.item() / (wanted * context), tokens=wanted * context)

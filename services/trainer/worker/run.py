@@ -1,0 +1,67 @@
+"""One run from its first command to its last event: what the worker is made of, on one page."""
+
+import traceback
+from pathlib import Path
+
+from lab.link import Link, LinkClosed
+from lab.v1.worker_pb2 import (
+    StartTraining,
+    TrainingFailed,
+    TrainingFinished,
+    TrainingStarted,
+    WorkerEvent,
+)
+from services.trainer.worker.boundary import End, StepBoundary
+from services.trainer.worker.control import Control
+from services.trainer.worker.events import Heartbeat
+from services.trainer.worker.failures import reason
+from services.trainer.worker.hooks import Hooks
+from services.trainer.worker.hooks.checkpoints import Checkpoints
+from services.trainer.worker.hooks.evaluation import Evaluations
+from services.trainer.worker.hooks.metrics import Metrics
+from services.trainer.worker.hooks.sampling import Sampling
+from services.trainer.worker.loop import train
+from services.trainer.worker.state import read_checkpoint
+from services.trainer.worker.training import Training, build
+
+
+def run(start: StartTraining, link: Link, heartbeat: Heartbeat) -> int:
+    """Trains and tells; the answer is the exit code. Raises LinkClosed when nobody listens."""
+    control = Control()
+    control.listen(link)
+    training: Training | None = None
+    try:
+        training = build(start)
+        if start.resume_folder:
+            read_checkpoint(training, Path(start.resume_folder))
+        heartbeat.step = training.step
+        end = _train(training, control, link, heartbeat)
+    except LinkClosed:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        step = training.step if training else 0
+        link.send(WorkerEvent(failed=TrainingFailed(step=step, reason=reason(error))))
+        return 1
+    if end is not End.LINK_CLOSED:
+        stopped = end is End.STOPPED
+        link.send(WorkerEvent(finished=TrainingFinished(step=training.step, stopped=stopped)))
+    return 0
+
+
+def _train(training: Training, control: Control, link: Link, heartbeat: Heartbeat) -> End:
+    hooks = Hooks(link.send)
+    checkpoints = Checkpoints(hooks, link.send)
+    # In this order after each step: a checkpoint then holds the evaluation of its own step.
+    hooks.set([Metrics(link.send), Evaluations(hooks), Sampling(link.send), checkpoints])
+    link.send(
+        WorkerEvent(
+            started=TrainingStarted(
+                step=training.step,
+                parameters=training.model.parameter_count(),
+                corpus_tokens=training.train_tokens,
+                epoch_sequences=training.batches.epoch_sequences,
+            )
+        )
+    )
+    return train(training, StepBoundary(control, checkpoints, link.send), hooks, heartbeat)
