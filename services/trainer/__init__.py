@@ -1,1 +1,1 @@
-"""The trainer: owns runs, their metric history and the corpora; one worker process per run."""
+"""The trainer service: owns runs, their metric history and the corpora; its workers train."""
