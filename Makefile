@@ -61,7 +61,7 @@ install: .venv/.installed frontend/node_modules/.installed ## Python environment
 	@DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(package) >/dev/null
 
 frontend/node_modules/.installed: frontend/package.json frontend/package-lock.json
-	@if ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' 2>/dev/null; then \
+	@if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null; then \
 	  echo "The dashboard needs Node 20 or newer with npm." >&2; exit 1; \
 	fi
 	@echo "installing front-end packages"
