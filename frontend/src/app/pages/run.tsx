@@ -1,3 +1,119 @@
+// One run: control, progress, numbers, charts, samples, log.
+import { useEffect, useMemo, useState } from "react";
+import { Link, useNavigate, useParams } from "react-router";
+import { LinkedWindow } from "@/charts/line/window";
+import { RunState, RunVerb, type Run } from "@/gen/lab/v1/run_pb";
+import { DeleteRun } from "@/features/runs/delete-run";
+import { RunControls } from "@/features/runs/run-controls";
+import { runDetail } from "@/features/runs/run-detail";
+import { StateBadge } from "@/features/runs/state-badge";
+import { stateName } from "@/features/runs/state-name";
+import { useChartSettings } from "@/features/training/chart-settings";
+import { FactsPanel } from "@/features/training/facts-panel";
+import { LossChart } from "@/features/training/loss-chart";
+import { SamplesPanel } from "@/features/training/samples-panel";
+import { SmallCharts } from "@/features/training/small-charts";
+import { stepSeries } from "@/features/training/step-series";
+import { Tiles } from "@/features/training/tiles";
+import { useDetail } from "@/features/training/use-detail";
+import { formatParameters } from "@/lib/format";
+import { useChannel } from "@/live/use-channel";
+import { Precision } from "@/gen/lab/v1/run_spec_pb";
+import { EmptyState } from "@/ui/empty-state";
+import { ProblemNotice } from "@/ui/problem-notice";
+import styles from "./run.module.css";
+import { LiveProgress } from "./run-live-progress";
+
 export function RunPage() {
-  return <h1>Run</h1>;
+  const { run: id = "" } = useParams();
+  return <OneRun key={id} name={`runs/${id}`} id={id} />;
+}
+
+function OneRun({ name, id }: { name: string; id: string }) {
+  const navigate = useNavigate();
+  const { state: detail, problem } = useChannel(name, runDetail);
+  const { state: series, problem: seriesProblem } = useChannel(`${name}/steps`, stepSeries);
+  const [window] = useState(() => new LinkedWindow());
+  const axis = useChartSettings((settings) => settings.axis);
+  useDetail(name, series, window, axis);
+  const { run, evaluations, checkpoints, deleted } = detail;
+  useEffect(() => series.evaluated(evaluations), [series, evaluations]);
+  const facts = useMemo(() => (run ? factsOf(run) : ""), [run]);
+
+  if (deleted) {
+    return (
+      <EmptyState title={`${id} was deleted`} action={<Link to="/runs">Go to the runs</Link>}>
+        Its metrics and samples are gone. Its checkpoints, if it had any, are still listed.
+      </EmptyState>
+    );
+  }
+  if (!run) {
+    return problem ? (
+      <ProblemNotice problem={problem} action={<Link to="/runs">Go to the runs</Link>} />
+    ) : (
+      <EmptyState title={`Waiting for ${id}`} />
+    );
+  }
+  const hooks = run.spec?.hooks;
+  return (
+    <div className={styles["page"]}>
+      <header className={styles["header"]}>
+        <div className={styles["who"]}>
+          <h1 data-testid="run-name">{run.displayName || id}</h1>
+          <StateBadge state={run.state} />
+          <span className={styles["facts"]}>{facts}</span>
+          <Link to={`/inside?run=${encodeURIComponent(id)}`} data-testid="look-inside">
+            Look inside
+          </Link>
+        </div>
+        <RunControls run={run}>
+          {run.allowedVerbs.includes(RunVerb.DELETE) && (
+            <DeleteRun run={run} onDeleted={() => void navigate("/runs")} />
+          )}
+        </RunControls>
+      </header>
+      <StateReason run={run} />
+      {seriesProblem && <ProblemNotice problem={seriesProblem} />}
+      <LiveProgress run={run} series={series} />
+      <Tiles series={series} />
+      <div className={styles["main"]}>
+        <LossChart series={series} window={window} vocabulary={run.spec?.model?.vocabSize ?? 0} />
+        <SamplesPanel run={name} every={hooks?.sampleEvery ?? 0} />
+      </div>
+      <SmallCharts series={series} window={window} />
+      <FactsPanel run={name} checkpoints={checkpoints} />
+    </div>
+  );
+}
+
+function factsOf(run: Run): string {
+  const { spec, stats, preset } = run;
+  const precision = spec?.budget?.precision;
+  return [
+    spec?.data?.corpus,
+    `${preset} ${formatParameters(stats?.parameters)}`,
+    precision === undefined ? undefined : Precision[precision].toLowerCase(),
+    spec?.budget?.device,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+function StateReason({ run }: { run: Run }) {
+  if (run.stateReason === "") return null;
+  if (run.state === RunState.FAILED || run.state === RunState.INTERRUPTED) {
+    const what = run.state === RunState.FAILED ? "This run failed" : "This run was interrupted";
+    return (
+      <div data-testid="state-reason">
+        <ProblemNotice
+          problem={{ title: what, detail: run.stateReason, violations: [], requestId: "" }}
+        />
+      </div>
+    );
+  }
+  return (
+    <p className={styles["reason"]} data-testid="state-reason">
+      {stateName(run.state)}: {run.stateReason}
+    </p>
+  );
 }

@@ -25,7 +25,11 @@ export function useDetail(run: string, series: StepSeries, window: LinkedWindow,
         // The coarse curve, with its extremes, stays on screen; the next zoom asks again.
       }
     };
+    let before = window.get().stretch;
     const stop = window.subscribe(() => {
+      const { stretch } = window.get();
+      if (stretch === before) return; // only the cursor moved
+      before = stretch;
       clearTimeout(timer);
       fetching?.abort();
       timer = setTimeout(() => void fetchDetail(), SETTLED_AFTER_MS);
