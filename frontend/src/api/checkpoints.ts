@@ -1,5 +1,4 @@
 // Saved states: listed, hashed again, removed.
-import { queryOptions } from "@tanstack/react-query";
 import {
   DeleteCheckpointResponseSchema,
   ListCheckpointsResponseSchema,
@@ -9,13 +8,11 @@ import {
 import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
 import { request } from "./http";
 
-/** All checkpoints of all runs, newest first. */
-export const checkpointsQuery = queryOptions({
-  queryKey: ["checkpoints"],
-  queryFn: ({ signal }) => listCheckpoints(signal),
-});
+/** Key of every query about checkpoints. */
+export const CHECKPOINTS = ["checkpoints"] as const;
 
-async function listCheckpoints(signal: AbortSignal): Promise<Checkpoint[]> {
+/** All checkpoints of all runs, newest first. */
+export async function listCheckpoints(signal: AbortSignal): Promise<Checkpoint[]> {
   const all: Checkpoint[] = [];
   let pageToken: string | undefined;
   do {

@@ -1,5 +1,6 @@
 // Models in memory, how text splits for them, and what their heads look at.
 import { create } from "@bufbuild/protobuf";
+import { queryOptions } from "@tanstack/react-query";
 import {
   GetAttentionRequestSchema,
   GetAttentionResponseSchema,
@@ -26,7 +27,18 @@ export async function loadModel(source: string, signal?: AbortSignal): Promise<L
   return required(answer.model, "model");
 }
 
-export async function tokenize(text: string, signal?: AbortSignal): Promise<Token[]> {
+/** How a text splits. The same for ever, so it is asked once. */
+export function tokensQuery(text: string) {
+  return queryOptions({
+    queryKey: ["tokens", text],
+    queryFn: ({ signal }) => tokenize(text, signal),
+    enabled: text !== "",
+    staleTime: Infinity,
+    retry: false,
+  });
+}
+
+async function tokenize(text: string, signal: AbortSignal): Promise<Token[]> {
   const answer = await request("POST", "/api/models:tokenize", TokenizeResponseSchema, {
     schema: TokenizeRequestSchema,
     body: create(TokenizeRequestSchema, { text }),

@@ -1,3 +1,44 @@
+// A look inside a model: what its heads attend to, and what it writes. The whole view lives in the address.
+import { useEffect } from "react";
+import { Link } from "react-router";
+import { idOf } from "@/features/attention/model-source";
+import { runList } from "@/features/runs/run-list";
+import { RunState, type Run } from "@/gen/lab/v1/run_pb";
+import { useChannel } from "@/live/use-channel";
+import { EmptyState } from "@/ui/empty-state";
+import { Panel } from "@/ui/panel";
+import { useInsideAddress } from "./inside-address";
+import { InsideRun } from "./inside-run";
+
 export function InsidePage() {
-  return <h1>Inside</h1>;
+  const runs = useChannel("runs", runList).state;
+  const [address, go] = useInsideAddress();
+  const runId = address.run ?? defaultRun(runs ?? []);
+  useEffect(() => {
+    // Once chosen it stays: a run that starts later must not take the page over.
+    if (address.run === null && runId !== null) go({ run: runId });
+  }, [address.run, runId, go]);
+
+  return (
+    <>
+      <h1 className="visually-hidden">Inside</h1>
+      {runs !== undefined && runId === null && (
+        <Panel>
+          <EmptyState title="No model yet" action={<Link to="/runs/new">Start a run</Link>}>
+            Start a run, then look inside it while it learns. Nothing needs to be saved for that.
+          </EmptyState>
+        </Panel>
+      )}
+      {runs !== undefined && runId !== null && (
+        // Another run is another place: nothing of the old one stays on screen.
+        <InsideRun key={runId} runId={runId} runs={runs} address={address} go={go} />
+      )}
+    </>
+  );
+}
+
+/** One in training if there is one, else the newest. */
+function defaultRun(runs: readonly Run[]): string | null {
+  const run = runs.find((one) => one.state === RunState.RUNNING) ?? runs[0];
+  return run === undefined ? null : idOf(run.name);
 }

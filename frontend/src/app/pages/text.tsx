@@ -1,3 +1,14 @@
+// What models read: the corpora, and how any text splits into tokens.
+import { Corpora } from "@/features/tokens/corpora";
+import { TokenPlayground } from "@/features/tokens/token-playground";
+import styles from "./text.module.css";
+
 export function TextPage() {
-  return <h1>Text</h1>;
+  return (
+    <div className={styles["page"]}>
+      <h1 className="visually-hidden">Text</h1>
+      <Corpora />
+      <TokenPlayground />
+    </div>
+  );
 }

@@ -12,22 +12,31 @@ const over = create(RunSchema, { name: "runs/nano-7f3k", allowedVerbs: [RunVerb.
 
 describe("sourceFor", () => {
   it("looks into the run itself while it may be peeked at", () => {
-    expect(sourceFor(running, null)).toEqual({ kind: "live", run: "runs/nano-7f3k" });
+    expect(sourceFor("nano-7f3k", { run: running, checkpoint: null })).toEqual({
+      kind: "live",
+      run: "runs/nano-7f3k",
+    });
   });
 
-  it("takes the checkpoint the user chose, running or not", () => {
-    const chosen = { kind: "checkpoint", name: "runs/nano-7f3k/checkpoints/step-00000050" };
-    expect(sourceFor(running, "step-00000050")).toEqual(chosen);
-    expect(sourceFor(over, "step-00000050")).toEqual(chosen);
+  it("takes the checkpoint the user chose, whether its run runs, is over or is deleted", () => {
+    for (const run of [running, over, undefined]) {
+      expect(sourceFor("nano-7f3k", { run, checkpoint: "step-00000050" })).toEqual({
+        kind: "checkpoint",
+        name: "runs/nano-7f3k/checkpoints/step-00000050",
+      });
+    }
   });
 
   it("falls back to the newest checkpoint, then to the last peek", () => {
     const saved = { ...over, latestCheckpoint: "runs/nano-7f3k/checkpoints/final" };
-    expect(sourceFor(saved, null)).toEqual({
+    expect(sourceFor("nano-7f3k", { run: saved, checkpoint: null })).toEqual({
       kind: "checkpoint",
       name: "runs/nano-7f3k/checkpoints/final",
     });
-    expect(sourceFor(over, null)).toEqual({ kind: "last-peek", name: "runs/nano-7f3k/peek" });
+    expect(sourceFor("nano-7f3k", { run: over, checkpoint: null })).toEqual({
+      kind: "last-peek",
+      name: "runs/nano-7f3k/peek",
+    });
   });
 });
 

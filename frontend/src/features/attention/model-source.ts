@@ -7,14 +7,21 @@ export type ModelSource =
   | { readonly kind: "checkpoint"; readonly name: string }
   | { readonly kind: "last-peek"; readonly name: string };
 
-/** What to load for a run and, when the user chose one, a checkpoint of it. */
-export function sourceFor(run: Run, checkpoint: string | null): ModelSource {
-  if (checkpoint !== null) {
-    return { kind: "checkpoint", name: `${run.name}/checkpoints/${checkpoint}` };
+/**
+ * What to load for a run and, when the user chose one, a checkpoint of it. The run itself may be deleted already;
+ * checkpoints outlive their run.
+ */
+export function sourceFor(
+  runId: string,
+  { run, checkpoint }: { run: Run | undefined; checkpoint: string | null },
+): ModelSource {
+  const name = `runs/${runId}`;
+  if (checkpoint !== null) return { kind: "checkpoint", name: `${name}/checkpoints/${checkpoint}` };
+  if (run?.allowedVerbs.includes(RunVerb.PEEK)) return { kind: "live", run: name };
+  if (run !== undefined && run.latestCheckpoint !== "") {
+    return { kind: "checkpoint", name: run.latestCheckpoint };
   }
-  if (run.allowedVerbs.includes(RunVerb.PEEK)) return { kind: "live", run: run.name };
-  if (run.latestCheckpoint !== "") return { kind: "checkpoint", name: run.latestCheckpoint };
-  return { kind: "last-peek", name: `${run.name}/peek` };
+  return { kind: "last-peek", name: `${name}/peek` };
 }
 
 /** "nano-7f3k" of "runs/nano-7f3k", and the last part of any longer name. */

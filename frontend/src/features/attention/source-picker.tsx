@@ -5,7 +5,7 @@ import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import type { Run } from "@/gen/lab/v1/run_pb";
 import { formatCount } from "@/lib/format";
 import { Button } from "@/ui/button";
-import { Select } from "@/ui/select";
+import { Select, type SelectOption } from "@/ui/select";
 import { Tooltip } from "@/ui/tooltip";
 import { idOf, type ModelSource } from "./model-source";
 import styles from "./source-picker.module.css";
@@ -14,7 +14,7 @@ const NEWEST = "";
 
 export function SourcePicker({
   runs,
-  run,
+  runId,
   checkpoints,
   checkpoint,
   source,
@@ -28,7 +28,8 @@ export function SourcePicker({
   state,
 }: {
   runs: readonly Run[];
-  run: Run;
+  /** May be the id of a run that is deleted and whose checkpoints stayed. */
+  runId: string;
   /** Of this run, newest first. */
   checkpoints: readonly Checkpoint[];
   checkpoint: string | null;
@@ -49,12 +50,9 @@ export function SourcePicker({
       <label className={styles["choice"]}>
         <span>run</span>
         <Select
-          value={idOf(run.name)}
+          value={runId}
           onChange={(event) => onRun(event.target.value)}
-          options={runs.map((one) => ({
-            value: idOf(one.name),
-            label: one.displayName || idOf(one.name),
-          }))}
+          options={runOptions(runs, runId)}
           data-testid="inside-run"
         />
       </label>
@@ -104,6 +102,15 @@ export function SourcePicker({
       )}
     </div>
   );
+}
+
+function runOptions(runs: readonly Run[], runId: string): SelectOption[] {
+  const options = runs.map((one) => ({
+    value: idOf(one.name),
+    label: one.displayName || idOf(one.name),
+  }));
+  const listed = options.some((option) => option.value === runId);
+  return listed ? options : [...options, { value: runId, label: `${runId} (deleted)` }];
 }
 
 function newestLabel(source: ModelSource, checkpoint: string | null): string {

@@ -1,7 +1,7 @@
 // The questions of the attention explorer. Answers are cached by everything they depend on; the name of a model is a
 // digest of its weights, so an answer never goes out of date. Leaving a question cancels it.
 import { keepPreviousData, useQuery, type QueryFunctionContext } from "@tanstack/react-query";
-import { getAttention, tokenize } from "@/api/models";
+import { getAttention, tokensQuery } from "@/api/models";
 import { sqrtIndex } from "@/charts/heatmap/palette";
 import type { IndexMatrix } from "@/charts/heatmap/pixels";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
@@ -32,13 +32,7 @@ const FORGET_AFTER_MS = 30_000;
 const ANSWER = { staleTime: Infinity, gcTime: FORGET_AFTER_MS, retry: false } as const;
 
 export function useTokens(text: string) {
-  return useQuery({
-    ...ANSWER,
-    queryKey: ["tokens", text],
-    queryFn: ({ signal }) => tokenize(text, signal),
-    enabled: text !== "",
-    placeholderData: keepPreviousData,
-  });
+  return useQuery({ ...tokensQuery(text), placeholderData: keepPreviousData });
 }
 
 /** Thumbnails of all heads, one byte per weight. `tokens` is 0 until it is known. */

@@ -1,0 +1,17 @@
+// Parts of "runs/{run}/checkpoints/{checkpoint}".
+
+export interface CheckpointPlace {
+  readonly run: string;
+  readonly checkpoint: string;
+}
+
+export function placeOf(name: string): CheckpointPlace {
+  const [, run = "", , checkpoint = ""] = name.split("/");
+  return { run, checkpoint };
+}
+
+/** The address that opens a checkpoint on the Inside page. */
+export function insideAddress(name: string): string {
+  const { run, checkpoint } = placeOf(name);
+  return `/inside?${new URLSearchParams({ run, checkpoint }).toString()}`;
+}
