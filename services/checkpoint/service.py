@@ -8,6 +8,7 @@ import structlog
 from pydantic import Field
 
 from lab.rpc.server import GrpcServer, Servicer
+from lab.service.beat import join_bus
 from lab.service.run import Service
 from lab.service.settings import ServiceSettings
 from lab.v1 import checkpoint_service_pb2_grpc as services
@@ -28,6 +29,8 @@ class Settings(ServiceSettings):
 
 
 async def build(settings: Settings, service: Service) -> GrpcServer:
+    # Reads and writes need no NATS, so it does not hold up readiness: it only carries the beat.
+    await join_bus(service, settings.nats_url, needed=False)
     layout = Layout(settings.home)
     blobs = Blobs(
         layout,

@@ -30,9 +30,9 @@ from tests.support.checkpoint_service import (
     parts,
     safetensors,
     stored,
-    until,
     write,
 )
+from tests.support.waiting import until
 
 FILES = {"model.safetensors": safetensors(bytes(1000)), "config.json": b"{}"}
 

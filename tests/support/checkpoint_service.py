@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,8 @@ from services.checkpoint.service import Settings, build
 CHUNK_BYTES = 1 << 20
 NAME = "runs/nano-1/checkpoints/step-00000010"
 PEEK = "runs/nano-1/peek"
+NO_NATS = "nats://127.0.0.1:1"  # never the server of a cluster that happens to run here
+DEFAULTS: Mapping[str, Any] = {"free_space_floor_bytes": 0}
 
 
 @asynccontextmanager
@@ -35,7 +36,7 @@ async def checkpoint_service(home: Path, **settings: Any) -> AsyncIterator[str]:
     async with AsyncExitStack() as stack:
         service = Service("checkpoint", stack)
         stack.push_async_callback(service.tasks.stop)
-        values = Settings(home=home, port=0, **{"free_space_floor_bytes": 0, **settings})
+        values = Settings(home=home, port=0, nats_url=NO_NATS, **{**DEFAULTS, **settings})
         server = await build(values, service)
         await server.start()
         try:
@@ -54,7 +55,7 @@ async def checkpoint_stub(address: str) -> AsyncIterator[services.CheckpointServ
 def checkpoint_process(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The service as a process of its own; yields it and its address once it listens."""
     command = [sys.executable, "-m", "services.checkpoint", "--port", "0", "--home", str(home)]
-    command += ["--free-space-floor-bytes", "0"]
+    command += ["--free-space-floor-bytes", "0", "--nats-url", NO_NATS]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
@@ -145,10 +146,3 @@ def stored(home: Path) -> list[str]:
         for path in home.rglob("*")
         if path.name not in (".lock", "checkpoints", "peeks")
     )
-
-
-async def until(condition: Callable[[], bool], *, deadline_secs: float = 10.0) -> None:
-    """Waits for the condition; fails the test when it does not come true."""
-    async with asyncio.timeout(deadline_secs):
-        while not condition():  # noqa: ASYNC110 (what it waits for is on disk)
-            await asyncio.sleep(0.005)

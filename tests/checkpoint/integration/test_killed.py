@@ -21,9 +21,9 @@ from tests.support.checkpoint_service import (
     read,
     safetensors,
     stored,
-    until,
     write,
 )
+from tests.support.waiting import until
 
 FILES = {
     "model.safetensors": safetensors(os.urandom(12 << 20)),

@@ -1,0 +1,80 @@
+"""The tokenizer as the services use it: loaded in the background, its limits said in words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from lab.errors import AssetUnreachable, InvalidArgument, OverLimit, Violation
+from lab.text import Assets, Tokenizer
+from lab.v1.tensor_pb2 import Token
+
+MAX_TEXT_BYTES = 64 << 10  # far above the longest context; keeps tokenizing quick
+RETRY_SECS = 30.0
+
+log = structlog.get_logger()
+
+
+class Words:
+    """Text to tokens and back. Until the vocabulary is there each call tries to get it."""
+
+    def __init__(self, assets: Assets) -> None:
+        self._assets = assets
+        self._tokenizer: Tokenizer | None = None
+        self._loading = asyncio.Lock()
+
+    async def tokenizer(self) -> Tokenizer:
+        """Raises AssetUnreachable."""
+        async with self._loading:
+            if self._tokenizer is None:
+                self._tokenizer = await asyncio.to_thread(Tokenizer, self._assets)
+        return self._tokenizer
+
+    async def prepare(self, ready: Callable[[], None]) -> None:
+        """Gets the vocabulary, however long that takes, then calls `ready`."""
+        while True:
+            try:
+                await self.tokenizer()
+                return ready()
+            except AssetUnreachable as error:
+                log.warning("no vocabulary yet", detail=error.message, again_in_secs=RETRY_SECS)
+            await asyncio.sleep(RETRY_SECS)
+
+    async def split(self, text: str, *, field: str) -> list[int]:
+        size = len(text.encode())
+        if size > MAX_TEXT_BYTES:
+            raise _over_limit(
+                field, f"is {size} bytes; at most {MAX_TEXT_BYTES} are read", MAX_TEXT_BYTES, size
+            )
+        tokenizer = await self.tokenizer()
+        return await asyncio.to_thread(tokenizer.encode, text)
+
+    async def prompt(self, text: str, *, field: str, context: int) -> list[int]:
+        """Token ids of a text that a model is to read: 1 to `context` of them."""
+        ids = await self.split(text, field=field)
+        if not ids:
+            raise InvalidArgument.field(
+                field, f"must not be empty; give the model 1 to {context} tokens to read"
+            )
+        if len(ids) > context:
+            raise _over_limit(
+                field,
+                f"is {len(ids)} tokens; the model reads at most {context}, shorten it",
+                context,
+                len(ids),
+            )
+        return ids
+
+    async def tokens(self, ids: Sequence[int]) -> list[Token]:
+        pieces = (await self.tokenizer()).pieces(ids)
+        return [Token(id=token, text=text) for token, text in zip(ids, pieces, strict=True)]
+
+
+def _over_limit(field: str, description: str, limit: int, requested: int) -> OverLimit:
+    return OverLimit(
+        f"{field}: {description}",
+        metadata={"limit": str(limit), "requested": str(requested)},
+        violations=[Violation(field, description)],
+    )
