@@ -1,6 +1,6 @@
-// Asks before something is destroyed. The one modal besides the command palette and the new-run form.
-import { AlertDialog } from "radix-ui";
-import type { ReactNode } from "react";
+// Asks before something is destroyed. The browser's own modal dialog: focus, Escape and inertness come with it, and it
+// injects no styles, which the content security policy would refuse.
+import { useCallback, useId, useRef, type ReactNode } from "react";
 import { Button } from "./button";
 import styles from "./confirm-dialog.module.css";
 
@@ -11,35 +11,48 @@ export function ConfirmDialog({
   confirm,
   onConfirm,
 }: {
-  trigger: ReactNode;
+  /** Draws the button that asks. */
+  trigger: (ask: () => void) => ReactNode;
   title: string;
   children: ReactNode;
   /** The verb on the button, as in "Delete run". */
   confirm: string;
   onConfirm: () => void;
 }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const titleId = useId();
+  const textId = useId();
+  const ask = useCallback(() => dialog.current?.showModal(), []);
   return (
-    <AlertDialog.Root>
-      <AlertDialog.Trigger asChild>{trigger}</AlertDialog.Trigger>
-      <AlertDialog.Portal>
-        <AlertDialog.Overlay className={styles["overlay"] ?? ""} />
-        <AlertDialog.Content className={styles["content"] ?? ""}>
-          <AlertDialog.Title className={styles["title"] ?? ""}>{title}</AlertDialog.Title>
-          <AlertDialog.Description asChild>
-            <div className={styles["text"]}>{children}</div>
-          </AlertDialog.Description>
-          <div className={styles["actions"]}>
-            <AlertDialog.Cancel asChild>
-              <Button data-testid="confirm-cancel">Cancel</Button>
-            </AlertDialog.Cancel>
-            <AlertDialog.Action asChild>
-              <Button kind="danger" onClick={onConfirm} data-testid="confirm-action">
-                {confirm}
-              </Button>
-            </AlertDialog.Action>
-          </div>
-        </AlertDialog.Content>
-      </AlertDialog.Portal>
-    </AlertDialog.Root>
+    <>
+      {trigger(ask)}
+      <dialog
+        ref={dialog}
+        role="alertdialog"
+        className={styles["dialog"]}
+        aria-labelledby={titleId}
+        aria-describedby={textId}
+      >
+        <h2 id={titleId}>{title}</h2>
+        <div id={textId} className={styles["text"]}>
+          {children}
+        </div>
+        <div className={styles["actions"]}>
+          <Button autoFocus onClick={() => dialog.current?.close()} data-testid="confirm-cancel">
+            Cancel
+          </Button>
+          <Button
+            kind="danger"
+            data-testid="confirm-action"
+            onClick={() => {
+              dialog.current?.close();
+              onConfirm();
+            }}
+          >
+            {confirm}
+          </Button>
+        </div>
+      </dialog>
+    </>
   );
 }

@@ -45,7 +45,10 @@ export function NewRunForm({
   );
 
   const change = (part: Partial<Draft>) => setDraft((before) => ({ ...before, ...part }));
-  const violations = preflight.problem?.violations ?? [];
+  const violations = (preflight.problem?.violations ?? []).map(({ field, description }) => ({
+    field: field.replace(/\[\d+\]$/, ""), // one of a list is shown at the list's field
+    description,
+  }));
   const errorAt = (path: string) =>
     errors[path] ??
     violations.find(({ field }) => field === path || field.endsWith(`.${path}`))?.description;

@@ -8,11 +8,11 @@ export function learningRate(spec: RunSpec, step: number): number {
   const warmup = spec.schedule?.warmupSteps ?? 0;
   const floor = spec.schedule?.floor ?? 0;
   if (step <= warmup) return (peak * step) / warmup;
+  // 0 right after the warm-up, 1 at the last step.
+  const progress = Math.min(1, (step - warmup - 1) / Math.max(1, steps - warmup - 1));
   const shape = spec.schedule?.shape ?? ScheduleShape.CONSTANT;
-  const share = Math.min(1, (step - warmup) / Math.max(1, steps - warmup));
-  if (shape === ScheduleShape.COSINE) {
-    return peak * (floor + (1 - floor) * 0.5 * (1 + Math.cos(Math.PI * share)));
-  }
-  if (shape === ScheduleShape.LINEAR) return peak * (1 - (1 - floor) * share);
-  return peak;
+  let share = 1;
+  if (shape === ScheduleShape.COSINE) share = (1 + Math.cos(Math.PI * progress)) / 2;
+  else if (shape === ScheduleShape.LINEAR) share = 1 - progress;
+  return peak * (floor + (1 - floor) * share);
 }
