@@ -31,6 +31,7 @@ help: ## This list
 # ---- set-up; each stamp is made again when what it was made from changes
 
 install: .venv/.installed frontend/node_modules/.installed ## Python environment and front-end packages
+	@:
 
 .venv/.installed: pyproject.toml shared/pyproject.toml constraints.txt
 	@if ! $(PY) -m pip --version >/dev/null 2>&1; then \

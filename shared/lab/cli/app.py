@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from lab.cli import assets, attention, checkpoints, cluster, corpora, generate, runs, status
+from lab.cli import assets, attention, checkpoints, cluster, corpora, generate, runs, status, train
 from lab.cli.output import errors
 from lab.errors import Code, LabError
 
@@ -33,7 +33,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-# TRAIN
+app.command("train")(train.train)
 app.add_typer(runs.app, name="runs")
 app.command("generate")(generate.generate)
 app.command("attention")(attention.attention)
