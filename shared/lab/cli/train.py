@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,18 +15,17 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn
 
 from lab import folders, manifest
-from lab.cli.output import answers, duration, errors
+from lab.cli.output import errors
 from lab.cli.progress import Steps
+from lab.cli.train_screen import Screen
 from lab.errors import InvalidArgument
 from lab.link import Link, LinkClosed
 from lab.spec import ResolvedSpec, parse_spec_yaml, resolve, set_dotted
 from lab.spec.fields import fill
 from lab.text import Corpora
 from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointKind
-from lab.v1.event_pb2 import StepMeasured
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.worker_pb2 import (
     CheckpointStaged,
@@ -38,7 +36,6 @@ from lab.v1.worker_pb2 import (
 )
 
 WORKER = "services.trainer.worker"
-PLAIN_LINE_SECS = 2.0  # between two lines of progress when the output is no terminal
 WORKER_END_SECS = 10.0
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
@@ -112,7 +109,7 @@ class _Session:
         self._resolved = resolved
         self._corpora_folder = corpora_folder
         self._out = out
-        self._screen = _Screen(resolved.spec.budget.steps)
+        self._screen = Screen(resolved.spec.budget.steps)
         self._interrupts = 0
 
     def run(self) -> int:
@@ -245,66 +242,6 @@ class _Session:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
-
-
-class _Screen:
-    """A bar on a terminal, plain lines elsewhere."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._first_loss: float | None = None
-        self._newest = StepMeasured()
-        self._validation_loss: float | None = None
-        self._began = time.monotonic()
-        self._line_at = 0.0
-        self._bar = Progress(
-            BarColumn(24), TextColumn("{task.description}"), console=answers, transient=True
-        )
-        self._task = self._bar.add_task("starting", total=total)
-
-    def __enter__(self) -> None:
-        if answers.is_terminal:
-            self._bar.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def say(self, sentence: str) -> None:
-        answers.print(sentence)
-
-    def step(self, measured: StepMeasured) -> None:
-        self._newest = measured
-        if self._first_loss is None:
-            self._first_loss = measured.loss
-        if answers.is_terminal:
-            self._bar.update(self._task, completed=measured.step, description=self._text())
-            return
-        now = time.monotonic()
-        edge = measured.step in (1, self._total)
-        if edge or now - self._line_at >= PLAIN_LINE_SECS:
-            self._line_at = now
-            answers.print(self._text())
-
-    def evaluation(self, loss: float) -> None:
-        self._validation_loss = loss
-
-    def finish(self) -> None:
-        step = self._newest.step
-        loss = f", loss {self._first_loss:.4f} → {self._newest.loss:.4f}" if step else ""
-        validation = (
-            f", validation {self._validation_loss:.4f}" if self._validation_loss is not None else ""
-        )
-        secs = time.monotonic() - self._began
-        self.say(f"{step:,} of {self._total:,} steps{loss}{validation}, {secs:.1f} s")
-
-    def _text(self) -> str:
-        newest = self._newest
-        left = (self._total - newest.step) * newest.elapsed_secs / max(1, newest.step)
-        parts = [f"step {newest.step:,}/{self._total:,}", f"loss {newest.loss:.4f}"]
-        if self._validation_loss is not None:
-            parts.append(f"val {self._validation_loss:.4f}")
-        parts += [f"{newest.tokens_per_sec:,.0f} tok/s", f"{duration(left)} left"]
-        return "  ".join(parts)
 
 
 def _how(worker: subprocess.Popen[bytes]) -> str:
