@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 import structlog
+from google.protobuf.message import Message
 
 from lab.names import new_id
 from lab.rpc.client import channel
 from lab.rpc.errors import REQUEST_ID
-from lab.v1.analysis_service_pb2_grpc import AnalysisServiceAsyncStub, AnalysisServiceStub
-from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub, CheckpointServiceStub
-from lab.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub, InferenceServiceStub
-from lab.v1.trainer_service_pb2_grpc import TrainerServiceAsyncStub, TrainerServiceStub
+from lab.v1.analysis_service_pb2_grpc import AnalysisServiceStub
+from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
+from lab.v1.inference_service_pb2_grpc import InferenceServiceStub
+from lab.v1.trainer_service_pb2_grpc import TrainerServiceStub
 
-Q = TypeVar("Q")
+if TYPE_CHECKING:  # these classes exist in the type stubs only
+    from lab.v1.analysis_service_pb2_grpc import AnalysisServiceAsyncStub
+    from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
+    from lab.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
+    from lab.v1.trainer_service_pb2_grpc import TrainerServiceAsyncStub
+
 A = TypeVar("A")
 
 
@@ -60,7 +67,7 @@ def request_id() -> str:
 
 
 async def ask(
-    method: grpc.aio.UnaryUnaryMultiCallable[Q, A], request: Q, *, timeout_secs: float | None = None
+    method: Callable[..., Awaitable[A]], request: Message, *, timeout_secs: float | None = None
 ) -> A:
     """Calls a unary method; without a timeout the client's default deadline holds."""
     return await method(request, timeout=timeout_secs, metadata=request_metadata())
