@@ -1,0 +1,118 @@
+"""A run that was saved and resumed is the run that never stopped, bit for bit."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import GPT2LMHeadModel
+
+from lab.errors import Damaged, PreconditionFailed
+from lab.v1.worker_pb2 import StartTraining
+from services.trainer.worker.state import PEEK_FILES, read_checkpoint, write_checkpoint, write_peek
+from services.trainer.worker.step import training_step
+from services.trainer.worker.training import Training, build
+
+
+def steps(training: Training, count: int) -> list[float]:
+    return [training_step(training).loss for _ in range(count)]
+
+
+def saved(training: Training, folder: Path) -> Path:
+    folder.mkdir()
+    write_checkpoint(training, folder)
+    return folder
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+@pytest.mark.parametrize("half", [0, 3])
+def test_resume_is_bitwise(start: StartTraining, tmp_path: Path, dropout: float, half: int) -> None:
+    start.spec.model.dropout = dropout
+    whole = build(start)
+    losses = steps(whole, 6)
+
+    first = build(start)
+    resumed_losses = steps(first, half)
+    folder = saved(first, tmp_path / "half")
+    second = build(start)
+    steps(second, 1)  # a resume must replace everything, so leave something to replace
+    read_checkpoint(second, folder)
+    resumed_losses += steps(second, 6 - half)
+
+    assert resumed_losses == losses
+    one, other = saved(whole, tmp_path / "one"), saved(second, tmp_path / "other")
+    for file in ("model.safetensors", "optim.safetensors"):
+        assert (one / file).read_bytes() == (other / file).read_bytes()
+    assert second.step == whole.step == 6
+    assert second.tokens == whole.tokens
+
+
+def test_losses_and_seconds_come_back(training: Training, tmp_path: Path) -> None:
+    steps(training, 2)
+    training.validation_loss = 3.25
+    training.clock.set(100.0)
+    folder = saved(training, tmp_path / "it")
+    training.loss = training.validation_loss = None
+    training.clock.set(0.0)
+    read_checkpoint(training, folder)
+    assert training.loss is not None
+    assert training.validation_loss == 3.25
+    assert training.clock.secs == pytest.approx(100.0, abs=1.0)
+
+
+def test_a_checkpoint_opens_in_transformers(training: Training, tmp_path: Path) -> None:
+    steps(training, 2)
+    theirs = GPT2LMHeadModel.from_pretrained(saved(training, tmp_path / "it"))
+    theirs.train(False)
+    ids = torch.arange(16)[None]
+    with torch.no_grad():
+        theirs_say, ours_say = theirs(ids).logits, training.model(ids)
+    torch.testing.assert_close(theirs_say, ours_say, rtol=1e-4, atol=1e-4)
+
+
+def test_a_peek_holds_the_weights_and_nothing_else(training: Training, tmp_path: Path) -> None:
+    write_peek(training, tmp_path)
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == set(PEEK_FILES)
+    assert json.loads((tmp_path / "run.json").read_text())["run"] == "runs/test"
+    assert "transformer.wte.weight" in load_file(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [("seed", "seed"), ("batch", "batch"), ("context", "context"), ("corpus", "fingerprint")],
+)
+def test_other_data_is_refused(
+    start: StartTraining, tmp_path: Path, corpora_folder: Path, change: str, named: str
+) -> None:
+    folder = saved(build(start), tmp_path / "it")
+    if change == "seed":
+        start.spec.data.seed += 1
+    elif change == "batch":
+        start.spec.budget.batch = 2
+    elif change == "context":
+        start.spec.model.context = 8
+    else:
+        manifest = corpora_folder / "tiny" / "manifest.json"
+        manifest.write_text(manifest.read_text().replace('"fingerprint": "', '"fingerprint": "f'))
+    with pytest.raises(PreconditionFailed, match=f"data {named} "):
+        read_checkpoint(build(start), folder)
+
+
+def test_another_shape_is_refused(start: StartTraining, tmp_path: Path) -> None:
+    folder = saved(build(start), tmp_path / "it")
+    start.spec.model.width = 64
+    with pytest.raises(Damaged, match="does not fit its run"):
+        read_checkpoint(build(start), folder)
+
+
+@pytest.mark.parametrize("file", ["state.json", "model.safetensors", "optim.safetensors"])
+@pytest.mark.parametrize("harm", ["missing", "cut"])
+def test_damage_is_named(training: Training, tmp_path: Path, file: str, harm: str) -> None:
+    folder = saved(training, tmp_path / "it")
+    if harm == "missing":
+        (folder / file).unlink()
+    else:
+        (folder / file).write_bytes((folder / file).read_bytes()[:20])
+    with pytest.raises(Damaged, match="the checkpoint it cannot be read"):
+        read_checkpoint(training, folder)
