@@ -4,14 +4,18 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
+@overload
 async def until(
-    condition: Callable[[], T | Awaitable[T]], *, secs: float = 10.0, what: str = ""
-) -> T:
+    condition: Callable[[], Awaitable[T]], *, secs: float = 10.0, what: str = ""
+) -> T: ...
+@overload
+async def until(condition: Callable[[], T], *, secs: float = 10.0, what: str = "") -> T: ...
+async def until(condition: Callable[[], Any], *, secs: float = 10.0, what: str = "") -> Any:
     """The first true answer of `condition`; fails after `secs`."""
     deadline = time.monotonic() + secs
     while True:
@@ -19,7 +23,7 @@ async def until(
         if inspect.isawaitable(answer):
             answer = await answer
         if answer:
-            return answer  # type: ignore[no-any-return]
+            return answer
         if time.monotonic() > deadline:
             raise AssertionError(f"did not happen within {secs} s: {what or condition}")
         await asyncio.sleep(0.01)

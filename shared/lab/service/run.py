@@ -82,7 +82,8 @@ def run_service(name: str, kind: type[S], build: Build[S]) -> None:
             name, kind, [argument for argument in arguments if argument != "--print-settings"]
         )
     except LabError as error:
-        sys.exit(f"{name}: {error.message}")
+        sys.stderr.write(f"{name}: {error.message}\n")
+        sys.exit(2)
     if show:
         sys.stdout.write(settings.describe(values, origin) + "\n")
         return
