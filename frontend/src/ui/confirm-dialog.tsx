@@ -1,6 +1,6 @@
 // Asks before something is destroyed. The browser's own modal dialog: focus, Escape and inertness come with it, and it
 // injects no styles, which the content security policy would refuse.
-import { useCallback, useId, useRef, type ReactNode } from "react";
+import { useId, useRef, type ReactNode } from "react";
 import { Button } from "./button";
 import styles from "./confirm-dialog.module.css";
 
@@ -11,8 +11,8 @@ export function ConfirmDialog({
   confirm,
   onConfirm,
 }: {
-  /** Draws the button that asks. */
-  trigger: (ask: () => void) => ReactNode;
+  /** A button; clicking it asks. */
+  trigger: ReactNode;
   title: string;
   children: ReactNode;
   /** The verb on the button, as in "Delete run". */
@@ -22,10 +22,12 @@ export function ConfirmDialog({
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   const textId = useId();
-  const ask = useCallback(() => dialog.current?.showModal(), []);
   return (
     <>
-      {trigger(ask)}
+      {/* The button inside is what has focus and keys; its click is only overheard here. */}
+      <span className={styles["trigger"]} onClick={() => dialog.current?.showModal()}>
+        {trigger}
+      </span>
       <dialog
         ref={dialog}
         role="alertdialog"

@@ -23,11 +23,11 @@ export function DeleteRun({ run, onDeleted }: { run: Run; onDeleted?: () => void
   return (
     <>
       <ConfirmDialog
-        trigger={(ask) => (
-          <Button kind="quiet" data-testid="run-delete" aria-label={`Delete ${id}`} onClick={ask}>
+        trigger={
+          <Button kind="quiet" data-testid="run-delete" aria-label={`Delete ${id}`}>
             Delete
           </Button>
-        )}
+        }
         title={`Delete ${run.displayName || id}?`}
         confirm="Delete run"
         onConfirm={() => void remove()}
