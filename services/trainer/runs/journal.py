@@ -32,6 +32,7 @@ class _Book:
     """What is known of one run's file without reading it."""
 
     path: Path
+    first_sequence: int
     next_sequence: int
     committed: int
     published: int
@@ -59,8 +60,9 @@ class Journal:
 
     def begin(self, run_id: str, *, after_sequence: int = 0) -> None:
         """A new run. One that takes the name of a deleted run goes on counting after it."""
+        first = after_sequence + 1
         self._books[run_id] = _Book(
-            self.path(run_id), after_sequence + 1, after_sequence, after_sequence, after_sequence
+            self.path(run_id), first, first, after_sequence, after_sequence, after_sequence
         )
 
     async def open(self, run_id: str) -> tuple[Event | None, int]:
@@ -78,7 +80,7 @@ class Journal:
                 )
 
         last, published, states = await asyncio.to_thread(look)
-        self._books[run_id] = _Book(path, last + 1, last, published, published)
+        self._books[run_id] = _Book(path, 1, last + 1, last, published, published)
         return (states[0] if states else None), published
 
     def append(self, run_id: str, event: Event) -> int:
@@ -141,7 +143,9 @@ class Journal:
 
     async def read(self, run_id: str, query: Callable[[apsw.Connection], T]) -> T:
         """Runs a query in a thread, on a consistent view of the run's file."""
-        path = self._book(run_id).path
+        book = self._book(run_id)
+        path = book.path
+        await self.committed(run_id, book.first_sequence)  # before that there is no file
 
         def work() -> T:
             with journal_file.reading(path) as connection:

@@ -5,7 +5,6 @@ a million is still drawn.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import apsw
@@ -24,7 +23,7 @@ NAMES: Final = (*METRICS, VALIDATION_LOSS)
 
 
 def read_series(
-    path: Path,
+    connection: apsw.Connection,
     run: str,
     names: Sequence[str],
     *,
@@ -32,17 +31,16 @@ def read_series(
     step_to: int = 0,
     max_points: int = 0,
 ) -> SeriesSet:
-    """The asked series, all of one moment. Blocks; call it in a thread."""
+    """The asked series, all of the moment the connection sees. Blocks; call it in a thread."""
     wanted = list(dict.fromkeys(names)) or list(NAMES)
     _check(wanted, max_points=max_points)
     last = step_to or 2**32 - 1
     points = max_points or DEFAULT_POINTS
-    with journal_file.reading(path) as connection:
-        return SeriesSet(
-            run=run,
-            series=[_read(connection, name, step_from, last, points) for name in wanted],
-            last_sequence=journal_file.last_sequence(connection),
-        )
+    return SeriesSet(
+        run=run,
+        series=[_read(connection, name, step_from, last, points) for name in wanted],
+        last_sequence=journal_file.last_sequence(connection),
+    )
 
 
 def _check(names: Sequence[str], *, max_points: int) -> None:

@@ -5,6 +5,7 @@ Read whole at boot, kept in memory by Runs, written through the one writer.
 
 import fcntl
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -52,14 +53,16 @@ class Store:
             (run_id, body, request_id),
         )
 
-    def bury_run(self, run_id: str, farewell: Event) -> None:
+    def bury_run(self, run_id: str, farewell: Event, *, done: Callable[[], None]) -> None:
         """Removes the run. Its last sequence stays known, so that a new run of the same name goes
         on counting and JetStream does not take its facts for repeats."""
         body = farewell.SerializeToString()
         self._write("DELETE FROM runs WHERE id = ?", (run_id,))
         self._write("DELETE FROM uploads WHERE run = ?", (run_id,))
         self._write(
-            "INSERT OR REPLACE INTO graves VALUES (?, ?, ?)", (run_id, farewell.sequence, body)
+            "INSERT OR REPLACE INTO graves VALUES (?, ?, ?)",
+            (run_id, farewell.sequence, body),
+            done=done,
         )
 
     def farewell_published(self, run_id: str) -> None:
@@ -74,11 +77,17 @@ class Store:
     def remove_upload(self, staged: CheckpointStaged) -> None:
         self._write("DELETE FROM uploads WHERE folder = ?", (staged.folder,))
 
-    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+    def _write(
+        self,
+        statement: str,
+        values: tuple[object, ...],
+        *,
+        done: Callable[[], None] = lambda: None,
+    ) -> None:
         def work(connection: apsw.Connection) -> None:
             connection.execute(statement, values)
 
-        self._writer.write(self._path, SCHEMA, work)
+        self._writer.write(self._path, SCHEMA, work, done=done)
 
 
 def store_path(folder: Path) -> Path:

@@ -1,0 +1,77 @@
+"""What a trainer does first: takes up what its last life left on disk, whatever ended it."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import structlog
+
+from lab import names
+from lab.bus import Publisher
+from lab.v1 import run_pb2
+from lab.v1.run_pb2 import Run
+from services.trainer.runs import journal_file, state, stats
+from services.trainer.runs.life import Surroundings
+from services.trainer.runs.runs import Runs
+from services.trainer.runs.state import Happening
+from services.trainer.runs.store import Stored
+
+REASON = "the trainer ended while this run was training; its metrics are kept"
+
+log = structlog.get_logger()
+
+
+async def recover(
+    stored: Stored, around: Surroundings, runs: Runs, publisher: Publisher, *, histories: Path
+) -> None:
+    """Runs that were training are interrupted, runs that waited wait again, facts that JetStream
+    has not acknowledged are published, checkpoints that were on their way are sent."""
+    known = {names.run_id(run.name) for run in stored.runs}
+    await _remove_others(histories, known)
+    around.records.restore(stored.runs, requests=stored.requests, graves=stored.graves)
+    publisher.publish(stored.farewells)
+    for run in stored.runs:
+        await _take_up(run, around, publisher)
+    folders = {Path(staged.folder) for _, staged in stored.uploads}
+    await asyncio.to_thread(_remove_staging_but, around.staging, folders)
+    for run_id, staged in stored.uploads:
+        log.info("checkpoint still to be sent", run=run_id, step=staged.step)
+        around.uploads.put(around.records.get(run_id), staged)
+    for run in reversed(around.records.all()):
+        if run.state == run_pb2.RUN_STATE_PENDING:
+            runs.begin(names.run_id(run.name))
+
+
+async def _take_up(run: Run, around: Surroundings, publisher: Publisher) -> None:
+    run_id = names.run_id(run.name)
+    told, published = await around.journal.open(run_id)
+    if published < around.journal.last_sequence(run_id):
+        publisher.catch_up(run.name, after_sequence=published)
+    if run.state in state.ACTIVE:
+        if around.journal.last_sequence(run_id):
+            progress = await around.journal.read(run_id, journal_file.progress_at)
+            stats.set_back(run.stats, progress, step=progress.step)
+        log.warning("run interrupted", run=run_id, step=run.stats.step)
+        around.records.happen(run_id, Happening.VANISHED, reason=REASON)
+    elif told is None or told.run_state_changed.run.state != run.state:
+        around.records.changed(run_id)  # it ended before it could say so
+
+
+async def _remove_others(folder: Path, known: set[str]) -> None:
+    """Histories of runs whose deletion was cut short."""
+
+    def work() -> None:
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.name not in known:
+                shutil.rmtree(path, ignore_errors=True)
+
+    await asyncio.to_thread(work)
+
+
+def _remove_staging_but(staging: Path, kept: set[Path]) -> None:
+    """What a worker left half written, or a life did not put away."""
+    for folder in staging.glob("*/*/*"):
+        if folder not in kept:
+            shutil.rmtree(folder, ignore_errors=True)
+            if folder.is_file():
+                folder.unlink()

@@ -1,0 +1,33 @@
+"""Where a run begins: at step 0, or in its newest checkpoint that is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from lab.errors import Code, LabError, NotFound
+from lab.v1.checkpoint_pb2 import Checkpoint
+from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
+from services.trainer.runs import sending
+
+log = structlog.get_logger()
+
+
+async def fetch_newest(
+    stub: CheckpointServiceAsyncStub, run: str, folder: Path, *, warn: Callable[[str], None]
+) -> Checkpoint:
+    """Copies the newest whole checkpoint of the run into the folder.
+
+    A damaged one is passed over with a warning. Raises NotFound when none is left.
+    """
+    for checkpoint in await sending.newest(stub, run):
+        try:
+            return await sending.fetch(stub, checkpoint.name, folder)
+        except LabError as error:
+            if error.code not in (Code.DATA_LOSS, Code.NOT_FOUND):
+                raise
+            log.warning("checkpoint passed over", name=checkpoint.name, reason=error.message)
+            warn(f"{error.message}; the checkpoint before it is tried")
+    raise NotFound(f"{run} has no whole checkpoint left to go on from; start a new run")

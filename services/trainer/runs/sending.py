@@ -1,0 +1,104 @@
+"""Checkpoint folders to the checkpoint service and back, as streams of chunks."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from lab import manifest
+from lab.errors import Code, Damaged, LabError
+from lab.v1.checkpoint_pb2 import Checkpoint
+from lab.v1.checkpoint_service_pb2 import (
+    EndOfCheckpoint,
+    FileChunk,
+    GetCheckpointRequest,
+    ListCheckpointsRequest,
+    ReadCheckpointRequest,
+    WriteCheckpointRequest,
+)
+from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
+
+CHUNK_BYTES: Final = 1 << 20
+WRITE_SECS: Final = 900.0
+READ_SECS: Final = 900.0
+
+# What a checkpoint service that is starting, stopping, busy or killed mid-stream says.
+PASSING: Final = (
+    Code.UNAVAILABLE,
+    Code.DEADLINE_EXCEEDED,
+    Code.CANCELLED,
+    Code.ABORTED,
+    Code.RESOURCE_EXHAUSTED,  # too many writers, or a full disk: both pass
+    Code.UNKNOWN,
+    Code.INTERNAL,
+)
+
+
+async def send(stub: CheckpointServiceAsyncStub, folder: Path, header: Checkpoint) -> Checkpoint:
+    """The checkpoint as it became visible. One that is there already under the name counts: the
+    same step of the same run holds the same state."""
+    if not header.files:
+        header.files.extend(await asyncio.to_thread(manifest.describe, folder))
+    try:
+        answer = await stub.WriteCheckpoint(_parts(folder, header), timeout=WRITE_SECS)
+        return answer.checkpoint
+    except LabError as error:
+        if error.code is not Code.ALREADY_EXISTS:
+            raise
+        found = await stub.GetCheckpoint(GetCheckpointRequest(name=header.name))
+        return found.checkpoint
+
+
+async def _parts(folder: Path, header: Checkpoint) -> AsyncIterator[WriteCheckpointRequest]:
+    yield WriteCheckpointRequest(header=header)
+    for described in header.files:
+        with (folder / described.name).open("rb") as file:
+            offset = 0
+            while data := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                yield WriteCheckpointRequest(
+                    chunk=FileChunk(file=described.name, offset=offset, data=data)
+                )
+                offset += len(data)
+    yield WriteCheckpointRequest(end=EndOfCheckpoint())
+
+
+async def newest(stub: CheckpointServiceAsyncStub, run: str) -> list[Checkpoint]:
+    """The checkpoints of a run, the one with the most steps first."""
+    found: list[Checkpoint] = []
+    token = ""
+    while True:
+        page = await stub.ListCheckpoints(ListCheckpointsRequest(run=run, page_token=token))
+        found += page.checkpoints
+        token = page.next_page_token
+        if not token:
+            return sorted(found, key=lambda checkpoint: checkpoint.step, reverse=True)
+
+
+async def fetch(stub: CheckpointServiceAsyncStub, name: str, folder: Path) -> Checkpoint:
+    """Copies a checkpoint into a new folder and verifies every byte; raises Damaged."""
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    await asyncio.to_thread(folder.mkdir, parents=True)
+    checkpoint = Checkpoint()
+    stream = stub.ReadCheckpoint(ReadCheckpointRequest(name=name), timeout=READ_SECS)
+    async for part in stream:
+        if part.HasField("header"):
+            checkpoint.CopyFrom(part.header)
+        else:
+            await asyncio.to_thread(_append, folder, part.chunk)
+    found = await asyncio.to_thread(manifest.damage, folder, checkpoint)
+    if found:
+        raise Damaged(f"{name} is damaged: {'; '.join(found)}")
+    return checkpoint
+
+
+def _append(folder: Path, chunk: FileChunk) -> None:
+    path = (folder / chunk.file).resolve()
+    if path.parent != folder.resolve():
+        raise Damaged(f"a checkpoint file is called {chunk.file[:80]!r}, which is not a plain name")
+    with path.open("ab") as file:
+        if file.tell() != chunk.offset:
+            raise Damaged(f"{chunk.file}: a piece is missing before byte {chunk.offset}")
+        file.write(chunk.data)

@@ -1,0 +1,155 @@
+"""Takes staged folders from the workers to the checkpoint service, while training goes on.
+
+A checkpoint is written down before it is sent, so it arrives even when this service is restarted
+or the other one is away for an hour. A peek is for someone who waits now, so it is given up early.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from lab import names
+from lab.errors import LabError
+from lab.v1 import checkpoint_pb2
+from lab.v1.checkpoint_pb2 import Checkpoint
+from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
+from lab.v1.run_pb2 import Run
+from lab.v1.worker_pb2 import STAGING_KIND_PEEK, CheckpointStaged
+from services.trainer.runs import sending
+from services.trainer.runs.store import Store
+
+FIRST_PAUSE_SECS, LONGEST_PAUSE_SECS = 0.2, 5.0
+PEEK_SECS: Final = 20.0
+
+log = structlog.get_logger()
+
+
+class Uploads:
+    """`kept` and `lost` are told about checkpoints, not about peeks."""
+
+    def __init__(
+        self,
+        stub: CheckpointServiceAsyncStub,
+        store: Store,
+        *,
+        kept: Callable[[str, Checkpoint], None],
+        lost: Callable[[str, CheckpointStaged, str], None],
+    ) -> None:
+        self._stub = stub
+        self._store = store
+        self._kept, self._lost = kept, lost
+        self._tasks: dict[asyncio.Task[Checkpoint], str] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    def put(self, run: Run, staged: CheckpointStaged) -> asyncio.Task[Checkpoint]:
+        """Starts to send the folder, after those of the same run that came before."""
+        run_id = names.run_id(run.name)
+        if staged.kind != STAGING_KIND_PEEK:
+            self._store.save_upload(run_id, staged)
+        header = _header(run, staged)
+        task = asyncio.create_task(self._deliver(run_id, staged, header), name=header.name)
+        self._tasks[task] = run_id
+        task.add_done_callback(self._ended)
+        return task
+
+    async def idle(self, run_id: str) -> None:
+        """Returns when nothing of the run is on its way."""
+        tasks = [task for task, owner in self._tasks.items() if owner == run_id]
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def busy(self, run_id: str) -> bool:
+        return run_id in self._tasks.values()
+
+    async def drop(self, run_id: str) -> None:
+        """Forgets what is on its way; used when the run is deleted."""
+        await _cancel([task for task, owner in self._tasks.items() if owner == run_id])
+
+    async def stop(self, *, grace_secs: float) -> None:
+        """Lets what is on its way arrive for a while. The rest is sent after the next start."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=grace_secs)
+        await _cancel(list(self._tasks))
+
+    def _ended(self, task: asyncio.Task[Checkpoint]) -> None:
+        self._tasks.pop(task, None)
+        if not task.cancelled():
+            task.exception()  # whoever waits for it sees it; `lost` has told everyone else
+
+    async def _deliver(
+        self, run_id: str, staged: CheckpointStaged, header: Checkpoint
+    ) -> Checkpoint:
+        folder = Path(staged.folder)
+        peek = staged.kind == STAGING_KIND_PEEK
+        try:
+            async with self._turns.setdefault(run_id, asyncio.Lock()):
+                checkpoint = await self._send(
+                    folder, header, patience_secs=PEEK_SECS if peek else None
+                )
+        except asyncio.CancelledError:
+            raise
+        except (LabError, OSError) as error:
+            reason = error.message if isinstance(error, LabError) else str(error)
+            log.error("checkpoint not kept", checkpoint=header.name, reason=reason)
+            if not peek:
+                self._store.remove_upload(staged)
+                self._lost(run_id, staged, reason)
+            await _remove(folder)
+            raise
+        if not peek:
+            self._kept(run_id, checkpoint)
+            self._store.remove_upload(staged)
+        await _remove(folder)
+        return checkpoint
+
+    async def _send(
+        self, folder: Path, header: Checkpoint, *, patience_secs: float | None
+    ) -> Checkpoint:
+        pause_secs = FIRST_PAUSE_SECS
+        loop = asyncio.get_running_loop()
+        deadline = None if patience_secs is None else loop.time() + patience_secs
+        while True:
+            try:
+                return await sending.send(self._stub, folder, header)
+            except LabError as error:
+                if error.code not in sending.PASSING:
+                    raise
+                if deadline is not None and loop.time() > deadline:
+                    raise
+                log.warning("checkpoint waits", checkpoint=header.name, reason=error.message)
+            await asyncio.sleep(pause_secs)
+            pause_secs = min(2 * pause_secs, LONGEST_PAUSE_SECS)
+
+
+def _header(run: Run, staged: CheckpointStaged) -> Checkpoint:
+    run_id = names.run_id(run.name)
+    peek = staged.kind == STAGING_KIND_PEEK
+    header = Checkpoint(
+        name=names.peek_name(run_id) if peek else names.checkpoint_name(run_id, staged.step),
+        kind=(checkpoint_pb2.CHECKPOINT_KIND_PEEK if peek else checkpoint_pb2.CHECKPOINT_KIND_FULL),
+        step=staged.step,
+        tokens=staged.tokens,
+        spec=run.spec,
+        preset=run.preset,
+    )
+    if staged.HasField("loss"):
+        header.loss = staged.loss
+    if staged.HasField("validation_loss"):
+        header.validation_loss = staged.validation_loss
+    return header
+
+
+async def _remove(folder: Path) -> None:
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def _cancel(tasks: list[asyncio.Task[Checkpoint]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

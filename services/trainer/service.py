@@ -1,0 +1,164 @@
+"""What the trainer service is made of."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from functools import partial
+
+from pydantic import Field
+
+from lab import folders, names
+from lab.bus import Publisher
+from lab.errors import NotFound
+from lab.rpc.client import channel
+from lab.rpc.server import GrpcServer, Servicer
+from lab.service.beat import join_bus
+from lab.service.run import Server, Service
+from lab.service.settings import ServiceSettings
+from lab.text import Assets, Corpora
+from lab.v1 import trainer_service_pb2_grpc as services
+from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
+from lab.v1.event_pb2 import Event
+from services.trainer.runs import worker_process
+from services.trainer.runs.journal import Journal
+from services.trainer.runs.life import StartWorker, Surroundings
+from services.trainer.runs.records import Records
+from services.trainer.runs.recovery import recover
+from services.trainer.runs.reports import Reports
+from services.trainer.runs.runs import Runs
+from services.trainer.runs.store import Store, lock_folder, read_store, store_path
+from services.trainer.runs.uploads import Uploads
+from services.trainer.runs.writer import Writer, check_sqlite
+from services.trainer.servicer import TrainerServicer
+
+STOP_REASON = "the trainer was shut down"
+# Within the time a supervisor gives: whatever does not make it is on disk and goes out next time.
+LAST_UPLOAD_SECS = 5.0
+LAST_PUBLISH_SECS = 1.0
+
+
+class Settings(ServiceSettings):
+    port: int = Field(50051, ge=0, le=65535, description="port to listen on; 0 takes any free one")
+    checkpoint_address: str = Field("127.0.0.1:50053", description="the checkpoint service")
+    slots: int = Field(1, ge=1, le=64, description="runs that may train at the same time")
+    worker_nice: int = Field(10, ge=0, le=19, description="how far workers step back for services")
+    silence_secs: float = Field(
+        worker_process.SILENCE_SECS, gt=1, description="a worker silent for longer is ended"
+    )
+    stop_secs: float = Field(8.0, gt=0, description="time that workers get when the trainer ends")
+
+
+async def build(settings: Settings, service: Service) -> Server:
+    return await wire(
+        settings,
+        service,
+        start_worker=partial(
+            worker_process.start_worker,
+            nice=settings.worker_nice,
+            silence_secs=settings.silence_secs,
+        ),
+    )
+
+
+async def wire(settings: Settings, service: Service, *, start_worker: StartWorker) -> Server:
+    check_sqlite()
+    folder = settings.home / "trainer"
+    lock = lock_folder(folder)
+    service.on_exit(partial(asyncio.to_thread, lock.close))
+    stored = await asyncio.to_thread(read_store, folder)
+
+    bus = await join_bus(service, settings.nats_url)
+    writer = Writer(first=store_path(folder), failed=partial(_fail, service))
+    writer.start()
+    service.on_exit(writer.stop)
+    store = Store(folder, writer)
+
+    async def refill(run: str, after_sequence: int, limit: int) -> Sequence[Event]:
+        try:
+            return await journal.facts_after(names.run_id(run), after_sequence, limit)
+        except NotFound:
+            return []  # deleted meanwhile
+
+    def confirmed(events: Sequence[Event]) -> None:
+        journal.published(events)
+        for event in events:
+            if event.HasField("run_deleted"):
+                store.farewell_published(names.run_id(event.run))
+
+    publisher = Publisher(bus, confirmed=confirmed, refill=refill)
+    journal = Journal(folder / "runs", writer, committed=publisher.publish)
+    records = Records(store, journal, publish=publisher.publish)
+    reports = Reports(records)
+
+    to_checkpoint = channel(settings.checkpoint_address, peer="checkpoint")
+    service.on_exit(to_checkpoint.close)
+    service.needs_grpc("checkpoint", settings.checkpoint_address)
+    checkpoints = CheckpointServiceStub(to_checkpoint)
+    uploads = Uploads(checkpoints, store, kept=reports.kept, lost=reports.lost)
+    corpora = Corpora(
+        settings.home / "corpora", Assets(settings.home / "assets", folders.asset_mirror())
+    )
+    runs = Runs(
+        Surroundings(
+            records=records,
+            journal=journal,
+            uploads=uploads,
+            corpora=corpora,
+            checkpoints=checkpoints,
+            start_worker=start_worker,
+            slots=asyncio.Semaphore(settings.slots),
+            staging=folder / "staging",
+        )
+    )
+    await recover(stored, runs, publisher, histories=folder / "runs")
+    publishing = service.tasks.start("publish facts", publisher.run())
+
+    async def put_away() -> None:
+        await runs.stop_all(STOP_REASON, grace_secs=settings.stop_secs)
+        await uploads.stop(grace_secs=LAST_UPLOAD_SECS)
+        with contextlib.suppress(TimeoutError):  # the rest is published after the next start
+            await asyncio.wait_for(publisher.idle(), LAST_PUBLISH_SECS)
+        publishing.cancel()
+        journal.write_marks()
+
+    service.on_exit(put_away)
+    servicer = TrainerServicer(runs, journal, corpora)
+    server = GrpcServer(
+        [
+            Servicer(
+                services.add_TrainerServiceServicer_to_server, servicer, "lab.v1.TrainerService"
+            )
+        ],
+        host=settings.host,
+        port=settings.port,
+    )
+    return _HangingUp(server, runs)
+
+
+class _HangingUp:
+    """The gRPC server; before it stops, it ends the streams that would keep it from stopping."""
+
+    def __init__(self, server: GrpcServer, runs: Runs) -> None:
+        self._server, self._runs = server, runs
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    async def start(self) -> None:
+        await self._server.start()
+
+    async def set_ready(self, ready: bool) -> None:
+        await self._server.set_ready(ready)
+
+    async def stop(self, grace_secs: float) -> None:
+        self._runs.hang_up()
+        await self._server.stop(grace_secs)
+
+
+def _fail(service: Service, error: BaseException) -> None:
+    """A dead writer ends the service: nothing can be promised any more."""
+    if not service.tasks.failed.done():
+        service.tasks.failed.set_result(error)

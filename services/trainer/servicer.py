@@ -1,0 +1,194 @@
+"""TrainerService: from messages to calls and back. No decisions in here."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+import grpc
+
+from lab import names
+from lab.errors import InvalidArgument, OverLimit
+from lab.spec import load_presets
+from lab.text import Corpora
+from lab.v1 import trainer_service_pb2 as messages
+from lab.v1.event_pb2 import Event
+from lab.v1.run_pb2 import Run
+from lab.v1.trainer_service_pb2_grpc import TrainerServiceServicer
+from services.trainer.runs import journal_file
+from services.trainer.runs.journal import Journal
+from services.trainer.runs.runs import Runs
+from services.trainer.runs.series import read_series
+
+DEFAULT_PAGE, MAX_PAGE = 200, 1_000
+DEFAULT_FACTS, MAX_FACTS = 500, 10_000
+KINDS: Final = tuple(field.name for field in Event.DESCRIPTOR.oneofs_by_name["fact"].fields)
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class TrainerServicer(TrainerServiceServicer):
+    def __init__(self, runs: Runs, journal: Journal, corpora: Corpora) -> None:
+        self._runs = runs
+        self._journal = journal
+        self._corpora = corpora
+
+    async def CreateRun(
+        self, request: messages.CreateRunRequest, context: Context
+    ) -> messages.CreateRunResponse:
+        return messages.CreateRunResponse(run=await self._runs.create(request))
+
+    async def GetRun(
+        self, request: messages.GetRunRequest, context: Context
+    ) -> messages.GetRunResponse:
+        return messages.GetRunResponse(run=self._runs.get(names.run_id(request.name)))
+
+    async def ListRuns(
+        self, request: messages.ListRunsRequest, context: Context
+    ) -> messages.ListRunsResponse:
+        size = _limited("page_size", request.page_size, default=DEFAULT_PAGE, limit=MAX_PAGE)
+        runs, token = _page(self._runs.all(), request.page_token, size)
+        return messages.ListRunsResponse(runs=runs, next_page_token=token)
+
+    async def UpdateRun(
+        self, request: messages.UpdateRunRequest, context: Context
+    ) -> messages.UpdateRunResponse:
+        run = await self._runs.update(names.run_id(request.name), request)
+        return messages.UpdateRunResponse(run=run)
+
+    async def DeleteRun(
+        self, request: messages.DeleteRunRequest, context: Context
+    ) -> messages.DeleteRunResponse:
+        await self._runs.delete(names.run_id(request.name))
+        return messages.DeleteRunResponse()
+
+    async def PauseRun(
+        self, request: messages.PauseRunRequest, context: Context
+    ) -> messages.PauseRunResponse:
+        run = await self._runs.pause(names.run_id(request.name))
+        return messages.PauseRunResponse(run=run)
+
+    async def ResumeRun(
+        self, request: messages.ResumeRunRequest, context: Context
+    ) -> messages.ResumeRunResponse:
+        run = await self._runs.resume(names.run_id(request.name))
+        return messages.ResumeRunResponse(run=run)
+
+    async def AdvanceRun(
+        self, request: messages.AdvanceRunRequest, context: Context
+    ) -> messages.AdvanceRunResponse:
+        run = await self._runs.advance(names.run_id(request.name), request.steps)
+        return messages.AdvanceRunResponse(run=run)
+
+    async def StopRun(
+        self, request: messages.StopRunRequest, context: Context
+    ) -> messages.StopRunResponse:
+        save = request.save if request.HasField("save") else None
+        run = await self._runs.stop(names.run_id(request.name), save=save)
+        return messages.StopRunResponse(run=run)
+
+    async def SnapshotRun(
+        self, request: messages.SnapshotRunRequest, context: Context
+    ) -> messages.SnapshotRunResponse:
+        checkpoint = await self._runs.snapshot(names.run_id(request.name))
+        return messages.SnapshotRunResponse(checkpoint=checkpoint)
+
+    async def PeekRun(
+        self, request: messages.PeekRunRequest, context: Context
+    ) -> messages.PeekRunResponse:
+        return messages.PeekRunResponse(peek=await self._runs.peek(names.run_id(request.name)))
+
+    async def QuerySeries(
+        self, request: messages.QuerySeriesRequest, context: Context
+    ) -> messages.QuerySeriesResponse:
+        run_id = names.run_id(request.name)
+        self._runs.get(run_id)
+        series = await self._journal.read(
+            run_id,
+            partial(
+                read_series,
+                run=request.name,
+                names=list(request.series),
+                step_from=request.step_from,
+                step_to=request.step_to,
+                max_points=request.max_points,
+            ),
+        )
+        return messages.QuerySeriesResponse(series=series)
+
+    async def WatchRun(
+        self, request: messages.WatchRunRequest, context: Context
+    ) -> AsyncIterator[messages.WatchRunResponse]:
+        run_id = names.run_id(request.name)
+        async for event in self._runs.watch(run_id, after_sequence=request.after_sequence):
+            yield messages.WatchRunResponse(event=event)
+
+    async def ListFacts(
+        self, request: messages.ListFactsRequest, context: Context
+    ) -> messages.ListFactsResponse:
+        run_id = names.run_id(request.name)
+        self._runs.get(run_id)
+        kinds = list(request.kinds)
+        for kind in kinds:
+            if kind not in KINDS:
+                raise InvalidArgument.field(
+                    "kinds", f'"{kind[:40]}" is no kind of fact; there are {", ".join(KINDS)}'
+                )
+        limit = _limited("limit", request.limit, default=DEFAULT_FACTS, limit=MAX_FACTS)
+        events = await self._journal.read(
+            run_id, partial(journal_file.newest_facts, kinds=kinds, limit=limit)
+        )
+        return messages.ListFactsResponse(events=events)
+
+    async def ListPresets(
+        self, request: messages.ListPresetsRequest, context: Context
+    ) -> messages.ListPresetsResponse:
+        presets = await asyncio.to_thread(load_presets)
+        return messages.ListPresetsResponse(presets=presets.values())
+
+    async def ListCorpora(
+        self, request: messages.ListCorporaRequest, context: Context
+    ) -> messages.ListCorporaResponse:
+        corpora = await asyncio.to_thread(self._corpora.list)
+        return messages.ListCorporaResponse(corpora=corpora)
+
+    async def PreviewCorpus(
+        self, request: messages.PreviewCorpusRequest, context: Context
+    ) -> messages.PreviewCorpusResponse:
+        corpus, text = await asyncio.to_thread(self._corpora.preview, names.corpus_id(request.name))
+        return messages.PreviewCorpusResponse(corpus=corpus, text=text)
+
+
+def _limited(field: str, asked: int, *, default: int, limit: int) -> int:
+    if asked > limit:
+        raise OverLimit.field(field, f"must be at most {limit:,}, but is {asked:,}")
+    return asked or default
+
+
+def _page(runs: list[Run], token: str, size: int) -> tuple[list[Run], str]:
+    """The runs after the one the token names; a run that was deleted meanwhile loses nothing."""
+    if token:
+        created, name = _place(token)
+        runs = [
+            run for run in runs if (run.create_time.ToNanoseconds(), run.name) < (created, name)
+        ]
+    page = runs[:size]
+    if len(runs) <= size:
+        return page, ""
+    last = page[-1]
+    place = f"{last.create_time.ToNanoseconds()} {last.name}"
+    return page, base64.urlsafe_b64encode(place.encode()).decode()
+
+
+def _place(token: str) -> tuple[int, str]:
+    try:
+        created, name = base64.urlsafe_b64decode(token.encode()).decode().split(" ")
+        return int(created), name
+    except (binascii.Error, ValueError):
+        raise InvalidArgument.field(
+            "page_token", "is not one that ListRuns gave; leave it empty for the first page"
+        ) from None
