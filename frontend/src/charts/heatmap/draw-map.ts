@@ -20,6 +20,7 @@ export function drawMap(
   context.imageSmoothingEnabled = false;
   context.drawImage(pixelCanvas(pixels, { width: side, height: side }), left, top, size, size);
   drawLabels(context, layout, labels);
+  drawAxisNames(context, layout);
 }
 
 export interface MapPicture {
@@ -39,6 +40,15 @@ function drawLabels(
     drawQueryLabel(context, layout, { token, text: labels[token] ?? "" });
     drawKeyLabel(context, layout, { token, text: labels[token] ?? "" });
   }
+}
+
+/** In the empty corner: what goes down and what goes across. */
+function drawAxisNames(context: CanvasRenderingContext2D, { left, top }: MapLayout): void {
+  context.font = `${LABEL_FONT_PX}px ${cssColor("--font-text")}`;
+  context.textAlign = "right";
+  context.textBaseline = "alphabetic";
+  context.fillText("key →", left - 8, top - 28);
+  context.fillText("query ↓", left - 8, top - 8);
 }
 
 interface Label {

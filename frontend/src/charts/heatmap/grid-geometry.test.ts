@@ -6,7 +6,7 @@ describe("layoutGrid", () => {
     const grid = layoutGrid(6, 5, { width: 300 });
     expect(grid.width).toBeLessThanOrEqual(300);
     expect(grid.side).toBe(52);
-    expect(grid.height).toBe(16 + 6 * 52 + 5 * 4);
+    expect(grid.height).toBe(16 + 6 * 52 + 5 * 4 + 2);
   });
 
   it("stops at a size that is still a picture", () => {

@@ -23,13 +23,15 @@ const LEFT = 20;
 const TOP = 16;
 const LARGEST_SIDE = 96;
 const SMALLEST_SIDE = 12;
+/** Room for the frame around the last column and row. */
+const MARGIN = 2;
 
 export function layoutGrid(
   layers: number,
   heads: number,
   { width }: { width: number },
 ): GridLayout {
-  const room = (width - LEFT - GAP * Math.max(0, heads - 1)) / Math.max(1, heads);
+  const room = (width - LEFT - MARGIN - GAP * Math.max(0, heads - 1)) / Math.max(1, heads);
   const side = Math.max(SMALLEST_SIDE, Math.min(LARGEST_SIDE, Math.floor(room)));
   return {
     layers,
@@ -38,8 +40,8 @@ export function layoutGrid(
     gap: GAP,
     left: LEFT,
     top: TOP,
-    width: LEFT + heads * side + Math.max(0, heads - 1) * GAP,
-    height: TOP + layers * side + Math.max(0, layers - 1) * GAP,
+    width: LEFT + heads * side + Math.max(0, heads - 1) * GAP + MARGIN,
+    height: TOP + layers * side + Math.max(0, layers - 1) * GAP + MARGIN,
   };
 }
 

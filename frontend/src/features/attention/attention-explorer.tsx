@@ -1,6 +1,7 @@
 // What every head of the model looks at in a text: all heads small, one large.
 import { useMemo } from "react";
 import { asProblem } from "@/api/problem";
+import type { Cell } from "@/charts/heatmap/map-geometry";
 import { HeadGrid } from "@/charts/heatmap/head-grid";
 import { neighbour, type HeadPlace } from "@/charts/heatmap/grid-geometry";
 import { TokenMap } from "@/charts/heatmap/token-map";
@@ -10,8 +11,9 @@ import { Button } from "@/ui/button";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import styles from "./attention-explorer.module.css";
+import { strongestKeys, type WeightMatrix } from "./attention-maps";
 import { HeadControls } from "./head-controls";
-import { HeadTitle } from "./head-title";
+import { HeadHabits } from "./head-habits";
 import { RowReadout } from "./row-readout";
 import { TextForm } from "./text-form";
 import { TokenRibbon } from "./token-ribbon";
@@ -59,10 +61,7 @@ export function AttentionExplorer({
     if (next !== null) onHead(next.layer, next.head);
     return next !== null;
   };
-  // The last token has the whole text before it, so its row says most when nothing is pointed at.
-  const last = (view.exact?.matrix.tokens ?? 0) - 1;
-  const readCell =
-    cell.cell !== null && cell.cell.query <= last ? cell.cell : { query: last, key: last };
+  const readCell = cell.cell ?? (view.exact ? restingCell(view.exact.matrix) : null);
 
   return (
     <>
@@ -112,21 +111,14 @@ export function AttentionExplorer({
         />
       </Panel>
       <Panel
-        title={
-          <HeadTitle
-            layer={layer}
-            head={head}
-            matrix={view.exact?.matrix}
-            pending={view.exactIsOld}
-          />
-        }
+        title={head === "mean" ? `Layer ${layer}, mean over heads` : `Head ${layer}.${head}`}
         controls={
           <HeadControls layers={layers} heads={heads} layer={layer} head={head} onHead={onHead} />
         }
         className={styles["map"] ?? ""}
       >
         <div className={styles["key"]}>
-          <span>query ↓ looks at key →</span>
+          <HeadHabits matrix={view.exact?.matrix} pending={view.exactIsOld} />
           <WeightLegend />
         </div>
         {view.picture ? (
@@ -144,7 +136,7 @@ export function AttentionExplorer({
         ) : (
           <div className={styles["waiting"]}>{view.busy ? "computing…" : ""}</div>
         )}
-        {view.exact && (
+        {view.exact && readCell && (
           <RowReadout
             matrix={view.exact.matrix}
             labels={view.exact.labels}
@@ -156,6 +148,13 @@ export function AttentionExplorer({
       </Panel>
     </>
   );
+}
+
+/** Read when nothing is pointed at: the last token, which has the whole text before it, and what it looks at most. */
+function restingCell(matrix: WeightMatrix): Cell | null {
+  const query = matrix.tokens - 1;
+  const [strongest] = strongestKeys(matrix, query, 1);
+  return strongest === undefined ? null : { query, key: strongest.key };
 }
 
 function clamp(value: number, count: number): number {

@@ -50,37 +50,39 @@ export function CheckpointRow({ checkpoint, nowMs }: { checkpoint: Checkpoint; n
             </Badge>
           )}
         </td>
-        <td className={styles["actions"]}>
-          <Link to={insideAddress(checkpoint.name)} data-testid="checkpoint-inside">
-            Look inside
-          </Link>
-          <Button
-            kind="quiet"
-            busy={verify.isPending}
-            onClick={() => verify.mutate()}
-            title="Hashes every file again and compares with the manifest"
-            data-testid="checkpoint-verify"
-          >
-            Verify
-          </Button>
-          <ConfirmDialog
-            trigger={
-              <Button
-                kind="quiet"
-                busy={remove.isPending}
-                aria-label={`Delete the checkpoint of ${place.run} at step ${formatCount(checkpoint.step)}`}
-                data-testid="checkpoint-delete"
-              >
-                Delete
-              </Button>
-            }
-            title={`Delete the checkpoint at step ${formatCount(checkpoint.step)} of ${place.run}?`}
-            confirm="Delete checkpoint"
-            onConfirm={() => remove.mutate()}
-          >
-            Its {formatBytes(checkpoint.sizeBytes)} are removed from disk for good. The run, its
-            metrics and its other checkpoints stay.
-          </ConfirmDialog>
+        <td>
+          <div className={styles["actions"]}>
+            <Link to={insideAddress(checkpoint.name)} data-testid="checkpoint-inside">
+              Look inside
+            </Link>
+            <Button
+              kind="quiet"
+              busy={verify.isPending}
+              onClick={() => verify.mutate()}
+              title="Hashes every file again and compares with the manifest"
+              data-testid="checkpoint-verify"
+            >
+              Verify
+            </Button>
+            <ConfirmDialog
+              trigger={
+                <Button
+                  kind="quiet"
+                  busy={remove.isPending}
+                  aria-label={`Delete the checkpoint of ${place.run} at step ${formatCount(checkpoint.step)}`}
+                  data-testid="checkpoint-delete"
+                >
+                  Delete
+                </Button>
+              }
+              title={`Delete the checkpoint at step ${formatCount(checkpoint.step)} of ${place.run}?`}
+              confirm="Delete checkpoint"
+              onConfirm={() => remove.mutate()}
+            >
+              Its {formatBytes(checkpoint.sizeBytes)} are removed from disk for good. The run, its
+              metrics and its other checkpoints stay.
+            </ConfirmDialog>
+          </div>
         </td>
       </tr>
       {(error !== null || damage.length > 0) && (

@@ -53,41 +53,45 @@ export function GenerationPane({ model }: { model: LoadedModel | undefined }) {
       }
       className={styles["pane"] ?? ""}
     >
-      <form className={styles["form"]} onSubmit={submit}>
-        <SettingsForm
-          settings={settings}
-          error={error}
-          disabled={writing}
-          onChange={(change) => setSettings((held) => ({ ...held, ...change }))}
-        />
-        <div className={styles["actions"]}>
-          <Button
-            type="submit"
-            kind="primary"
-            disabled={model === undefined || writing}
-            busy={generation.starting}
-            data-testid="generate"
-          >
-            Generate
-          </Button>
-          <Button disabled={!writing} onClick={generation.cancel} data-testid="cancel-generation">
-            Cancel
-          </Button>
-          <span className={styles["status"]} role="status" data-testid="generation-status">
-            {statusOf(state, { starting: generation.starting, writing })}
-          </span>
+      <div className={styles["columns"]}>
+        <form className={styles["form"]} onSubmit={submit}>
+          <SettingsForm
+            settings={settings}
+            error={error}
+            disabled={writing}
+            onChange={(change) => setSettings((held) => ({ ...held, ...change }))}
+          />
+          <div className={styles["actions"]}>
+            <Button
+              type="submit"
+              kind="primary"
+              disabled={model === undefined || writing}
+              busy={generation.starting}
+              data-testid="generate"
+            >
+              Generate
+            </Button>
+            <Button disabled={!writing} onClick={generation.cancel} data-testid="cancel-generation">
+              Cancel
+            </Button>
+            <span className={styles["status"]} role="status" data-testid="generation-status">
+              {statusOf(state, { starting: generation.starting, writing })}
+            </span>
+          </div>
+        </form>
+        <div className={styles["result"]}>
+          {generation.problem && <ProblemNotice problem={generation.problem} />}
+          <WrittenText
+            prompt={started?.prompt ?? ""}
+            tokens={state.tokens}
+            writing={writing}
+            selected={selected}
+            onSelect={setSelected}
+          />
+          <div className={styles["alternatives"]}>
+            <Alternatives step={selected === null ? undefined : state.tokens[selected]} />
+          </div>
         </div>
-      </form>
-      {generation.problem && <ProblemNotice problem={generation.problem} />}
-      <WrittenText
-        prompt={started?.prompt ?? ""}
-        tokens={state.tokens}
-        writing={writing}
-        selected={selected}
-        onSelect={setSelected}
-      />
-      <div className={styles["alternatives"]}>
-        <Alternatives step={selected === null ? undefined : state.tokens[selected]} />
       </div>
     </Panel>
   );

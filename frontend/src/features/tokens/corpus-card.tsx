@@ -60,7 +60,11 @@ export function CorpusCard({ corpus: listed }: { corpus: Corpus }) {
             ? "Fetch and show the beginning"
             : "Show the beginning"}
       </Button>
-      {open && preview.error !== null && <ProblemNotice problem={asProblem(preview.error)} />}
+      {open && preview.error !== null && (
+        <div className={styles["problem"]}>
+          <ProblemNotice problem={asProblem(preview.error)} />
+        </div>
+      )}
       {open && preview.data && (
         <pre className={styles["text"]} data-testid="corpus-text" tabIndex={0}>
           {preview.data.text}
