@@ -100,19 +100,18 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     corpora = Corpora(
         settings.home / "corpora", Assets(settings.home / "assets", folders.asset_mirror())
     )
-    runs = Runs(
-        Surroundings(
-            records=records,
-            journal=journal,
-            uploads=uploads,
-            corpora=corpora,
-            checkpoints=checkpoints,
-            start_worker=start_worker,
-            slots=asyncio.Semaphore(settings.slots),
-            staging=folder / "staging",
-        )
+    around = Surroundings(
+        records=records,
+        journal=journal,
+        uploads=uploads,
+        corpora=corpora,
+        checkpoints=checkpoints,
+        start_worker=start_worker,
+        slots=asyncio.Semaphore(settings.slots),
+        staging=folder / "staging",
     )
-    await recover(stored, runs, publisher, histories=folder / "runs")
+    runs = Runs(around)
+    await recover(stored, around, runs, publisher, histories=folder / "runs")
     publishing = service.tasks.start("publish facts", publisher.run())
 
     async def put_away() -> None:
@@ -125,37 +124,22 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
 
     service.on_exit(put_away)
     servicer = TrainerServicer(runs, journal, corpora)
-    server = GrpcServer(
-        [
-            Servicer(
-                services.add_TrainerServiceServicer_to_server, servicer, "lab.v1.TrainerService"
-            )
-        ],
-        host=settings.host,
-        port=settings.port,
+    answering = Servicer(
+        services.add_TrainerServiceServicer_to_server, servicer, "lab.v1.TrainerService"
     )
-    return _HangingUp(server, runs)
+    return _HangingUp(runs, [answering], host=settings.host, port=settings.port)
 
 
-class _HangingUp:
-    """The gRPC server; before it stops, it ends the streams that would keep it from stopping."""
+class _HangingUp(GrpcServer):
+    """Before it stops, it ends the streams that would keep it from stopping."""
 
-    def __init__(self, server: GrpcServer, runs: Runs) -> None:
-        self._server, self._runs = server, runs
-
-    @property
-    def port(self) -> int:
-        return self._server.port
-
-    async def start(self) -> None:
-        await self._server.start()
-
-    async def set_ready(self, ready: bool) -> None:
-        await self._server.set_ready(ready)
+    def __init__(self, runs: Runs, servicers: Sequence[Servicer], *, host: str, port: int) -> None:
+        super().__init__(servicers, host=host, port=port)
+        self._runs = runs
 
     async def stop(self, grace_secs: float) -> None:
         self._runs.hang_up()
-        await self._server.stop(grace_secs)
+        await super().stop(grace_secs)
 
 
 def _fail(service: Service, error: BaseException) -> None:
