@@ -165,8 +165,9 @@ class Runs:
         last_answer = loop.time()
         while True:
             request = messages.WatchRunRequest(name=full_name(run), after_sequence=after_sequence)
+            call = self._trainer.WatchRun(request)
             try:
-                async for response in self._trainer.WatchRun(request):
+                async for response in call:
                     last_answer = loop.time()
                     event = response.event
                     if event.sequence <= after_sequence:
@@ -178,6 +179,8 @@ class Runs:
             except LabError as error:
                 if error.code not in _AWAY or loop.time() - last_answer > patience_secs:
                     raise
+            finally:
+                call.cancel()
             await asyncio.sleep(RECONNECT_SECS)
 
     async def position(self, run: str) -> int:
