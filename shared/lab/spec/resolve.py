@@ -174,7 +174,7 @@ def _prompt_violations(spec: RunSpec, corpora: CorpusFacts) -> list[Violation]:
                     f"but is {len(prompt):,}",
                 )
             )
-        elif (tokens := corpora.count_tokens(prompt)) >= spec.model.context:
+        elif (tokens := corpora.count_tokens(prompt)) >= spec.model.context > 0:
             found.append(
                 Violation(
                     here,

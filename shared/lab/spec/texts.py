@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from lab.errors import InvalidArgument
 from lab.spec.documents import read_document
@@ -59,9 +60,16 @@ def _plain(message: Message) -> dict[str, Any]:
         if field.type == FieldDescriptor.TYPE_MESSAGE:
             values[field.name] = _plain(value)
         elif field.is_repeated:
-            values[field.name] = list(value)
+            values[field.name] = [_quoted(text) for text in value]
         elif field.enum_type is not None:
             values[field.name] = enum_word(field.enum_type, value)
+        elif isinstance(value, str):
+            values[field.name] = _quoted(value)
         else:
             values[field.name] = value
     return values
+
+
+def _quoted(text: str) -> str:
+    """Odd white space survives between double quotes only, as an escape."""
+    return text if text.isprintable() else DoubleQuotedScalarString(text)
