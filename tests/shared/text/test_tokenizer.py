@@ -1,0 +1,58 @@
+"""Any text goes to ids and back; nothing in a text is ever a command."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.errors import InvalidArgument
+from lab.text import Tokenizer
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Tokenizer()
+
+
+@given(text=TEXT)
+def test_any_text_comes_back(text: str) -> None:
+    tokenizer = Tokenizer()
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(ids) == text
+    assert tokenizer.decode_bytes(ids) == text.encode()
+    assert all(0 <= token < tokenizer.vocab_size for token in ids)
+    assert tokenizer.eot not in ids
+
+
+def test_it_is_gpt2s(tokenizer: Tokenizer) -> None:
+    """Ids as GPT-2's own encoder gives them."""
+    assert tokenizer.encode("Hello, world. Is this-- a test?") == GPT2_IDS
+    assert tokenizer.encode("   \n\n  x") == [220, 220, 220, 628, 220, 2124]
+    assert tokenizer.vocab_size == 50_257
+
+
+GPT2_IDS = [15496, 11, 995, 13, 1148, 428, 438, 257, 1332, 30]
+
+
+def test_special_text_is_text(tokenizer: Tokenizer) -> None:
+    ids = tokenizer.encode("a<|endoftext|>b")
+    assert tokenizer.eot not in ids
+    assert len(ids) > 3
+    assert tokenizer.decode([*ids, tokenizer.eot]) == "a<|endoftext|>b<|endoftext|>"
+
+
+def test_pieces_show_partial_characters_as_bytes(tokenizer: Tokenizer) -> None:
+    ids = tokenizer.encode("é 🤗")
+    pieces = tokenizer.pieces(ids)
+    assert pieces[0] == "é"
+    assert len(pieces) == len(ids)
+    assert all("\\x" in piece for piece in pieces[1:])
+    assert tokenizer.decode(ids[:-1]).endswith("\ufffd")
+
+
+@pytest.mark.parametrize("token", [-1, 50_257])
+def test_ids_that_do_not_exist_are_refused(tokenizer: Tokenizer, token: int) -> None:
+    for call in (tokenizer.decode, tokenizer.pieces, tokenizer.decode_bytes):
+        with pytest.raises(InvalidArgument, match="50,256"):
+            call([5, token])
