@@ -42,7 +42,8 @@ export interface LiveClientOptions {
 
 interface Subscription {
   readonly name: string;
-  readonly maxPoints: number;
+  /** The most that any of its sinks wants. */
+  maxPoints: number;
   readonly sinks: Set<ChannelSink>;
   position: StreamPosition | undefined;
   channelId: number;
@@ -115,6 +116,7 @@ export class LiveClient {
     if (subscription) {
       // A latecomer needs the whole state. A new subscription brings everyone a fresh snapshot.
       subscription.sinks.add(sink);
+      subscription.maxPoints = Math.max(subscription.maxPoints, maxPoints);
       this.leave(subscription);
       subscription.position = undefined;
     } else {

@@ -1,6 +1,6 @@
 // The channel "runs/{run}": the run, and the facts that belong on its charts.
 import type { Event, EvaluationCompleted, CheckpointCommitted } from "@/gen/lab/v1/event_pb";
-import type { Run } from "@/gen/lab/v1/run_pb";
+import { RunState, type Run } from "@/gen/lab/v1/run_pb";
 import type { ChannelReducer } from "@/live/channel";
 
 export interface RunDetailState {
@@ -18,10 +18,19 @@ function withStep<Fact extends { step: number }>(facts: readonly Fact[], fact: F
   return [...facts.filter((one) => one.step !== fact.step), fact].sort((a, b) => a.step - b.step);
 }
 
+// A run that starts again from a checkpoint has not made the evaluations after it.
+function upTo(run: Run, evaluations: readonly EvaluationCompleted[]) {
+  if (run.state !== RunState.PENDING && run.state !== RunState.STARTING) return evaluations;
+  const step = run.stats?.step ?? 0;
+  return evaluations.filter((evaluation) => evaluation.step <= step);
+}
+
 function fold(state: RunDetailState, { fact }: Event): RunDetailState {
   switch (fact.case) {
-    case "runStateChanged":
-      return fact.value.run ? { ...state, run: fact.value.run } : state;
+    case "runStateChanged": {
+      const { run } = fact.value;
+      return run ? { ...state, run, evaluations: upTo(run, state.evaluations) } : state;
+    }
     case "evaluationCompleted": {
       const { run } = state;
       const stats = run?.stats;

@@ -10,6 +10,7 @@ import styles from "./runs-table.module.css";
 import { filterRuns, sortRuns, type Order, type SortKey } from "./sort-runs";
 import { StateBadge } from "./state-badge";
 import { runId } from "./state-name";
+import { useLiveStats } from "./use-live-stats";
 
 const COLUMNS: readonly { key: SortKey; title: string; number?: boolean }[] = [
   { key: "run", title: "Run" },
@@ -80,9 +81,11 @@ export function RunsTable({ runs, filter }: { runs: readonly Run[]; filter: stri
 }
 
 function RunRow({ run, nowMs }: { run: Run; nowMs: number }) {
-  const { stats, spec } = run;
+  const { spec } = run;
   const id = runId(run.name);
-  const share = stats?.totalSteps ? stats.step / stats.totalSteps : 0;
+  const stats = useLiveStats(run);
+  const total = run.stats?.totalSteps ?? 0;
+  const share = total > 0 ? stats.step / total : 0;
   const bornMs = run.createTime ? timestampMs(run.createTime) : nowMs;
   return (
     <tr data-testid="run-row" data-run={id}>
@@ -105,11 +108,11 @@ function RunRow({ run, nowMs }: { run: Run; nowMs: number }) {
         <span>{formatShare(share)}</span>
       </td>
       <td className={styles["number"]} data-testid="run-row-step">
-        {formatCount(stats?.step)}
+        {formatCount(stats.step)}
       </td>
-      <td className={styles["number"]}>{formatLoss(stats?.loss)}</td>
-      <td className={styles["number"]}>{formatLoss(stats?.validationLoss)}</td>
-      <td className={styles["number"]}>{formatCount(stats?.tokensPerSec)}</td>
+      <td className={styles["number"]}>{formatLoss(stats.loss)}</td>
+      <td className={styles["number"]}>{formatLoss(stats.validationLoss)}</td>
+      <td className={styles["number"]}>{formatCount(stats.tokensPerSec)}</td>
       <td className={styles["number"]}>{formatAge((nowMs - bornMs) / 1000)}</td>
       <td>{run.allowedVerbs.includes(RunVerb.DELETE) && <DeleteRun run={run} />}</td>
     </tr>

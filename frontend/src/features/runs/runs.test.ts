@@ -62,6 +62,12 @@ describe("one run", () => {
       state = runDetail.publication(state, publication(value));
     }
     expect(state.evaluations.map((one) => one.step)).toEqual([50, 75, 100]);
+    const again = { ...run("a", 60), state: RunState.PENDING };
+    state = runDetail.publication(
+      state,
+      publication({ fact: { case: "runStateChanged", value: { run: again } } }),
+    );
+    expect(state.evaluations.map((one) => one.step)).toEqual([50]);
     state = runDetail.publication(state, publication({ fact: { case: "runDeleted", value: {} } }));
     expect(state.deleted).toBe(true);
   });

@@ -36,6 +36,14 @@ export class Column {
     this.y[at] = value;
   }
 
+  /** Forgets what lies after a step. */
+  cutAfter(step: number): void {
+    const at = this.find(step + 1);
+    if (at === this.length) return;
+    this.length = at;
+    this.version += 1;
+  }
+
   /** Everything anew. */
   replace(steps: ArrayLike<number>, values: ArrayLike<number>): void {
     this.length = 0;

@@ -79,13 +79,14 @@ describe("a column", () => {
 describe("the series of a run", () => {
   it("is replaced by a snapshot and goes on with measured steps, doubles counted once", () => {
     const series = new StepSeries();
-    series.put(measured(99, 1));
+    series.put(measured(99, 1), 1n);
     series.replace(
       create(SeriesSetSchema, {
         series: [{ name: "loss", steps: [1, 2, 3], values: [5, 4, 3], complete: true }],
+        lastSequence: 13n,
       }),
     );
-    for (const step of [3, 4, 4, 5]) series.put(measured(step, 10 - step));
+    for (const step of [3, 4, 4, 5]) series.put(measured(step, 10 - step), BigInt(10 + step));
     expect(points(series.column("loss"))).toEqual([
       [1, 5],
       [2, 4],
@@ -97,14 +98,35 @@ describe("the series of a run", () => {
     expect(series.complete).toBe(true);
   });
 
-  it("keeps evaluations through a snapshot that brings none", () => {
+  it("keeps evaluations through a snapshot, and takes them whole", () => {
     const series = new StepSeries();
     series.evaluated([{ step: 50, loss: 3 }]);
-    series.replace(
-      create(SeriesSetSchema, { series: [{ name: "loss", steps: [1], values: [5] }] }),
-    );
+    const snapshot = { series: [{ name: "loss", steps: [1], values: [5] }] };
+    series.replace(create(SeriesSetSchema, snapshot));
     expect(points(series.column("validation_loss"))).toEqual([[50, 3]]);
     expect(series.complete).toBe(false);
+    series.evaluated([{ step: 25, loss: 4 }]);
+    expect(points(series.column("validation_loss"))).toEqual([[25, 4]]);
+  });
+
+  it("forgets the steps after the checkpoint that the run went on from", () => {
+    const series = new StepSeries();
+    for (let step = 1; step <= 8; step += 1) series.put(measured(step, 10 - step), BigInt(step));
+    series.put(measured(6, 9), 20n);
+    series.put(measured(7, 9.5), 21n);
+    expect(points(series.column("loss")).slice(-3)).toEqual([
+      [5, 5],
+      [6, 9],
+      [7, 9.5],
+    ]);
+    expect(series.column("tokens").lastStep).toBe(7);
+  });
+
+  it("does not take a fact told twice for a run that was set back", () => {
+    const series = new StepSeries();
+    for (let step = 1; step <= 8; step += 1) series.put(measured(step, 10 - step), BigInt(step));
+    series.put(measured(3, 7), 3n);
+    expect(series.step).toBe(8);
   });
 
   it("leaves out metrics of a newer server", () => {
@@ -119,22 +141,22 @@ describe("the series of a run", () => {
     const series = new StepSeries();
     const listener = vi.fn();
     const stop = series.onChange(listener);
-    series.put(measured(1, 2));
+    series.put(measured(1, 2), 1n);
     expect(listener).toHaveBeenCalledTimes(1);
     stop();
-    series.put(measured(2, 2));
+    series.put(measured(2, 2), 2n);
     expect(listener).toHaveBeenCalledTimes(1);
   });
 
   it("lies along tokens and time as well, and back", () => {
     const series = new StepSeries();
-    for (const step of [1, 2, 3, 4]) series.put(measured(step, 9 - step));
+    for (const step of [1, 2, 3, 4]) series.put(measured(step, 9 - step), BigInt(step));
     const byTokens = alongAxis(series, series.column("loss"), "tokens");
     expect(Array.from(byTokens.x)).toEqual([100, 200, 300, 400]);
     const byTime = alongAxis(series, series.column("loss"), "time");
     expect(Array.from(byTime.x)).toEqual([0.5, 1, 1.5, 2]);
     expect(stepAt(series, "tokens", 300)).toBe(3);
-    series.put(measured(5, 1));
+    series.put(measured(5, 1), 5n);
     expect(alongAxis(series, series.column("loss"), "time").length).toBe(5);
   });
 });

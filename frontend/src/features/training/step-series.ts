@@ -24,6 +24,7 @@ function isMetric(name: string): name is Metric {
 export class StepSeries {
   /** Whether every recorded point is here; otherwise zooming in fetches more. */
   complete = true;
+  private lastSequence = 0n;
   private readonly columns = new Map<Metric, Column>(METRICS.map((name) => [name, new Column()]));
   private readonly listeners = new Set<() => void>();
 
@@ -42,8 +43,14 @@ export class StepSeries {
     return () => this.listeners.delete(listener);
   }
 
-  put(measured: StepMeasured): void {
+  /** `sequence` is that of the fact within its run. */
+  put(measured: StepMeasured, sequence: bigint): void {
     const { step } = measured;
+    if (sequence > this.lastSequence) {
+      // A newer fact of an earlier step: the run went on from a checkpoint, and what came after it never was.
+      if (step < this.step) for (const column of this.columns.values()) column.cutAfter(step);
+      this.lastSequence = sequence;
+    }
     this.column("loss").put(step, measured.loss);
     this.column("grad_norm").put(step, measured.gradNorm);
     this.column("learning_rate").put(step, measured.learningRate);
@@ -56,27 +63,30 @@ export class StepSeries {
   }
 
   replace(set: SeriesSet): void {
-    const given = new Set(set.series.map((series) => series.name));
     for (const metric of METRICS) {
-      // Evaluations come on another channel; a snapshot without them does not unmake them.
-      if (metric !== "validation_loss" || given.has(metric)) this.column(metric).replace([], []);
+      if (metric !== "validation_loss") this.column(metric).replace([], []);
     }
     this.complete = true;
+    this.lastSequence = set.lastSequence;
     this.merge(set);
   }
 
   merge(set: SeriesSet): void {
     for (const series of set.series) {
-      if (!isMetric(series.name)) continue;
+      // Evaluations come whole and in order with the state of the run, see `evaluated`.
+      if (!isMetric(series.name) || series.name === "validation_loss") continue;
       this.column(series.name).merge(series.steps, series.values);
+      if (!series.complete) this.complete = false;
     }
-    if (set.series.some((series) => !series.complete)) this.complete = false;
     this.changed();
   }
 
+  /** All evaluations of the run, as its own channel tells them. */
   evaluated(evaluations: readonly { step: number; loss: number }[]): void {
-    const column = this.column("validation_loss");
-    for (const { step, loss } of evaluations) column.put(step, loss);
+    this.column("validation_loss").replace(
+      evaluations.map(({ step }) => step),
+      evaluations.map(({ loss }) => loss),
+    );
     this.changed();
   }
 
@@ -94,9 +104,8 @@ export const stepSeries: ChannelReducer<StepSeries> = {
   },
   publication: (series, { payload }) => {
     if (payload.case !== "event") return series;
-    const { fact } = payload.value;
-    if (fact.case === "stepMeasured") series.put(fact.value);
-    else if (fact.case === "evaluationCompleted") series.evaluated([fact.value]);
+    const { fact, sequence } = payload.value;
+    if (fact.case === "stepMeasured") series.put(fact.value, sequence);
     return series;
   },
   maxPoints: 4000,
