@@ -27,6 +27,10 @@ class TailReader:
         """Of the events, as the producer numbered them."""
         return [event.sequence for _, event in self.seen]
 
+    @property
+    def last(self) -> Event:
+        return self.seen[-1][1] if self.seen else Event()
+
     async def __aenter__(self) -> "TailReader":
         async def read() -> None:
             async for item in self._items:

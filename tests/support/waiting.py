@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 @overload
 async def until(
-    condition: Callable[[], Awaitable[T]], *, secs: float = 10.0, what: str = ""
+    condition: Callable[[], Awaitable[T | None]], *, secs: float = 10.0, what: str = ""
 ) -> T: ...
 @overload
-async def until(condition: Callable[[], T], *, secs: float = 10.0, what: str = "") -> T: ...
+async def until(condition: Callable[[], T | None], *, secs: float = 10.0, what: str = "") -> T: ...
 async def until(condition: Callable[[], Any], *, secs: float = 10.0, what: str = "") -> Any:
     """The first true answer of `condition`; fails after `secs`."""
     deadline = time.monotonic() + secs

@@ -14,9 +14,9 @@ import structlog
 from lab import names
 from lab.errors import LabError, PreconditionFailed
 from lab.text import Corpora
+from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1 import event_pb2, run_pb2, worker_pb2
 from lab.v1.checkpoint_pb2 import Checkpoint
-from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
 from lab.v1.event_pb2 import Event, LogWritten
 from lab.v1.run_pb2 import Run
 from lab.v1.worker_pb2 import (
@@ -56,7 +56,7 @@ class Surroundings:
     journal: Journal
     uploads: Uploads
     corpora: Corpora
-    checkpoints: CheckpointServiceAsyncStub
+    checkpoints: services.CheckpointServiceAsyncStub
     start_worker: StartWorker
     slots: asyncio.Semaphore
     staging: Path

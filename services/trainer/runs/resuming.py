@@ -8,15 +8,19 @@ from pathlib import Path
 import structlog
 
 from lab.errors import Code, LabError, NotFound
+from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
-from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
 from services.trainer.runs import sending
 
 log = structlog.get_logger()
 
 
 async def fetch_newest(
-    stub: CheckpointServiceAsyncStub, run: str, folder: Path, *, warn: Callable[[str], None]
+    stub: services.CheckpointServiceAsyncStub,
+    run: str,
+    folder: Path,
+    *,
+    warn: Callable[[str], None],
 ) -> Checkpoint:
     """Copies the newest whole checkpoint of the run into the folder.
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from lab import manifest
 from lab.errors import Code, Damaged, LabError
+from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import (
     EndOfCheckpoint,
@@ -19,7 +20,6 @@ from lab.v1.checkpoint_service_pb2 import (
     ReadCheckpointRequest,
     WriteCheckpointRequest,
 )
-from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
 
 CHUNK_BYTES: Final = 1 << 20
 WRITE_SECS: Final = 900.0
@@ -37,7 +37,9 @@ PASSING: Final = (
 )
 
 
-async def send(stub: CheckpointServiceAsyncStub, folder: Path, header: Checkpoint) -> Checkpoint:
+async def send(
+    stub: services.CheckpointServiceAsyncStub, folder: Path, header: Checkpoint
+) -> Checkpoint:
     """The checkpoint as it became visible. One that is there already under the name counts: the
     same step of the same run holds the same state."""
     if not header.files:
@@ -65,7 +67,7 @@ async def _parts(folder: Path, header: Checkpoint) -> AsyncIterator[WriteCheckpo
     yield WriteCheckpointRequest(end=EndOfCheckpoint())
 
 
-async def newest(stub: CheckpointServiceAsyncStub, run: str) -> list[Checkpoint]:
+async def newest(stub: services.CheckpointServiceAsyncStub, run: str) -> list[Checkpoint]:
     """The checkpoints of a run, the one with the most steps first."""
     found: list[Checkpoint] = []
     token = ""
@@ -77,7 +79,7 @@ async def newest(stub: CheckpointServiceAsyncStub, run: str) -> list[Checkpoint]
             return sorted(found, key=lambda checkpoint: checkpoint.step, reverse=True)
 
 
-async def fetch(stub: CheckpointServiceAsyncStub, name: str, folder: Path) -> Checkpoint:
+async def fetch(stub: services.CheckpointServiceAsyncStub, name: str, folder: Path) -> Checkpoint:
     """Copies a checkpoint into a new folder and verifies every byte; raises Damaged."""
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     await asyncio.to_thread(folder.mkdir, parents=True)

@@ -6,6 +6,8 @@
 Nothing else decides about states: the browser enables a button when its verb is in `allowed`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final, TypeAlias

@@ -17,8 +17,8 @@ import structlog
 from lab import names
 from lab.errors import LabError
 from lab.v1 import checkpoint_pb2
+from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
-from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
 from lab.v1.run_pb2 import Run
 from lab.v1.worker_pb2 import STAGING_KIND_PEEK, CheckpointStaged
 from services.trainer.runs import sending
@@ -35,7 +35,7 @@ class Uploads:
 
     def __init__(
         self,
-        stub: CheckpointServiceAsyncStub,
+        stub: services.CheckpointServiceAsyncStub,
         store: Store,
         *,
         kept: Callable[[str, Checkpoint], None],

@@ -25,6 +25,7 @@ from lab.v1.event_pb2 import Event
 CONNECT_TIMEOUT_SECS = 2
 REQUEST_TIMEOUT_SECS = 5.0
 FIRST_PAUSE_SECS, LONGEST_PAUSE_SECS = 0.05, 1.0
+CANCEL_AGAIN_SECS = 0.1
 PING_SECS = 5  # two unanswered pings and the connection counts as lost
 
 # What a call on a connection that is going away may raise.
@@ -80,9 +81,9 @@ class Bus:
         traceback: TracebackType | None,
     ) -> None:
         assert self._keeping is not None
-        self._keeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._keeping
+        while not self._keeping.done():
+            self._keeping.cancel()  # again and again: nats-py may swallow one while it connects
+            await asyncio.wait({self._keeping}, timeout=CANCEL_AGAIN_SECS)
 
     @property
     def connected(self) -> bool:
@@ -146,9 +147,9 @@ class Bus:
             finally:
                 self._connection = None
                 self._arrived.clear()
-                self._on_lost()
                 connection.closed.set()  # wakes readers and publishers when the bus is left
                 await _close(connection.client)
+            self._on_lost()
 
     async def _connect(self) -> Connection | None:
         """A connection whose streams are in place, or None."""

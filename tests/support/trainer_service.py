@@ -1,0 +1,150 @@
+"""The trainer service under test: in this process with any workers, or as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lab.rpc.client import channel
+from lab.service.run import Service
+from lab.v1 import trainer_service_pb2_grpc as services
+from lab.v1.run_pb2 import Run
+from lab.v1.run_spec_pb2 import RunSpec
+from lab.v1.trainer_service_pb2 import CreateRunRequest, GetRunRequest
+from services.trainer.runs.life import StartWorker
+from services.trainer.runs.state import State, state_word
+from services.trainer.runs.worker_process import start_worker
+from services.trainer.service import Settings, wire
+from tests.support.waiting import until
+
+NO_NATS = "nats://127.0.0.1:1"  # never the server of a cluster that happens to run here
+
+
+def tiny(steps: int = 20, **hooks: Any) -> RunSpec:
+    """Laid over the nano preset: a model whose step takes milliseconds."""
+    spec = RunSpec()
+    spec.model.layers, spec.model.width, spec.model.heads, spec.model.context = 1, 32, 2, 32
+    spec.budget.steps, spec.budget.batch, spec.budget.threads = steps, 2, 1
+    spec.hooks.evaluate_every, spec.hooks.sample_every = 0, 0
+    for name, value in hooks.items():
+        setattr(spec.hooks, name, value)
+    return spec
+
+
+@asynccontextmanager
+async def trainer_service(
+    home: Path,
+    *,
+    nats_url: str = NO_NATS,
+    checkpoint_address: str = "127.0.0.1:1",
+    workers: StartWorker | None = None,
+    **settings: Any,
+) -> AsyncIterator[services.TrainerServiceAsyncStub]:
+    """The service in this process; yields a stub that talks to it over gRPC."""
+    async with AsyncExitStack() as stack:
+        service = Service("trainer", stack)
+        stack.push_async_callback(service.tasks.stop)
+        values = Settings(
+            home=home,
+            port=0,
+            nats_url=nats_url,
+            checkpoint_address=checkpoint_address,
+            **settings,
+        )
+        server = await wire(values, service, start_worker=workers or partial(start_worker, nice=0))
+        await server.start()
+        stack.push_async_callback(server.stop, 1.0)
+        async with channel(f"127.0.0.1:{server.port}", peer="trainer") as open_channel:
+            yield services.TrainerServiceStub(open_channel)
+        assert not service.tasks.failed.done(), service.tasks.failed.result()
+
+
+class TrainerProcess:
+    """`python -m services.trainer` with its log."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.address = ""
+
+    def wait_until_listening(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            entry = json.loads(line)
+            if entry["msg"] == "listening":
+                self.address = f"127.0.0.1:{entry['port']}"
+                return
+        raise AssertionError(f"ended with {self.process.wait()} before it listened")
+
+    def kill(self) -> None:
+        assert self.process.poll() is None, "it was dead already, so the fault would not happen"
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> int:
+        """SIGTERM; answers the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+@contextmanager
+def trainer_process(
+    home: Path, *, nats_url: str, checkpoint_address: str
+) -> Iterator[TrainerProcess]:
+    command = [sys.executable, "-m", "services.trainer", "--port", "0", "--home", str(home)]
+    command += ["--nats-url", nats_url, "--checkpoint-address", checkpoint_address]
+    log = home / "trainer.log"
+    home.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    trainer = TrainerProcess(process)
+    try:
+        trainer.wait_until_listening()
+        drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=log.open("ab"))
+        yield trainer
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+    drain.wait(timeout=10)
+
+
+async def create(
+    stub: services.TrainerServiceAsyncStub, run_id: str, spec: RunSpec | None = None, **fields: Any
+) -> Run:
+    request = CreateRunRequest(
+        run_id=run_id, preset="nano", overrides=spec if spec is not None else tiny(), **fields
+    )
+    return (await stub.CreateRun(request, timeout=30)).run
+
+
+async def get(stub: services.TrainerServiceAsyncStub, run_id: str) -> Run:
+    return (await stub.GetRun(GetRunRequest(name=f"runs/{run_id}"))).run
+
+
+async def reaches(
+    stub: services.TrainerServiceAsyncStub, run_id: str, state: State, *, secs: float = 60.0
+) -> Run:
+    """The run once it is in the state."""
+
+    async def there() -> Run | None:
+        run = await get(stub, run_id)
+        return run if run.state == state else None
+
+    return await until(there, secs=secs, what=f"{run_id} is {state_word(state)}")
+
+
+async def passes_step(
+    stub: services.TrainerServiceAsyncStub, run_id: str, step: int, *, secs: float = 60.0
+) -> Run:
+    async def there() -> Run | None:
+        run = await get(stub, run_id)
+        return run if run.stats.step >= step else None
+
+    return await until(there, secs=secs, what=f"{run_id} made {step} steps")
