@@ -1,0 +1,228 @@
+import { create, fromJson, toBinary, toJson, type JsonValue } from "@bufbuild/protobuf";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import {
+  GetAttentionRequestSchema,
+  GetAttentionResponseSchema,
+  type GetAttentionRequest,
+} from "@/gen/lab/v1/analysis_service_pb";
+import { ProblemSchema } from "@/gen/lab/v1/error_pb";
+import { TokenizeRequestSchema, TokenizeResponseSchema } from "@/gen/lab/v1/inference_service_pb";
+import { LoadedModelSchema } from "@/gen/lab/v1/model_pb";
+import { Dtype } from "@/gen/lab/v1/tensor_pb";
+import { FixedWidthObserver } from "@/lib/fixed-width-observer";
+import { AttentionExplorer } from "./attention-explorer";
+import type { HeadChoice } from "./use-attention";
+
+const MODEL = create(LoadedModelSchema, {
+  name: "models/m1",
+  step: 10,
+  spec: { layers: 2, heads: 3, context: 6 },
+});
+
+interface Asked {
+  readonly request: GetAttentionRequest;
+  readonly signal: AbortSignal | null | undefined;
+}
+
+/** Answers like the gateway: one token per word, every row spread evenly. */
+class FakeLab {
+  readonly asked: Asked[] = [];
+  /** While set, attention requests hang until they are cancelled. */
+  hang = false;
+  refuse: string | null = null;
+
+  readonly fetch = async (path: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
+    const body = bodyOf(init);
+    if (path === "/api/models:tokenize") {
+      const tokens = tokensOf(fromJson(TokenizeRequestSchema, body).text);
+      return Response.json(
+        toJson(TokenizeResponseSchema, create(TokenizeResponseSchema, { tokens })),
+      );
+    }
+    expect(path).toBe("/api/models/m1:attention");
+    expect(new Headers(init?.headers).get("accept")).toBe("application/x-protobuf");
+    const request = fromJson(GetAttentionRequestSchema, body);
+    this.asked.push({ request, signal: init?.signal });
+    if (this.refuse !== null) return problem(this.refuse);
+    if (this.hang) return untilAborted(init?.signal);
+    return answer(request);
+  };
+}
+
+function bodyOf(init: RequestInit | undefined): JsonValue {
+  return typeof init?.body === "string" ? (JSON.parse(init.body) as JsonValue) : {};
+}
+
+function tokensOf(text: string) {
+  return text.split(" ").map((word, id) => ({ id, text: id === 0 ? word : ` ${word}` }));
+}
+
+function answer(request: GetAttentionRequest): Response {
+  const tokens = tokensOf(request.text);
+  const { layers, heads } = request;
+  const weights: number[] = [];
+  for (let map = 0; map < layers.length * heads.length; map++) {
+    tokens.forEach((_, query) =>
+      tokens.forEach((__, key) => weights.push(key <= query ? 1 / (query + 1) : 0)),
+    );
+  }
+  const data =
+    request.dtype === Dtype.FLOAT32
+      ? new Uint8Array(Float32Array.from(weights).buffer)
+      : Uint8Array.from(weights, (weight) => Math.round(Math.sqrt(weight) * 255));
+  const shape = [layers.length, heads.length, tokens.length, tokens.length];
+  const message = create(GetAttentionResponseSchema, {
+    tokens,
+    layers,
+    heads,
+    weights: { shape, dtype: request.dtype, data },
+  });
+  const bytes = toBinary(GetAttentionResponseSchema, message);
+  return new Response(bytes.slice().buffer, {
+    headers: { "content-type": "application/x-protobuf" },
+  });
+}
+
+function problem(title: string): Response {
+  const body = toJson(ProblemSchema, create(ProblemSchema, { title, status: 404 }));
+  return Response.json(body, {
+    status: 404,
+    headers: { "content-type": "application/problem+json" },
+  });
+}
+
+function untilAborted(signal: AbortSignal | null | undefined): Promise<Response> {
+  return new Promise((_, reject) => {
+    signal?.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
+  });
+}
+
+let lab: FakeLab;
+let chosen: [number, HeadChoice][];
+
+beforeEach(() => {
+  lab = new FakeLab();
+  chosen = [];
+  vi.stubGlobal("fetch", lab.fetch);
+  vi.stubGlobal("ResizeObserver", FixedWidthObserver);
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(null);
+});
+
+function explorer(question: { text?: string; layer?: number; head?: HeadChoice } = {}) {
+  return (
+    <AttentionExplorer
+      model={MODEL}
+      text={question.text ?? "the cat sat"}
+      layer={question.layer ?? 0}
+      head={question.head ?? 0}
+      onText={() => undefined}
+      onHead={(layer, head) => chosen.push([layer, head])}
+      onReload={() => undefined}
+    />
+  );
+}
+
+function show(question?: Parameters<typeof explorer>[0]) {
+  const queries = new QueryClient();
+  const { rerender } = render(explorer(question), {
+    wrapper: ({ children }) => (
+      <QueryClientProvider client={queries}>{children}</QueryClientProvider>
+    ),
+  });
+  return (next: Parameters<typeof explorer>[0]) => rerender(explorer(next));
+}
+
+const settled = () =>
+  waitFor(() => expect(screen.getByTestId("row-readout").dataset["pending"]).toBe("false"));
+
+describe("AttentionExplorer", () => {
+  it("reads the last row of the chosen head, exactly", async () => {
+    show({ layer: 1, head: 2 });
+    await settled();
+    expect(screen.getByTestId("row-sum").textContent).toBe("row sums to 1.000");
+    expect(screen.getByTestId("attention-map").dataset["tokens"]).toBe("3");
+    const exact = lab.asked.filter(({ request }) => request.dtype === Dtype.FLOAT32);
+    expect(exact.map(({ request }) => [request.layers, request.heads])).toEqual([[[1], [2]]]);
+  });
+
+  it("asks for all thumbnails at once, packed", async () => {
+    show();
+    await settled();
+    const packed = lab.asked.filter(({ request }) => request.dtype === Dtype.UINT8_SQRT);
+    expect(packed.map(({ request }) => [request.layers, request.heads])).toEqual([
+      [
+        [0, 1],
+        [0, 1, 2],
+      ],
+    ]);
+  });
+
+  it("averages all heads of a layer, and rows still sum to 1", async () => {
+    show({ head: "mean" });
+    await settled();
+    expect(screen.getByTestId("row-sum").textContent).toBe("row sums to 1.000");
+    const exact = lab.asked.find(({ request }) => request.dtype === Dtype.FLOAT32);
+    expect(exact?.request.heads).toEqual([0, 1, 2]);
+  });
+
+  it("moves by arrow keys and stays at the edges", async () => {
+    show({ layer: 1, head: 2 });
+    await settled();
+    for (const key of ["ArrowLeft", "ArrowUp", "ArrowRight"]) {
+      fireEvent.keyDown(screen.getByTestId("attention-map"), { key });
+    }
+    expect(chosen).toEqual([
+      [1, 1],
+      [0, 2],
+      [1, 2],
+    ]);
+  });
+
+  it("locks a cell by click and lets go with Esc", async () => {
+    show();
+    await settled();
+    const map = screen.getByTestId("attention-map");
+    // Cells are 44 wide beside labels of 76: the third row, the second column.
+    fireEvent.click(map, { clientX: 76 + 66, clientY: 76 + 110 });
+    expect(map.dataset["locked"]).toBe("true");
+    expect(screen.getByTestId("attention-cell").textContent).toContain(
+      "·sat2 looks at ·cat1 0.3333",
+    );
+    fireEvent.keyDown(map, { key: "Escape" });
+    expect(map.dataset["locked"]).toBe("false");
+  });
+
+  it("keeps the last picture dimmed and cancels what nobody waits for", async () => {
+    const change = show();
+    await settled();
+    lab.hang = true;
+    change({ text: "a dog ran" });
+    await waitFor(() =>
+      expect(lab.asked.some(({ request }) => request.text === "a dog ran")).toBe(true),
+    );
+    expect(screen.getByTestId("attention-map").dataset["pending"]).toBe("true");
+    expect(screen.getByTestId("row-readout").dataset["pending"]).toBe("true");
+    change({ text: "the cat sat" });
+    const stale = lab.asked.filter(({ request }) => request.text === "a dog ran");
+    await waitFor(() => expect(stale.every(({ signal }) => signal?.aborted === true)).toBe(true));
+    await settled();
+  });
+
+  it("says that a text is too long instead of asking", async () => {
+    show({ text: "one two three four five six seven" });
+    await screen.findByTestId("text-too-long");
+    expect(screen.getByTestId("text-too-long").textContent).toContain("7 tokens");
+    expect(screen.getByTestId("text-too-long").textContent).toContain("at most 6");
+    expect(lab.asked).toEqual([]);
+  });
+
+  it("shows why it was refused", async () => {
+    lab.refuse = "The model is no longer in memory";
+    show();
+    expect((await screen.findByTestId("problem")).textContent).toContain(
+      "The model is no longer in memory",
+    );
+  });
+});
