@@ -44,7 +44,7 @@ class StepBoundary:
                 self._control.spend_step()
                 training.clock.go()
                 return None
-            self._tell_paused(training)
+            self._tell_paused(training, again=wishes.released)
             training.clock.halt()
             self._control.wait()
 
@@ -53,8 +53,9 @@ class StepBoundary:
         for request in self._control.look().stages:
             self._checkpoints.answer(training, request)
 
-    def _tell_paused(self, training: Training) -> None:
-        if not self._resting or self._told_step != training.step:
+    def _tell_paused(self, training: Training, *, again: bool) -> None:
+        """Also when a resume was taken back before a step was made: the trainer waits for it."""
+        if again or not self._resting or self._told_step != training.step:
             self._emit(WorkerEvent(paused=TrainingPaused(step=training.step)))
         self._resting, self._told_step = True, training.step
 

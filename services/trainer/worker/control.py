@@ -16,6 +16,7 @@ class Wishes:
     stages: tuple[StageCheckpoint, ...]
     stop: StopTraining | None
     closed: bool  # the trainer is gone
+    released: bool  # a resume or an advance came since the last look, perhaps taken back since
 
 
 class Control:
@@ -28,6 +29,7 @@ class Control:
         self._stages: list[StageCheckpoint] = []
         self._stop: StopTraining | None = None
         self._closed = False
+        self._released = False
         self._news = False
 
     def listen(self, link: Link) -> None:
@@ -41,8 +43,10 @@ class Control:
                     self._paused, self._advance = True, 0
                 case "resume":
                     self._paused, self._advance = False, 0
+                    self._released = True
                 case "advance":
                     self._advance += command.advance.steps if self._paused else 0
+                    self._released = True
                 case "stop":
                     self._stop = command.stop
                 case "stage":
@@ -59,12 +63,14 @@ class Control:
         with self._changed:
             self._news = False
             stages, self._stages = tuple(self._stages), []
+            released, self._released = self._released, False
             return Wishes(
                 may_step=not self._paused or self._advance > 0,
                 paused=self._paused,
                 stages=stages,
                 stop=self._stop,
                 closed=self._closed,
+                released=released,
             )
 
     def wait(self) -> None:

@@ -260,6 +260,7 @@ class WorkerEvent(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     LOG_WRITTEN_FIELD_NUMBER: _builtins.int
     BEAT_FIELD_NUMBER: _builtins.int
+    STAGING_FAILED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def started(self) -> Global___TrainingStarted:
         """The model and the data are ready; the first step comes next."""
@@ -304,6 +305,10 @@ class WorkerEvent(_message.Message):
     def beat(self) -> Global___WorkerBeat:
         """Still alive; sent every second from its own thread."""
 
+    @_builtins.property
+    def staging_failed(self) -> Global___StagingFailed:
+        """A StageCheckpoint could not be obeyed; training goes on."""
+
     def __init__(
         self,
         *,
@@ -318,12 +323,13 @@ class WorkerEvent(_message.Message):
         failed: Global___TrainingFailed | None = ...,
         log_written: _event_pb2.LogWritten | None = ...,
         beat: Global___WorkerBeat | None = ...,
+        staging_failed: Global___StagingFailed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "evaluation_completed", b"evaluation_completed", "event", b"event", "failed", b"failed", "finished", b"finished", "log_written", b"log_written", "paused", b"paused", "resumed", b"resumed", "staged", b"staged", "started", b"started", "step_measured", b"step_measured", "text_sampled", b"text_sampled"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "evaluation_completed", b"evaluation_completed", "event", b"event", "failed", b"failed", "finished", b"finished", "log_written", b"log_written", "paused", b"paused", "resumed", b"resumed", "staged", b"staged", "staging_failed", b"staging_failed", "started", b"started", "step_measured", b"step_measured", "text_sampled", b"text_sampled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "evaluation_completed", b"evaluation_completed", "event", b"event", "failed", b"failed", "finished", b"finished", "log_written", b"log_written", "paused", b"paused", "resumed", b"resumed", "staged", b"staged", "started", b"started", "step_measured", b"step_measured", "text_sampled", b"text_sampled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "evaluation_completed", b"evaluation_completed", "event", b"event", "failed", b"failed", "finished", b"finished", "log_written", b"log_written", "paused", b"paused", "resumed", b"resumed", "staged", b"staged", "staging_failed", b"staging_failed", "started", b"started", "step_measured", b"step_measured", "text_sampled", b"text_sampled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "step_measured", "evaluation_completed", "text_sampled", "paused", "resumed", "staged", "finished", "failed", "log_written", "beat"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "step_measured", "evaluation_completed", "text_sampled", "paused", "resumed", "staged", "finished", "failed", "log_written", "beat", "staging_failed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -459,6 +465,36 @@ class CheckpointStaged(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__validation_loss) -> _WhichOneofReturnType__validation_loss | None: ...
 
 Global___CheckpointStaged: _TypeAlias = CheckpointStaged  # noqa: Y015
+
+@_typing.final
+class StagingFailed(_message.Message):
+    """A StageCheckpoint could not be obeyed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The request it answers."""
+    kind: Global___StagingKind.ValueType
+    """What it was to become."""
+    reason: _builtins.str
+    """What happened and what to do, in a sentence."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        kind: Global___StagingKind.ValueType = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StagingFailed: _TypeAlias = StagingFailed  # noqa: Y015
 
 @_typing.final
 class TrainingFinished(_message.Message):

@@ -213,6 +213,9 @@ def test_a_folder_that_cannot_be_written_is_said_and_training_goes_on(
     one = worker(start)
     one.send(stage=StageCheckpoint(kind=STAGING_KIND_CHECKPOINT, request_id="x"))
     assert "could not be written" in one.until("log_written").log_written.text
+    answer = one.until("staging_failed").staging_failed
+    assert (answer.request_id, answer.kind) == ("x", STAGING_KIND_CHECKPOINT)
+    assert "make room on the disk" in answer.reason
     step = one.steps()[-1] if one.steps() else 0
     one.until("step_measured", lambda event: event.step_measured.step > step)
     one.send(stop=StopTraining(save=True))

@@ -6,7 +6,13 @@ import traceback
 from pathlib import Path
 
 from lab.v1 import event_pb2, worker_pb2
-from lab.v1.worker_pb2 import CheckpointStaged, StageCheckpoint, StagingKind
+from lab.v1.worker_pb2 import (
+    CheckpointStaged,
+    StageCheckpoint,
+    StagingFailed,
+    StagingKind,
+    WorkerEvent,
+)
 from services.trainer.worker.events import Emit, log
 from services.trainer.worker.hooks import Hook, Hooks, Step
 from services.trainer.worker.state import write_checkpoint, write_peek
@@ -39,7 +45,9 @@ class Checkpoints(Hook):
 
     def answer(self, training: Training, request: StageCheckpoint) -> None:
         """A request of the trainer; its answer carries the request's id."""
-        self._try(training, request.kind, request_id=request.request_id)
+        if problem := self._try(training, request.kind, request_id=request.request_id):
+            failed = StagingFailed(request_id=request.request_id, kind=request.kind, reason=problem)
+            self._emit(WorkerEvent(staging_failed=failed))
 
     def save(self, training: Training) -> None:
         """A full checkpoint that must succeed: nothing is left to try again later."""
@@ -50,16 +58,15 @@ class Checkpoints(Hook):
 
     def _try(
         self, training: Training, kind: "StagingKind.ValueType", *, request_id: str = ""
-    ) -> None:
+    ) -> str:
+        """Answers why it could not be done, or nothing."""
         try:
             self._stage(training, kind, request_id=request_id)
         except NotSaved as error:
-            log(
-                self._emit,
-                f"{error} Training goes on.",
-                step=training.step,
-                level=event_pb2.LOG_LEVEL_ERROR,
-            )
+            told = f"{error} Training goes on."
+            log(self._emit, told, step=training.step, level=event_pb2.LOG_LEVEL_ERROR)
+            return str(error)
+        return ""
 
     def _stage(self, training: Training, kind: "StagingKind.ValueType", *, request_id: str) -> None:
         peek = kind == worker_pb2.STAGING_KIND_PEEK

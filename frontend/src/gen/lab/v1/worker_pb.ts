@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/worker.proto.
  */
 export const file_lab_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChNsYWIvdjEvd29ya2VyLnByb3RvEgZsYWIudjEikAIKDVdvcmtlckNvbW1hbmQSJgoFc3RhcnQYASABKAsyFS5sYWIudjEuU3RhcnRUcmFpbmluZ0gAEiYKBXBhdXNlGAIgASgLMhUubGFiLnYxLlBhdXNlVHJhaW5pbmdIABIoCgZyZXN1bWUYAyABKAsyFi5sYWIudjEuUmVzdW1lVHJhaW5pbmdIABIqCgdhZHZhbmNlGAQgASgLMhcubGFiLnYxLkFkdmFuY2VUcmFpbmluZ0gAEiQKBHN0b3AYBSABKAsyFC5sYWIudjEuU3RvcFRyYWluaW5nSAASKAoFc3RhZ2UYBiABKAsyFy5sYWIudjEuU3RhZ2VDaGVja3BvaW50SABCCQoHY29tbWFuZCKCAQoNU3RhcnRUcmFpbmluZxILCgNydW4YASABKAkSHQoEc3BlYxgCIAEoCzIPLmxhYi52MS5SdW5TcGVjEhYKDmNvcnBvcmFfZm9sZGVyGAMgASgJEhYKDnN0YWdpbmdfZm9sZGVyGAQgASgJEhUKDXJlc3VtZV9mb2xkZXIYBSABKAkiDwoNUGF1c2VUcmFpbmluZyIQCg5SZXN1bWVUcmFpbmluZyIgCg9BZHZhbmNlVHJhaW5pbmcSDQoFc3RlcHMYASABKA0iHAoMU3RvcFRyYWluaW5nEgwKBHNhdmUYASABKAgiSAoPU3RhZ2VDaGVja3BvaW50EiEKBGtpbmQYASABKA4yEy5sYWIudjEuU3RhZ2luZ0tpbmQSEgoKcmVxdWVzdF9pZBgCIAEoCSKEBAoLV29ya2VyRXZlbnQSKgoHc3RhcnRlZBgBIAEoCzIXLmxhYi52MS5UcmFpbmluZ1N0YXJ0ZWRIABItCg1zdGVwX21lYXN1cmVkGAIgASgLMhQubGFiLnYxLlN0ZXBNZWFzdXJlZEgAEjsKFGV2YWx1YXRpb25fY29tcGxldGVkGAMgASgLMhsubGFiLnYxLkV2YWx1YXRpb25Db21wbGV0ZWRIABIrCgx0ZXh0X3NhbXBsZWQYBCABKAsyEy5sYWIudjEuVGV4dFNhbXBsZWRIABIoCgZwYXVzZWQYBSABKAsyFi5sYWIudjEuVHJhaW5pbmdQYXVzZWRIABIqCgdyZXN1bWVkGAYgASgLMhcubGFiLnYxLlRyYWluaW5nUmVzdW1lZEgAEioKBnN0YWdlZBgHIAEoCzIYLmxhYi52MS5DaGVja3BvaW50U3RhZ2VkSAASLAoIZmluaXNoZWQYCCABKAsyGC5sYWIudjEuVHJhaW5pbmdGaW5pc2hlZEgAEigKBmZhaWxlZBgJIAEoCzIWLmxhYi52MS5UcmFpbmluZ0ZhaWxlZEgAEikKC2xvZ193cml0dGVuGAogASgLMhIubGFiLnYxLkxvZ1dyaXR0ZW5IABIiCgRiZWF0GAsgASgLMhIubGFiLnYxLldvcmtlckJlYXRIAEIHCgVldmVudCJjCg9UcmFpbmluZ1N0YXJ0ZWQSDAoEc3RlcBgBIAEoDRISCgpwYXJhbWV0ZXJzGAIgASgEEhUKDWNvcnB1c190b2tlbnMYAyABKAQSFwoPZXBvY2hfc2VxdWVuY2VzGAQgASgNIh4KDlRyYWluaW5nUGF1c2VkEgwKBHN0ZXAYASABKA0iHwoPVHJhaW5pbmdSZXN1bWVkEgwKBHN0ZXAYASABKA0ixQEKEENoZWNrcG9pbnRTdGFnZWQSEgoKcmVxdWVzdF9pZBgBIAEoCRIhCgRraW5kGAIgASgOMhMubGFiLnYxLlN0YWdpbmdLaW5kEg4KBmZvbGRlchgDIAEoCRIMCgRzdGVwGAQgASgNEg4KBnRva2VucxgFIAEoBBIRCgRsb3NzGAYgASgBSACIAQESHAoPdmFsaWRhdGlvbl9sb3NzGAcgASgBSAGIAQFCBwoFX2xvc3NCEgoQX3ZhbGlkYXRpb25fbG9zcyIxChBUcmFpbmluZ0ZpbmlzaGVkEgwKBHN0ZXAYASABKA0SDwoHc3RvcHBlZBgCIAEoCCIuCg5UcmFpbmluZ0ZhaWxlZBIMCgRzdGVwGAEgASgNEg4KBnJlYXNvbhgCIAEoCSIwCgpXb3JrZXJCZWF0EgwKBHN0ZXAYASABKA0SFAoMbWVtb3J5X2J5dGVzGAIgASgEKl8KC1N0YWdpbmdLaW5kEhwKGFNUQUdJTkdfS0lORF9VTlNQRUNJRklFRBAAEhsKF1NUQUdJTkdfS0lORF9DSEVDS1BPSU5UEAESFQoRU1RBR0lOR19LSU5EX1BFRUsQAmIGcHJvdG8z", [file_lab_v1_event, file_lab_v1_run_spec]);
+  fileDesc("ChNsYWIvdjEvd29ya2VyLnByb3RvEgZsYWIudjEikAIKDVdvcmtlckNvbW1hbmQSJgoFc3RhcnQYASABKAsyFS5sYWIudjEuU3RhcnRUcmFpbmluZ0gAEiYKBXBhdXNlGAIgASgLMhUubGFiLnYxLlBhdXNlVHJhaW5pbmdIABIoCgZyZXN1bWUYAyABKAsyFi5sYWIudjEuUmVzdW1lVHJhaW5pbmdIABIqCgdhZHZhbmNlGAQgASgLMhcubGFiLnYxLkFkdmFuY2VUcmFpbmluZ0gAEiQKBHN0b3AYBSABKAsyFC5sYWIudjEuU3RvcFRyYWluaW5nSAASKAoFc3RhZ2UYBiABKAsyFy5sYWIudjEuU3RhZ2VDaGVja3BvaW50SABCCQoHY29tbWFuZCKCAQoNU3RhcnRUcmFpbmluZxILCgNydW4YASABKAkSHQoEc3BlYxgCIAEoCzIPLmxhYi52MS5SdW5TcGVjEhYKDmNvcnBvcmFfZm9sZGVyGAMgASgJEhYKDnN0YWdpbmdfZm9sZGVyGAQgASgJEhUKDXJlc3VtZV9mb2xkZXIYBSABKAkiDwoNUGF1c2VUcmFpbmluZyIQCg5SZXN1bWVUcmFpbmluZyIgCg9BZHZhbmNlVHJhaW5pbmcSDQoFc3RlcHMYASABKA0iHAoMU3RvcFRyYWluaW5nEgwKBHNhdmUYASABKAgiSAoPU3RhZ2VDaGVja3BvaW50EiEKBGtpbmQYASABKA4yEy5sYWIudjEuU3RhZ2luZ0tpbmQSEgoKcmVxdWVzdF9pZBgCIAEoCSK1BAoLV29ya2VyRXZlbnQSKgoHc3RhcnRlZBgBIAEoCzIXLmxhYi52MS5UcmFpbmluZ1N0YXJ0ZWRIABItCg1zdGVwX21lYXN1cmVkGAIgASgLMhQubGFiLnYxLlN0ZXBNZWFzdXJlZEgAEjsKFGV2YWx1YXRpb25fY29tcGxldGVkGAMgASgLMhsubGFiLnYxLkV2YWx1YXRpb25Db21wbGV0ZWRIABIrCgx0ZXh0X3NhbXBsZWQYBCABKAsyEy5sYWIudjEuVGV4dFNhbXBsZWRIABIoCgZwYXVzZWQYBSABKAsyFi5sYWIudjEuVHJhaW5pbmdQYXVzZWRIABIqCgdyZXN1bWVkGAYgASgLMhcubGFiLnYxLlRyYWluaW5nUmVzdW1lZEgAEioKBnN0YWdlZBgHIAEoCzIYLmxhYi52MS5DaGVja3BvaW50U3RhZ2VkSAASLAoIZmluaXNoZWQYCCABKAsyGC5sYWIudjEuVHJhaW5pbmdGaW5pc2hlZEgAEigKBmZhaWxlZBgJIAEoCzIWLmxhYi52MS5UcmFpbmluZ0ZhaWxlZEgAEikKC2xvZ193cml0dGVuGAogASgLMhIubGFiLnYxLkxvZ1dyaXR0ZW5IABIiCgRiZWF0GAsgASgLMhIubGFiLnYxLldvcmtlckJlYXRIABIvCg5zdGFnaW5nX2ZhaWxlZBgMIAEoCzIVLmxhYi52MS5TdGFnaW5nRmFpbGVkSABCBwoFZXZlbnQiYwoPVHJhaW5pbmdTdGFydGVkEgwKBHN0ZXAYASABKA0SEgoKcGFyYW1ldGVycxgCIAEoBBIVCg1jb3JwdXNfdG9rZW5zGAMgASgEEhcKD2Vwb2NoX3NlcXVlbmNlcxgEIAEoDSIeCg5UcmFpbmluZ1BhdXNlZBIMCgRzdGVwGAEgASgNIh8KD1RyYWluaW5nUmVzdW1lZBIMCgRzdGVwGAEgASgNIsUBChBDaGVja3BvaW50U3RhZ2VkEhIKCnJlcXVlc3RfaWQYASABKAkSIQoEa2luZBgCIAEoDjITLmxhYi52MS5TdGFnaW5nS2luZBIOCgZmb2xkZXIYAyABKAkSDAoEc3RlcBgEIAEoDRIOCgZ0b2tlbnMYBSABKAQSEQoEbG9zcxgGIAEoAUgAiAEBEhwKD3ZhbGlkYXRpb25fbG9zcxgHIAEoAUgBiAEBQgcKBV9sb3NzQhIKEF92YWxpZGF0aW9uX2xvc3MiVgoNU3RhZ2luZ0ZhaWxlZBISCgpyZXF1ZXN0X2lkGAEgASgJEiEKBGtpbmQYAiABKA4yEy5sYWIudjEuU3RhZ2luZ0tpbmQSDgoGcmVhc29uGAMgASgJIjEKEFRyYWluaW5nRmluaXNoZWQSDAoEc3RlcBgBIAEoDRIPCgdzdG9wcGVkGAIgASgIIi4KDlRyYWluaW5nRmFpbGVkEgwKBHN0ZXAYASABKA0SDgoGcmVhc29uGAIgASgJIjAKCldvcmtlckJlYXQSDAoEc3RlcBgBIAEoDRIUCgxtZW1vcnlfYnl0ZXMYAiABKAQqXwoLU3RhZ2luZ0tpbmQSHAoYU1RBR0lOR19LSU5EX1VOU1BFQ0lGSUVEEAASGwoXU1RBR0lOR19LSU5EX0NIRUNLUE9JTlQQARIVChFTVEFHSU5HX0tJTkRfUEVFSxACYgZwcm90bzM", [file_lab_v1_event, file_lab_v1_run_spec]);
 
 /**
  * From the trainer to the worker. Obeyed at the next step boundary.
@@ -335,6 +335,14 @@ export type WorkerEvent = Message<"lab.v1.WorkerEvent"> & {
      */
     value: WorkerBeat;
     case: "beat";
+  } | {
+    /**
+     * A StageCheckpoint could not be obeyed; training goes on.
+     *
+     * @generated from field: lab.v1.StagingFailed staging_failed = 12;
+     */
+    value: StagingFailed;
+    case: "stagingFailed";
   } | { case: undefined; value?: undefined };
 };
 
@@ -493,6 +501,41 @@ export const CheckpointStagedSchema: GenMessage<CheckpointStaged> = /*@__PURE__*
   messageDesc(file_lab_v1_worker, 11);
 
 /**
+ * A StageCheckpoint could not be obeyed.
+ *
+ * @generated from message lab.v1.StagingFailed
+ */
+export type StagingFailed = Message<"lab.v1.StagingFailed"> & {
+  /**
+   * The request it answers.
+   *
+   * @generated from field: string request_id = 1;
+   */
+  requestId: string;
+
+  /**
+   * What it was to become.
+   *
+   * @generated from field: lab.v1.StagingKind kind = 2;
+   */
+  kind: StagingKind;
+
+  /**
+   * What happened and what to do, in a sentence.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message lab.v1.StagingFailed.
+ * Use `create(StagingFailedSchema)` to create a new message.
+ */
+export const StagingFailedSchema: GenMessage<StagingFailed> = /*@__PURE__*/
+  messageDesc(file_lab_v1_worker, 12);
+
+/**
  * The worker ends of its own accord.
  *
  * @generated from message lab.v1.TrainingFinished
@@ -518,7 +561,7 @@ export type TrainingFinished = Message<"lab.v1.TrainingFinished"> & {
  * Use `create(TrainingFinishedSchema)` to create a new message.
  */
 export const TrainingFinishedSchema: GenMessage<TrainingFinished> = /*@__PURE__*/
-  messageDesc(file_lab_v1_worker, 12);
+  messageDesc(file_lab_v1_worker, 13);
 
 /**
  * The run cannot go on.
@@ -546,7 +589,7 @@ export type TrainingFailed = Message<"lab.v1.TrainingFailed"> & {
  * Use `create(TrainingFailedSchema)` to create a new message.
  */
 export const TrainingFailedSchema: GenMessage<TrainingFailed> = /*@__PURE__*/
-  messageDesc(file_lab_v1_worker, 13);
+  messageDesc(file_lab_v1_worker, 14);
 
 /**
  * Still alive.
@@ -574,7 +617,7 @@ export type WorkerBeat = Message<"lab.v1.WorkerBeat"> & {
  * Use `create(WorkerBeatSchema)` to create a new message.
  */
 export const WorkerBeatSchema: GenMessage<WorkerBeat> = /*@__PURE__*/
-  messageDesc(file_lab_v1_worker, 14);
+  messageDesc(file_lab_v1_worker, 15);
 
 /**
  * What a staging folder is to become.
