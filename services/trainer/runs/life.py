@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from lab import names
-from lab.errors import LabError, PreconditionFailed
+from lab.errors import LabError, PreconditionFailed, Unavailable
 from lab.text import Corpora
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1 import event_pb2, run_pb2, worker_pb2
@@ -25,6 +25,7 @@ from lab.v1.worker_pb2 import (
     PauseTraining,
     ResumeTraining,
     StageCheckpoint,
+    StagingFailed,
     StartTraining,
     StopTraining,
     TrainingStarted,
@@ -224,6 +225,8 @@ class Life:
                 self._halted(event.paused.step)
             case "staged":
                 self._deliver(event.staged)
+            case "staging_failed":
+                self._refuse(event.staging_failed)
             case "finished":
                 run.stats.step = event.finished.step
                 stopped = event.finished.stopped
@@ -267,6 +270,11 @@ class Life:
         waiting = self._asked.pop(staged.kind, None) if staged.request_id else None
         if waiting is not None:
             task.add_done_callback(lambda task: _copy(task, waiting))
+
+    def _refuse(self, failed: StagingFailed) -> None:
+        waiting = self._asked.pop(failed.kind, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(Unavailable(failed.reason))
 
     async def _last_uploads(self) -> None:
         if self._leaving:
