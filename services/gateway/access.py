@@ -15,6 +15,7 @@ from lab.names import new_id
 from lab.rpc.errors import REQUEST_ID
 from lab.v1 import error_pb2
 from services.gateway.api import problems
+from services.gateway.api.protojson import MAX_BODY_BYTES
 from services.gateway.places import AllowedPlaces
 from services.gateway.sessions import Sessions
 
@@ -68,10 +69,17 @@ class Gate:
         if error is not None:
             problem = problems.problem_of(error, instance=path, request_id=request_id)
             return problems.respond(problem)
-        if method in _WITH_BODY and not _is_json(scope):
-            problem = problems.problem_of_status(415, instance=path, request_id=request_id)
-            return problems.respond(problem)
-        return None
+        status = None
+        if not _is_plain(path):
+            status = 404
+        elif method in _WITH_BODY and not _is_json(scope):
+            status = 415
+        elif _declared_bytes(scope) > MAX_BODY_BYTES:
+            status = 413
+        if status is None:
+            return None
+        problem = problems.problem_of_status(status, instance=path, request_id=request_id)
+        return problems.respond(problem)
 
     def _may_ask(self, scope: Scope) -> bool:
         path = scope["path"]
@@ -127,6 +135,17 @@ _NO_TOKEN = LabError(
 def _is_json(scope: Scope) -> bool:
     kinds = [value for key, value in scope["headers"] if key == b"content-type"]
     return len(kinds) == 1 and kinds[0].partition(b";")[0].strip().lower() == b"application/json"
+
+
+def _is_plain(path: str) -> bool:
+    """No address here holds control characters, backslashes or steps upwards."""
+    return path.isprintable() and "\\" not in path and ".." not in path.split("/")
+
+
+def _declared_bytes(scope: Scope) -> int:
+    """What the request says of its body. One that says nothing is counted while it is read."""
+    length = Headers(scope=scope).get("content-length", "0")
+    return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else 0
 
 
 def _internal(scope: Scope) -> Response:

@@ -35,10 +35,11 @@ class Dashboard(StaticFiles):
         else:
             await super().__call__(scope, receive, send)
 
+    async def check_config(self) -> None:
+        """The folder may be missing, and may be built while the gateway runs."""
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         if scope["path"] == "/api" or scope["path"].startswith("/api/"):
-            raise HTTPException(404)
-        if "\0" in path or len(path) > 1_000:  # no file has such a name
             raise HTTPException(404)
         try:
             response = await super().get_response(path, scope)

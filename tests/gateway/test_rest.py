@@ -14,6 +14,8 @@ from lab.v1 import analysis_service_pb2 as analysis
 from lab.v1 import checkpoint_service_pb2 as checkpoints
 from lab.v1 import inference_service_pb2 as inference
 from lab.v1 import trainer_service_pb2 as trainer
+from lab.v1.run_pb2 import RUN_STATE_SUCCEEDED
+from lab.v1.run_spec_pb2 import BudgetSpec, RunSpec
 from lab.v1.tensor_pb2 import DTYPE_UINT8_SQRT
 from tests.support.gateway import Fakes, Gateway, fake_services, gateway
 from tests.support.waiting import until
@@ -30,7 +32,7 @@ ROUTES: list[tuple[str, str, Any, str, Message]] = [
         {"preset": "nano", "overrides": {"budget": {"batch": 4}}, "validateOnly": True},
         "CreateRun",
         trainer.CreateRunRequest(
-            preset="nano", overrides={"budget": {"batch": 4}}, validate_only=True
+            preset="nano", overrides=RunSpec(budget=BudgetSpec(batch=4)), validate_only=True
         ),
     ),
     (
@@ -245,7 +247,7 @@ async def test_the_idempotency_key_becomes_the_request_id(
 
 
 async def test_a_refusal_of_a_service_is_a_problem(http: httpx.AsyncClient, fakes: Fakes) -> None:
-    fakes.trainer.add_run("nano-1", state=8)
+    fakes.trainer.add_run("nano-1", state=RUN_STATE_SUCCEEDED)
     answer = await http.post("/api/runs/nano-1:pause", json={})
     assert answer.status_code == 409
     assert answer.headers["content-type"] == "application/problem+json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -106,3 +107,13 @@ async def emit(bus: Bus, trainer: FakeTrainer, event: Event) -> int:
     connection = await bus.connection()
     acknowledged = await connection.jetstream.publish(subject_of(event), event.SerializeToString())
     return acknowledged.seq
+
+
+async def raw(running: Gateway, request: str) -> bytes:
+    """What the gateway answers to exactly these bytes; HTTP libraries tidy requests up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.server.port)
+    writer.write(request.encode("latin-1"))
+    try:
+        return await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
