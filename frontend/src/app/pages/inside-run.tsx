@@ -46,7 +46,7 @@ export function InsideRun({
           checkpoints={checkpoints.filter((one) => placeOf(one.name).run === runId)}
           checkpoint={address.checkpoint}
           source={source}
-          model={model.data ?? undefined}
+          model={model.data}
           looking={model.isFetching}
           follow={follow}
           onRun={(id) => go({ run: id, checkpoint: null })}
@@ -72,7 +72,7 @@ export function InsideRun({
       ) : (
         <>
           <AttentionExplorer
-            model={model.data ?? undefined}
+            model={model.data}
             text={address.text}
             layer={address.layer}
             head={address.head}
@@ -80,7 +80,7 @@ export function InsideRun({
             onHead={(layer, head) => go({ layer, head })}
             onReload={() => void model.refetch()}
           />
-          <GenerationPane model={model.data ?? undefined} />
+          <GenerationPane model={model.data} />
         </>
       )}
     </div>

@@ -1,21 +1,38 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { RunSchema, RunVerb } from "@/gen/lab/v1/run_pb";
+import { RunSchema, RunState, RunVerb } from "@/gen/lab/v1/run_pb";
 import { idOf, sourceFor } from "./model-source";
 
 const running = create(RunSchema, {
   name: "runs/nano-7f3k",
+  state: RunState.RUNNING,
   allowedVerbs: [RunVerb.PAUSE, RunVerb.PEEK],
   latestCheckpoint: "runs/nano-7f3k/checkpoints/step-00000100",
 });
-const over = create(RunSchema, { name: "runs/nano-7f3k", allowedVerbs: [RunVerb.DELETE] });
+const over = create(RunSchema, {
+  name: "runs/nano-7f3k",
+  state: RunState.SUCCEEDED,
+  allowedVerbs: [RunVerb.DELETE],
+});
 
 describe("sourceFor", () => {
   it("looks into the run itself while it may be peeked at", () => {
     expect(sourceFor("nano-7f3k", { run: running, checkpoint: null })).toEqual({
       kind: "live",
       run: "runs/nano-7f3k",
+      ready: true,
     });
+  });
+
+  it("stays with a run that is on its way from one state to another", () => {
+    for (const state of [RunState.STARTING, RunState.PAUSING, RunState.STOPPING]) {
+      const between = { ...running, state, allowedVerbs: [] };
+      expect(sourceFor("nano-7f3k", { run: between, checkpoint: null })).toEqual({
+        kind: "live",
+        run: "runs/nano-7f3k",
+        ready: false,
+      });
+    }
   });
 
   it("takes the checkpoint the user chose, whether its run runs, is over or is deleted", () => {

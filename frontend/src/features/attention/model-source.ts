@@ -1,11 +1,19 @@
 // Where the weights to look into come from: a run in training (by a peek), a saved checkpoint, or the last peek of a run
 // that is over.
-import { RunVerb, type Run } from "@/gen/lab/v1/run_pb";
+import { RunState, RunVerb, type Run } from "@/gen/lab/v1/run_pb";
 
 export type ModelSource =
-  | { readonly kind: "live"; readonly run: string }
+  /** `ready` is whether the run may be peeked at now, or only soon: while it starts, pauses or stops. */
+  | { readonly kind: "live"; readonly run: string; readonly ready: boolean }
   | { readonly kind: "checkpoint"; readonly name: string }
   | { readonly kind: "last-peek"; readonly name: string };
+
+const OVER: readonly RunState[] = [
+  RunState.STOPPED,
+  RunState.SUCCEEDED,
+  RunState.FAILED,
+  RunState.INTERRUPTED,
+];
 
 /**
  * What to load for a run and, when the user chose one, a checkpoint of it. The run itself may be deleted already;
@@ -17,7 +25,9 @@ export function sourceFor(
 ): ModelSource {
   const name = `runs/${runId}`;
   if (checkpoint !== null) return { kind: "checkpoint", name: `${name}/checkpoints/${checkpoint}` };
-  if (run?.allowedVerbs.includes(RunVerb.PEEK)) return { kind: "live", run: name };
+  if (run !== undefined && !OVER.includes(run.state)) {
+    return { kind: "live", run: name, ready: run.allowedVerbs.includes(RunVerb.PEEK) };
+  }
   if (run !== undefined && run.latestCheckpoint !== "") {
     return { kind: "checkpoint", name: run.latestCheckpoint };
   }

@@ -44,7 +44,6 @@ export function SourcePicker({
   /** The state badge of the run. */
   state: ReactNode;
 }) {
-  const live = source.kind === "live";
   return (
     <div className={styles["bar"]}>
       <label className={styles["choice"]}>
@@ -74,7 +73,7 @@ export function SourcePicker({
       </label>
       <span className={styles["step"]} aria-live="polite">
         {model === undefined ? (
-          <span className={styles["quiet"]}>{looking ? "taking the weights…" : "no weights"}</span>
+          <span className={styles["quiet"]}>{missingLabel(source, looking)}</span>
         ) : (
           <>
             weights from{" "}
@@ -84,9 +83,14 @@ export function SourcePicker({
           </>
         )}
       </span>
-      {live && (
+      {source.kind === "live" && (
         <span className={styles["live"]}>
-          <Button busy={looking} onClick={onLookAgain} data-testid="look-again">
+          <Button
+            busy={looking}
+            disabled={!source.ready}
+            onClick={onLookAgain}
+            data-testid="look-again"
+          >
             Look again
           </Button>
           <Tooltip text="Takes the run's weights anew every five seconds. Training waits for a moment each time.">
@@ -111,6 +115,11 @@ function runOptions(runs: readonly Run[], runId: string): SelectOption[] {
   }));
   const listed = options.some((option) => option.value === runId);
   return listed ? options : [...options, { value: runId, label: `${runId} (deleted)` }];
+}
+
+function missingLabel(source: ModelSource, looking: boolean): string {
+  if (looking) return "taking the weights…";
+  return source.kind === "live" ? "weights come once it trains" : "no weights";
 }
 
 function newestLabel(source: ModelSource, checkpoint: string | null): string {

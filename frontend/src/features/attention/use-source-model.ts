@@ -4,19 +4,20 @@ import { loadModel } from "@/api/models";
 import { peekRun } from "@/api/runs";
 import type { ModelSource } from "./model-source";
 
-export const FOLLOW_EVERY_MS = 5_000;
+const FOLLOW_EVERY_MS = 5_000;
 /** Entering the page again sooner than this shows the weights at hand. */
 const FRESH_MS = 10_000;
 
-export function useSourceModel(source: ModelSource | null, { follow }: { follow: boolean }) {
+export function useSourceModel(source: ModelSource, { follow }: { follow: boolean }) {
   return useQuery({
-    queryKey: ["source-model", source],
-    queryFn: ({ signal }) => (source === null ? null : bring(source, signal)),
-    enabled: source !== null,
+    queryKey: ["source-model", source.kind, source.kind === "live" ? source.run : source.name],
+    queryFn: ({ signal }) => bring(source, signal),
+    // What was seen last stays while a run is between two states.
+    enabled: source.kind !== "live" || source.ready,
     staleTime: FRESH_MS,
     retry: false,
     refetchOnWindowFocus: false,
-    refetchInterval: follow && source?.kind === "live" ? FOLLOW_EVERY_MS : false,
+    refetchInterval: follow && source.kind === "live" ? FOLLOW_EVERY_MS : false,
   });
 }
 

@@ -1,18 +1,11 @@
 // The five processes and who talks to whom: commands and bytes by gRPC, facts by NATS.
-import { useQuery } from "@tanstack/react-query";
-import { useEffect, useState } from "react";
 import { asProblem } from "@/api/problem";
-import { systemQuery } from "@/api/system";
-import { ServiceState, type ServiceBeat } from "@/gen/lab/v1/event_pb";
-import { useChannel } from "@/live/use-channel";
+import { ServiceState } from "@/gen/lab/v1/event_pb";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { ProcessCard } from "./process-card";
 import styles from "./process-graph.module.css";
-import { stateOf, systemReducer } from "./system-state";
-
-const SERVICES = ["trainer", "checkpoint", "inference", "gateway"] as const;
-type Place = (typeof SERVICES)[number] | "nats";
+import { SERVICES, useProcesses, type Place } from "./use-processes";
 
 const ROLES: Record<Place, string> = {
   trainer: "trains runs, one worker process each; keeps their history",
@@ -39,49 +32,24 @@ const COMMANDS: readonly (readonly [Place, Place])[] = [
 ];
 /** NATS is a bar as wide as the drawing, so facts drop straight down to it. */
 const FACTS: readonly Place[] = ["trainer", "inference", "gateway"];
-const LOOK_EVERY_MS = 1_000;
 
 export function ProcessGraph() {
-  const { state: heard, status } = useChannel("system", systemReducer);
-  const system = useQuery(systemQuery);
-  const nowMs = useNow();
-  const following = status === "live";
+  const { states, beats, system, error } = useProcesses();
   const up = (place: Place) => states[place] === ServiceState.READY;
-
-  const beatOf = (name: string): ServiceBeat | undefined =>
-    heard.get(name)?.beat ?? system.data?.services.find((beat) => beat.service === name);
-  const stateOfService = (name: string): ServiceState =>
-    heard.has(name)
-      ? stateOf(heard.get(name), { nowMs, following })
-      : (beatOf(name)?.state ?? ServiceState.UNSPECIFIED);
-  const busState =
-    system.data === undefined
-      ? ServiceState.UNSPECIFIED
-      : system.data.busConnected
-        ? ServiceState.READY
-        : ServiceState.LOST;
-  const states: Record<Place, ServiceState> = {
-    trainer: stateOfService("trainer"),
-    checkpoint: stateOfService("checkpoint"),
-    inference: stateOfService("inference"),
-    // Nobody but the gateway could have answered.
-    gateway: system.isError ? ServiceState.LOST : stateOfService("gateway"),
-    nats: system.isError ? ServiceState.UNSPECIFIED : busState,
-  };
 
   return (
     <Panel
       title="Processes"
       controls={
-        system.data && (
+        system && (
           <span data-testid="lab-version">
-            version {system.data.version} · {system.data.liveSessions}{" "}
-            {system.data.liveSessions === 1 ? "browser" : "browsers"}
+            version {system.version} · {system.liveSessions}{" "}
+            {system.liveSessions === 1 ? "browser" : "browsers"}
           </span>
         )
       }
     >
-      {system.error !== null && <ProblemNotice problem={asProblem(system.error)} />}
+      {error !== null && <ProblemNotice problem={asProblem(error)} />}
       <div className={styles["graph"]}>
         <svg className={styles["edges"]} width="100%" height="100%" aria-hidden="true">
           {COMMANDS.map(([from, to]) => (
@@ -111,7 +79,7 @@ export function ProcessGraph() {
             name={name}
             role={ROLES[name]}
             state={states[name]}
-            beat={beatOf(name)}
+            beat={beats.get(name)}
           />
         ))}
         <ProcessCard
@@ -119,7 +87,7 @@ export function ProcessGraph() {
           role={ROLES.nats}
           state={states.nats}
           beat={undefined}
-          note={busNote(system.data?.busConnected)}
+          note={busNote(system?.busConnected)}
         />
       </div>
       <p className={styles["key"]}>
@@ -142,13 +110,4 @@ function busNote(connected: boolean | undefined): string | undefined {
   return connected
     ? "The gateway is connected."
     : "The gateway has no connection; training goes on and nothing recorded is lost.";
-}
-
-function useNow(): number {
-  const [nowMs, setNowMs] = useState(() => Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNowMs(Date.now()), LOOK_EVERY_MS);
-    return () => clearInterval(timer);
-  }, []);
-  return nowMs;
 }
