@@ -33,7 +33,7 @@ class AnalysisServicer(services.AnalysisServiceServicer):
         self._waiting = 0
 
     def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown(cancel_futures=True)
 
     async def GetAttention(
         self, request: messages.GetAttentionRequest, context: Any

@@ -39,6 +39,7 @@ async def checkpoint_service(home: Path, **settings: Any) -> AsyncIterator[str]:
         values = Settings(home=home, port=0, nats_url=NO_NATS, **{**DEFAULTS, **settings})
         server = await build(values, service)
         await server.start()
+        await server.set_ready(True)
         try:
             yield f"127.0.0.1:{server.port}"
         finally:
@@ -54,8 +55,17 @@ async def checkpoint_stub(address: str) -> AsyncIterator[services.CheckpointServ
 @contextmanager
 def checkpoint_process(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The service as a process of its own; yields it and its address once it listens."""
-    command = [sys.executable, "-m", "services.checkpoint", "--port", "0", "--home", str(home)]
-    command += ["--free-space-floor-bytes", "0", "--nats-url", NO_NATS]
+    with service_process("checkpoint", home, "--free-space-floor-bytes", "0") as started:
+        yield started
+
+
+@contextmanager
+def service_process(
+    name: str, home: Path, *flags: str, nats_url: str = NO_NATS
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A service of the lab as a process; yields it and its address once it listens."""
+    command = [sys.executable, "-m", f"services.{name}", "--port", "0", "--home", str(home)]
+    command += ["--nats-url", nats_url, *flags]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None

@@ -32,7 +32,7 @@ class Sessions:
                 yield drawn
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(cancel_futures=True)
 
     @contextmanager
     def _place(self) -> Iterator[None]:

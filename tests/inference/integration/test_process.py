@@ -1,0 +1,64 @@
+"""Both services as processes, beside a real nats-server: they beat, answer, and end when told."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from lab.bus import Bus
+from lab.rpc.client import channel
+from lab.rpc.health import is_ready
+from lab.v1 import event_pb2, inference_service_pb2_grpc
+from lab.v1.event_pb2 import Event
+from lab.v1.inference_service_pb2 import GenerateRequest, LoadModelRequest
+from tests.support.checkpoint_service import (
+    PEEK,
+    checkpoint_stub,
+    parts,
+    service_process,
+    write,
+)
+from tests.support.inference_service import add_vocabulary, model_files, tiny_model
+from tests.support.nats import NatsServer
+from tests.support.waiting import until
+
+
+@pytest.mark.integration
+async def test_a_peek_becomes_text_between_two_processes(
+    nats: NatsServer, bus: Bus, tmp_path: Path, vocabulary: Path
+) -> None:
+    add_vocabulary(tmp_path, vocabulary)
+    ready: set[str] = set()
+    client = (await bus.connection()).client
+    beats = await client.subscribe("lab.v1.beat.*")
+
+    async def listen() -> None:
+        async for message in beats.messages:
+            beat = Event.FromString(message.data).service_beat
+            if beat.state == event_pb2.SERVICE_STATE_READY:
+                ready.add(beat.service)
+
+    listening = asyncio.create_task(listen())
+    with (
+        service_process("checkpoint", tmp_path, nats_url=nats.url) as (checkpoint, store),
+        service_process(
+            "inference", tmp_path, "--checkpoint-address", store, nats_url=nats.url
+        ) as (inference, address),
+    ):
+        await until(lambda: is_ready(address), secs=20)
+        async with checkpoint_stub(store) as checkpoints:
+            files = model_files(tiny_model(), tmp_path / "written")
+            await write(checkpoints, parts(files, name=PEEK))
+        async with channel(address, peer="inference") as open_channel:
+            stub = inference_service_pb2_grpc.InferenceServiceStub(open_channel)
+            loaded = await stub.LoadModel(LoadModelRequest(source=PEEK))
+            request = GenerateRequest(model=loaded.model.name, prompt="Hello", max_tokens=8)
+            assert len([answer async for answer in stub.Generate(request)]) == 9
+        await until(lambda: ready == {"checkpoint", "inference"})
+        for process in (inference, checkpoint):
+            process.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(process.wait, 10) == 0
+    listening.cancel()

@@ -1,0 +1,228 @@
+"""Models come from the checkpoint service by digest, verified, and only so many are kept."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from lab.errors import Code, LabError
+from lab.model import GPTModel
+from lab.rpc.client import channel
+from lab.rpc.health import is_ready
+from lab.v1 import inference_service_pb2_grpc
+from lab.v1.checkpoint_service_pb2 import DeleteCheckpointRequest
+from lab.v1.inference_service_pb2 import (
+    GenerateRequest,
+    ListModelsRequest,
+    LoadModelRequest,
+    UnloadModelRequest,
+)
+from tests.support.checkpoint_service import NAME, PEEK, checkpoint_service, parts, write
+from tests.support.inference_service import (
+    add_vocabulary,
+    inference_service,
+    model_files,
+    tiny_model,
+)
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from tests.inference.conftest import SmallLab
+
+
+def _checkpoint(number: int) -> str:
+    return f"runs/nano-1/checkpoints/step-{number:08d}"
+
+
+async def _names(lab: SmallLab) -> list[str]:
+    return [model.name for model in (await lab.inference.ListModels(ListModelsRequest())).models]
+
+
+async def test_a_loaded_model_is_described(lab: SmallLab, model: GPTModel) -> None:
+    await lab.save(model)
+    loaded = await lab.load()
+    assert loaded.name == f"models/m{loaded.digest[:12]}"
+    assert (loaded.source, loaded.step) == (NAME, 10)
+    assert loaded.parameters == sum(p.numel() for p in model.parameters())
+    assert (loaded.spec.layers, loaded.spec.width, loaded.spec.heads) == (2, 32, 4)
+    assert (loaded.spec.context, loaded.spec.vocab_size) == (64, 50_257)
+
+
+async def test_equal_weights_are_one_model(lab: SmallLab, model: GPTModel) -> None:
+    await lab.save(model)
+    await lab.save(model, PEEK)
+    first, second = await lab.load(), await lab.load(PEEK)
+    assert first.name == second.name
+    assert second.source == PEEK
+    assert await _names(lab) == [first.name]
+
+
+async def test_a_newer_peek_is_another_model(lab: SmallLab) -> None:
+    await lab.save(tiny_model(seed=1), PEEK)
+    first = await lab.load(PEEK)
+    await lab.save(tiny_model(seed=2), PEEK)
+    second = await lab.load(PEEK)
+    assert first.name != second.name
+    assert await _names(lab) == [second.name, first.name]
+
+
+async def test_the_least_recently_used_model_is_let_go(lab: SmallLab) -> None:
+    loaded = []
+    for number in (1, 2):
+        await lab.save(tiny_model(seed=number), _checkpoint(number))
+        loaded.append((await lab.load(_checkpoint(number))).name)
+    request = GenerateRequest(model=loaded[0], prompt="a", max_tokens=1)
+    assert [answer async for answer in lab.inference.Generate(request)]
+    await lab.save(tiny_model(seed=3), _checkpoint(3))
+    third = (await lab.load(_checkpoint(3))).name
+    assert await _names(lab) == [third, loaded[0]]  # two are kept in these tests
+
+
+async def test_unload_forgets_it(lab: SmallLab, model: GPTModel) -> None:
+    await lab.save(model)
+    name = (await lab.load()).name
+    await lab.inference.UnloadModel(UnloadModelRequest(name=name))
+    assert await _names(lab) == []
+    with pytest.raises(LabError, match="is not in memory") as caught:
+        await lab.inference.UnloadModel(UnloadModelRequest(name=name))
+    assert caught.value.code is Code.NOT_FOUND
+
+
+async def test_a_model_outlives_its_checkpoint(lab: SmallLab, model: GPTModel) -> None:
+    await lab.save(model)
+    loaded = await lab.load()
+    await lab.checkpoints.DeleteCheckpoint(DeleteCheckpointRequest(name=NAME))
+    request = GenerateRequest(model=loaded.name, prompt="a", max_tokens=1)
+    assert len([answer async for answer in lab.inference.Generate(request)]) == 2
+
+
+async def test_an_unknown_source_is_named(lab: SmallLab) -> None:
+    with pytest.raises(LabError, match=f"there is no {NAME}") as caught:
+        await lab.load()
+    assert caught.value.code is Code.NOT_FOUND
+    with pytest.raises(LabError, match="must have the form") as caught:
+        await lab.load("models/../x")
+    assert caught.value.code is Code.INVALID_ARGUMENT
+
+
+async def test_a_damaged_checkpoint_is_refused_with_the_reason(
+    lab: SmallLab, model: GPTModel
+) -> None:
+    await lab.save(model)
+    path = lab.home / "checkpoints" / "nano-1" / "step-00000010" / "model.safetensors"
+    spoilt = bytearray(path.read_bytes())
+    spoilt[-1] ^= 1
+    path.write_bytes(spoilt)
+    with pytest.raises(LabError, match=r"model\.safetensors should have SHA-256") as caught:
+        await lab.load()
+    assert caught.value.code is Code.DATA_LOSS
+    assert await _names(lab) == []
+    assert _cached(lab.home) == []
+
+
+async def test_a_damaged_private_copy_is_fetched_again(lab: SmallLab, model: GPTModel) -> None:
+    await lab.save(model)
+    first = await lab.load()
+    await lab.inference.UnloadModel(UnloadModelRequest(name=first.name))
+    copy = lab.home / "cache" / "models" / first.digest / "model.safetensors"
+    whole = copy.read_bytes()
+    copy.write_bytes(whole[:-4] + b"\0\0\0\0")
+    await lab.load()
+    assert copy.read_bytes() == whole
+
+
+async def test_weights_of_nan_are_refused(lab: SmallLab, model: GPTModel) -> None:
+    with torch.no_grad():
+        model.head_weight[5, 5] = float("nan")
+    await lab.save(model)
+    with pytest.raises(LabError, match=r"transformer\.wte\.weight holds NaN"):
+        await lab.load()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"n_layer": 1_000_000_000}, "parameters in"),
+        ({"n_layer": 3}, "the weights lack transformer.h.2"),
+        ({"n_head": 0}, "describes no GPT-2"),
+        ({"n_embd": -32}, "cannot be loaded"),
+        ({"vocab_size": 50_304}, "its vocabulary has 50304 tokens"),
+        ({"model_type": "llama"}, "only gpt2 can be loaded"),
+        ({"n_positions": None}, "cannot be loaded"),
+    ],
+)
+async def test_a_shape_that_does_not_fit_is_refused(
+    lab: SmallLab, model: GPTModel, change: dict[str, object], reason: str
+) -> None:
+    files = model_files(model, lab.home / "written" / "odd")
+    files["config.json"] = json.dumps(json.loads(files["config.json"]) | change).encode()
+    await write(lab.checkpoints, parts(files))
+    with pytest.raises(LabError, match=reason) as caught:
+        await lab.load()
+    assert caught.value.code is Code.DATA_LOSS
+    assert str(lab.home) not in caught.value.message
+
+
+async def test_a_checkpoint_without_weights_is_no_model(lab: SmallLab) -> None:
+    await write(lab.checkpoints, parts({"config.json": b"{}"}))
+    with pytest.raises(LabError, match=r"has no model\.safetensors"):
+        await lab.load()
+
+
+async def test_a_model_too_large_is_refused_before_its_bytes(
+    lab: SmallLab, model: GPTModel, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    size = len((await lab.save(model))["model.safetensors"])
+    home = tmp_path_factory.mktemp("small")
+    async with (
+        inference_service(home, lab.checkpoint_address, max_models_bytes=size - 1) as address,
+        channel(address, peer="inference") as open_channel,
+    ):
+        stub = inference_service_pb2_grpc.InferenceServiceStub(open_channel)
+        with pytest.raises(LabError, match=f"models of at most {size - 1} are loaded") as caught:
+            await stub.LoadModel(LoadModelRequest(source=NAME))
+    assert caught.value.code is Code.INVALID_ARGUMENT
+    assert caught.value.metadata["requested"] == str(size)
+    assert _cached(home) == []
+
+
+async def test_the_cache_keeps_to_its_size(
+    lab: SmallLab, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    home = tmp_path_factory.mktemp("small")
+    async with (
+        inference_service(home, lab.checkpoint_address, max_cache_bytes=1) as address,
+        channel(address, peer="inference") as open_channel,
+    ):
+        stub = inference_service_pb2_grpc.InferenceServiceStub(open_channel)
+        for number in (1, 2):
+            await lab.save(tiny_model(seed=number), _checkpoint(number))
+            answer = await stub.LoadModel(LoadModelRequest(source=_checkpoint(number)))
+    # The one just loaded stays, whatever the limit.
+    assert _cached(home) == [answer.model.digest]
+
+
+def _cached(home: Path) -> list[str]:
+    return [path.name for path in (home / "cache" / "models").iterdir()]
+
+
+async def test_it_is_ready_only_while_the_checkpoint_service_answers(
+    tmp_path: Path, vocabulary: Path
+) -> None:
+    add_vocabulary(tmp_path, vocabulary)
+    async with AsyncExitStack() as stack:
+        async with checkpoint_service(tmp_path) as checkpoint_address:
+            address = await stack.enter_async_context(
+                inference_service(tmp_path, checkpoint_address)
+            )
+            await until(lambda: is_ready(address))
+        await until(lambda: _is_not_ready(address))
+
+
+async def _is_not_ready(address: str) -> bool:
+    return not await is_ready(address)
