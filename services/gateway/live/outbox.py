@@ -78,7 +78,8 @@ class Lane:
             self._newest[item.key] = entry
         self._publications += 1
         self.append(entry)
-        return self._publications <= MAX_LANE_ITEMS and self._bytes <= MAX_LANE_BYTES
+        limits = self.outbox
+        return self._publications <= limits.lane_items and self._bytes <= limits.lane_bytes
 
     def give_up(self) -> int:
         """Drops all publications that wait; how many."""
@@ -115,7 +116,10 @@ class Lane:
 class Outbox:
     """The lanes of a session, and one for what is about no channel."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, lane_items: int = MAX_LANE_ITEMS, lane_bytes: int = MAX_LANE_BYTES
+    ) -> None:
+        self.lane_items, self.lane_bytes = lane_items, lane_bytes
         self.size_bytes = 0
         self.dirty = asyncio.Event()
         self._general = Lane(self, 0, Policy.ALL)

@@ -45,13 +45,18 @@ class Subscription:
         too_slow: Callable[[], None],
     ) -> None:
         """`flowing` waits until the client keeps up; `too_slow` ends the session."""
-        self._feed, self._lane, self._asked = feed, lane, asked
+        self._feed, self.lane, self._asked = feed, lane, asked
         self._flowing, self._too_slow = flowing, too_slow
         self._behind = asyncio.Event()
         self._cursor = 0  # offset of the newest publication seen
         self._recover_to = 0  # up to here it is recovery: too much of it is nobody's slowness
         self._known: tuple[str, int] = ("", 0)  # run and sequence that the snapshot includes
         self._dropped = 0
+
+    @property
+    def in_step(self) -> bool:
+        """Whether what the client was told, or is about to be, is everything."""
+        return not self._behind.is_set()
 
     def offer(self, item: Item) -> None:
         offset = item.publication.offset
@@ -65,8 +70,8 @@ class Subscription:
         if item.sequence and item.run == run and item.sequence <= sequence:
             return
         DELIVERED.labels(self._feed.policy.value).inc()
-        fits = self._lane.publish(item)
-        if self._lane.outbox.over:
+        fits = self.lane.publish(item)
+        if self.lane.outbox.over:
             self._too_slow()
         if fits:
             return
@@ -76,7 +81,7 @@ class Subscription:
             self.lose_track()
 
     def lose_track(self) -> None:
-        self._dropped += self._lane.give_up()
+        self._dropped += self.lane.give_up()
         self._behind.set()
 
     async def begin(self, *, reply_to: int) -> None:
@@ -111,7 +116,7 @@ class Subscription:
                 continue
             if self._dropped:
                 DROPPED.inc(self._dropped)
-                self._lane.say(ServerMessage(conflated=Conflated(dropped=self._dropped)))
+                self.lane.say(ServerMessage(conflated=Conflated(dropped=self._dropped)))
             self._take(position, state)
 
     def end(self) -> None:
@@ -129,7 +134,7 @@ class Subscription:
         snapshot.CopyFrom(state.snapshot)
         if position.epoch:
             snapshot.position.CopyFrom(position)
-        self._lane.say(ServerMessage(snapshot=snapshot))
+        self.lane.say(ServerMessage(snapshot=snapshot))
         self._known = (self._run(), state.sequence)
         self._dropped = 0
         if position.epoch:
@@ -146,12 +151,12 @@ class Subscription:
         return "/".join(self._asked.channel.split("/")[:2])
 
     def _say_subscribed(self, reply_to: int, position: StreamPosition, *, recovered: bool) -> None:
-        self._lane.say(
+        self.lane.say(
             ServerMessage(
                 reply_to=reply_to,
                 subscribed=Subscribed(
                     channel=self._asked.channel,
-                    channel_id=self._lane.channel_id,
+                    channel_id=self.lane.channel_id,
                     position=position,
                     recovered=recovered,
                 ),
