@@ -14,7 +14,7 @@ export function ProblemNotice({ problem, action }: { problem: ProblemText; actio
   return (
     <div className={styles["notice"]} role="alert" data-testid="problem">
       <strong>{problem.title}</strong>
-      {problem.detail !== "" && problem.detail !== problem.title && <p>{problem.detail}</p>}
+      {saysMore(problem) && <p>{problem.detail}</p>}
       {problem.violations.length > 0 && (
         <ul>
           {problem.violations.map((violation) => (
@@ -32,4 +32,11 @@ export function ProblemNotice({ problem, action }: { problem: ProblemText; actio
       {action}
     </div>
   );
+}
+
+/** Whether the detail adds something to the title and the list of fields. */
+function saysMore({ title, detail, violations }: ProblemText): boolean {
+  const repeated =
+    violations.length > 0 && violations.every(({ description }) => detail.includes(description));
+  return detail !== "" && detail !== title && !repeated;
 }

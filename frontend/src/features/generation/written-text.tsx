@@ -40,6 +40,7 @@ export function WrittenText({
             className={place === selected ? styles["selected"] : styles["token"]}
             onClick={() => onSelect(place === selected ? null : place)}
             data-token={token.index}
+            data-newline={token.text.startsWith("\n") || undefined}
           >
             {token.text}
           </span>
