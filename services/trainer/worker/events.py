@@ -41,7 +41,8 @@ class Heartbeat:
 
     def stop(self) -> None:
         self._ended.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_SECS):

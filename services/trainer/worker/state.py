@@ -70,7 +70,7 @@ def read_checkpoint(training: Training, folder: Path) -> None:
         weights = load_file(folder / WEIGHTS_FILE)
         moments = load_file(folder / OPTIMIZER_FILE)
     except (OSError, ValueError, SafetensorError) as error:
-        raise Damaged(f"the checkpoint {folder.name} cannot be read: {error}") from error
+        raise Damaged(f"the checkpoint {folder.name} cannot be read: {_cause(error)}") from error
     if state.get("format") != FORMAT:
         raise Damaged(f"the checkpoint {folder.name} has a format this version does not know")
     _check_position(training, state)
@@ -83,6 +83,13 @@ def read_checkpoint(training: Training, folder: Path) -> None:
     training.loss = state["loss"]
     training.validation_loss = state["validation_loss"]
     training.clock.set(float(state["elapsed_secs"]))
+
+
+def _cause(error: Exception) -> str:
+    """Without the path, which is nobody's business outside this machine."""
+    if isinstance(error, FileNotFoundError):
+        return "a file is missing"
+    return (error.strerror or "input error") if isinstance(error, OSError) else str(error)
 
 
 def _state(training: Training) -> dict[str, Any]:

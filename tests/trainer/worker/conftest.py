@@ -76,7 +76,7 @@ def training(start: StartTraining) -> Training:
 
 
 @pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Callable[[StartTraining], Worker]]:
+def worker(tmp_path: Path) -> Iterator[Callable[[StartTraining | None], Worker]]:
     """Starts workers; kills what is left of them."""
     with workers(tmp_path) as make:
         yield make

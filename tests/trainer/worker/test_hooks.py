@@ -2,6 +2,7 @@
 
 import pytest
 
+from lab.errors import Unavailable
 from lab.link import LinkClosed
 from lab.v1.worker_pb2 import WorkerEvent
 from services.trainer.worker.hooks import Hook, Hooks
@@ -26,13 +27,14 @@ class Essential(Counting):
 def test_a_failing_hook_is_told_and_left_out(training: Training) -> None:
     told: list[WorkerEvent] = []
     hooks = Hooks(told.append)
-    broken, fine = Counting(OSError("no room")), Counting()
-    hooks.set([broken, fine])
+    broken, secretive, fine = Counting(Unavailable("no room")), Counting(OSError("/a")), Counting()
+    hooks.set([broken, secretive, fine])
     hooks.on_start(training)
     hooks.on_start(training)
-    assert (broken.calls, fine.calls) == (1, 2)
+    assert (broken.calls, secretive.calls, fine.calls) == (1, 1, 2)
     assert [event.log_written.text for event in told] == [
-        "counting failed (no room) and is off for the rest of this run"
+        "counting failed (no room) and is off for the rest of this run",
+        "counting failed (OSError) and is off for the rest of this run",
     ]
 
 

@@ -114,5 +114,6 @@ def test_damage_is_named(training: Training, tmp_path: Path, file: str, harm: st
         (folder / file).unlink()
     else:
         (folder / file).write_bytes((folder / file).read_bytes()[:20])
-    with pytest.raises(Damaged, match="the checkpoint it cannot be read"):
+    with pytest.raises(Damaged, match="the checkpoint it cannot be read") as damaged:
         read_checkpoint(training, folder)
+    assert str(tmp_path) not in damaged.value.message

@@ -21,7 +21,7 @@ from tests.trainer.worker.worker_process import Worker
 
 pytestmark = pytest.mark.integration
 
-StartWorker = Callable[[StartTraining], Worker]
+StartWorker = Callable[[StartTraining | None], Worker]
 ENDLESS = 1_000_000
 
 
@@ -163,6 +163,19 @@ def test_a_closed_link_ends_the_worker(worker: StartWorker, start: StartTraining
     resting.until("paused")
     resting.close()
     assert resting.exit_code() == 0
+
+
+def test_a_link_closed_before_the_start_ends_the_worker(worker: StartWorker) -> None:
+    one = worker(None)
+    one.close()
+    assert one.exit_code() == 0
+
+
+def test_the_first_command_must_be_the_start(worker: StartWorker) -> None:
+    one = worker(None)
+    one.send(pause=PauseTraining())
+    assert one.rest() == []
+    assert one.exit_code() == 1
 
 
 def test_a_loss_that_is_no_number_fails_the_run(worker: StartWorker, start: StartTraining) -> None:

@@ -55,10 +55,10 @@ class Worker:
 
 
 @contextmanager
-def workers(tmp_path: Path) -> Iterator[Callable[[StartTraining], Worker]]:
+def workers(tmp_path: Path) -> Iterator[Callable[[StartTraining | None], Worker]]:
     made: list[Worker] = []
 
-    def make(start: StartTraining) -> Worker:
+    def make(start: StartTraining | None) -> Worker:
         ours, theirs = socket.socketpair()
         ours.settimeout(PATIENCE_SECS)
         with theirs, (tmp_path / f"worker-{len(made)}.log").open("w") as log:
@@ -70,7 +70,8 @@ def workers(tmp_path: Path) -> Iterator[Callable[[StartTraining], Worker]]:
             )
         worker = Worker(Link(ours), process)
         made.append(worker)
-        worker.send(start=start)
+        if start is not None:
+            worker.send(start=start)
         return worker
 
     try:

@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lab.errors import LabError
 from lab.link import LinkClosed
 from lab.v1 import event_pb2
 from lab.v1.worker_pb2 import CheckpointStaged
@@ -79,5 +80,6 @@ class Hooks:
                 traceback.print_exc()
                 self._hooks.remove(hook)
                 name = type(hook).__name__.lower()
-                text = f"{name} failed ({error}) and is off for the rest of this run"
+                cause = error.message if isinstance(error, LabError) else type(error).__name__
+                text = f"{name} failed ({cause}) and is off for the rest of this run"
                 log(self._emit, text, step=training.step, level=event_pb2.LOG_LEVEL_WARNING)
