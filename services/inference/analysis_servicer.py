@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-from lab.errors import Code, InvalidArgument, LabError, OverLimit
+from lab.errors import InvalidArgument, OverLimit
 from lab.v1 import analysis_service_pb2 as messages
 from lab.v1 import analysis_service_pb2_grpc as services
-from lab.v1.error_pb2 import ErrorReason
 from lab.v1.tensor_pb2 import DTYPE_FLOAT32, Dtype
 from services.inference.analysis.attention import attention
 from services.inference.analysis.encoding import bytes_per_number, chosen, encode
+from services.inference.analysis.turns import Turns
 from services.inference.models.registry import Registry
 from services.inference.words import Words
 
 MAX_ANSWER_BYTES = 3 << 20  # below gRPC's default of 4 MiB a message
-MAX_WAITING = 8
-
-T = TypeVar("T")
 
 
 class AnalysisServicer(services.AnalysisServiceServicer):
-    def __init__(self, registry: Registry, words: Words) -> None:
+    def __init__(self, registry: Registry, words: Words, turns: Turns) -> None:
         self._registry = registry
         self._words = words
-        # One at a time: each may take a few hundred megabytes.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="analysis")
-        self._waiting = 0
-
-    def close(self) -> None:
-        self._thread.shutdown(cancel_futures=True)
+        self._turns = turns
 
     async def GetAttention(
         self, request: messages.GetAttentionRequest, context: Any
@@ -44,26 +34,12 @@ class AnalysisServicer(services.AnalysisServiceServicer):
         dtype = chosen(request.dtype)
         ids = await self._words.prompt(request.text, field="text", context=model.config.context)
         _check_size(tokens=len(ids), maps=len(layers) * len(heads), dtype=dtype)
-        weights = await self._run(
+        weights = await self._turns.run(
             lambda: encode(attention(model, ids, layers=layers, heads=heads), dtype)
         )
         return messages.GetAttentionResponse(
             tokens=await self._words.tokens(ids), layers=layers, heads=heads, weights=weights
         )
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        if self._waiting >= MAX_WAITING:
-            raise LabError(
-                f"{self._waiting} analyses are waiting, which is the limit; try again in a moment",
-                code=Code.RESOURCE_EXHAUSTED,
-                reason=ErrorReason.ERROR_REASON_OVER_LIMIT,
-                metadata={"limit": str(MAX_WAITING), "requested": str(self._waiting + 1)},
-            )
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        finally:
-            self._waiting -= 1
 
 
 def _picked(field: str, wanted: Sequence[int], *, count: int) -> list[int]:

@@ -15,6 +15,7 @@ from lab.service.run import Service
 from lab.service.settings import ServiceSettings
 from lab.text import Assets
 from lab.v1 import analysis_service_pb2_grpc, inference_service_pb2_grpc
+from services.inference.analysis.turns import Turns
 from services.inference.analysis_servicer import AnalysisServicer
 from services.inference.generation.session import Sessions
 from services.inference.generation_servicer import GenerationServicer
@@ -28,6 +29,7 @@ class Settings(ServiceSettings):
     checkpoint_address: str = Field("127.0.0.1:50053", description="the checkpoint service")
     threads: int = Field(1, gt=0, description="processor threads of one computation")
     max_generations: int = Field(2, gt=0, description="texts generated at once")
+    max_analyses: int = Field(8, gt=0, description="analyses under way or waiting at once")
     max_models: int = Field(4, gt=0, description="models kept in memory")
     max_models_bytes: int = Field(4 << 30, gt=0, description="memory for models, also of one")
     max_cache_bytes: int = Field(8 << 30, gt=0, description="disk for copies of weights")
@@ -55,8 +57,9 @@ async def build(settings: Settings, service: Service) -> GrpcServer:
     sessions = Sessions(settings.max_generations)
     service.on_exit(lambda: asyncio.to_thread(sessions.close))
     generation = GenerationServicer(registry, words, sessions)
-    analysis = AnalysisServicer(registry, words)
-    service.on_exit(lambda: asyncio.to_thread(analysis.close))
+    turns = Turns(settings.max_analyses)
+    service.on_exit(lambda: asyncio.to_thread(turns.close))
+    analysis = AnalysisServicer(registry, words, turns)
     return GrpcServer(
         [
             Servicer(

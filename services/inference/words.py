@@ -20,8 +20,9 @@ log = structlog.get_logger()
 class Words:
     """Text to tokens and back. Until the vocabulary is there each call tries to get it."""
 
-    def __init__(self, assets: Assets) -> None:
+    def __init__(self, assets: Assets, *, retry_secs: float = RETRY_SECS) -> None:
         self._assets = assets
+        self._retry_secs = retry_secs
         self._tokenizer: Tokenizer | None = None
         self._loading = asyncio.Lock()
 
@@ -39,8 +40,10 @@ class Words:
                 await self.tokenizer()
                 return ready()
             except AssetUnreachable as error:
-                log.warning("no vocabulary yet", detail=error.message, again_in_secs=RETRY_SECS)
-            await asyncio.sleep(RETRY_SECS)
+                log.warning(
+                    "no vocabulary yet", detail=error.message, again_in_secs=self._retry_secs
+                )
+            await asyncio.sleep(self._retry_secs)
 
     async def split(self, text: str, *, field: str) -> list[int]:
         size = len(text.encode())

@@ -138,15 +138,16 @@ async def write(
 async def read(
     stub: services.CheckpointServiceAsyncStub, name: str = NAME, *, files: tuple[str, ...] = ()
 ) -> tuple[Checkpoint, dict[str, bytes]]:
-    found: dict[str, bytes] = {}
+    found: dict[str, bytearray] = {}
     came = Checkpoint()
     async for part in stub.ReadCheckpoint(ReadCheckpointRequest(name=name, files=files)):
         if part.WhichOneof("part") == "header":
             came = part.header
         else:
-            assert part.chunk.offset == len(found.get(part.chunk.file, b""))
-            found[part.chunk.file] = found.get(part.chunk.file, b"") + part.chunk.data
-    return came, found
+            file = found.setdefault(part.chunk.file, bytearray())
+            assert part.chunk.offset == len(file)
+            file += part.chunk.data
+    return came, {name: bytes(data) for name, data in found.items()}
 
 
 def stored(home: Path) -> list[str]:
