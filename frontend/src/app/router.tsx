@@ -8,6 +8,7 @@ export const router = createBrowserRouter([
   {
     element: <Shell />,
     errorElement: <CrashPage />,
+    hydrateFallbackElement: <></>,
     children: [
       {
         errorElement: <CrashPage />,

@@ -4,7 +4,8 @@ import { nearestIndex } from "./columns";
 import styles from "./line-chart.module.css";
 import type { ChartOptions, ChartPainter } from "./painter";
 
-const WIDTH_PX = 168;
+const WIDE_PX = 176;
+const NARROW_PX = 136; // in small charts it must not cover the curve
 
 export function ChartTooltip({
   painter,
@@ -26,14 +27,15 @@ export function ChartTooltip({
   if (!first) return null;
   const px = painter.x(cursor);
   const { left, right } = painter.box;
-  const flip = px + WIDTH_PX + 16 > right;
+  const width = right - left > 480 ? WIDE_PX : NARROW_PX;
+  const flip = px + width + 16 > right;
   return (
     <div
       className={styles["tooltip"]}
       data-testid="chart-tooltip"
       style={{
-        width: WIDTH_PX,
-        transform: `translateX(${Math.max(left, flip ? px - WIDTH_PX - 12 : px + 12)}px)`,
+        width,
+        transform: `translateX(${Math.max(left, flip ? px - width - 12 : px + 12)}px)`,
       }}
     >
       <div className={styles["where"]}>{options.formatX(first.x)}</div>
@@ -43,7 +45,7 @@ export function ChartTooltip({
             className={styles["swatch"]}
             style={{ background: `var(${row.color})`, opacity: row.mark === "faint" ? 0.5 : 1 }}
           />
-          <span className={styles["name"]}>{row.name}</span>
+          {rows.length > 1 && <span className={styles["name"]}>{row.name}</span>}
           <span>{options.formatY(row.y)}</span>
         </div>
       ))}

@@ -33,6 +33,7 @@ export interface Scene {
   selection: Stretch | null;
   formatX: (x: number) => string;
   formatY: (y: number) => string;
+  formatTickY: (y: number) => string;
   /** Ticks are made round in y times this, as in bytes shown as MiB. */
   tickFactor: number;
 }
@@ -82,7 +83,7 @@ function drawAxes(context: CanvasRenderingContext2D, scene: Scene): void {
     context.moveTo(box.left, py);
     context.lineTo(box.right, py);
     context.stroke();
-    context.fillText(scene.formatY(tick), box.left - 6, py);
+    context.fillText(scene.formatTickY(tick), box.left - 6, py);
   }
   context.textAlign = "center";
   context.textBaseline = "top";
@@ -118,9 +119,10 @@ function drawReferences(context: CanvasRenderingContext2D, scene: Scene): void {
     context.stroke();
     context.setLineDash([]);
     context.fillStyle = cssColor("--muted");
+    const above = py - box.top > 16;
     context.textAlign = "right";
-    context.textBaseline = "bottom";
-    context.fillText(reference.name, box.right - 4, py - 2);
+    context.textBaseline = above ? "bottom" : "top";
+    context.fillText(reference.name, box.right - 4, above ? py - 2 : py + 3);
   }
 }
 

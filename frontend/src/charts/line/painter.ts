@@ -15,10 +15,11 @@ export interface ChartOptions {
   references: readonly Reference[];
   formatX: (x: number) => string;
   formatY: (y: number) => string;
+  formatTickY: (y: number) => string;
   tickFactor: number;
 }
 
-const MARGIN = { left: 52, top: 10, right: 12, bottom: 24 };
+const MARGIN = { left: 60, top: 10, right: 12, bottom: 24 };
 
 export class ChartPainter {
   selection: Stretch | null = null;

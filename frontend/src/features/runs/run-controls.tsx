@@ -37,6 +37,9 @@ export function RunControls({ run, children }: { run: Run; children?: ReactNode 
   return (
     <div className={styles["controls"]}>
       <div className={styles["buttons"]} role="group" aria-label="Control of this run">
+        <span className={styles["note"]} role="status" data-testid="run-control-note">
+          {busy === null ? note : "asking…"}
+        </span>
         <Button
           data-testid="run-pause"
           disabled={!may(RunVerb.PAUSE)}
@@ -112,9 +115,6 @@ export function RunControls({ run, children }: { run: Run; children?: ReactNode 
         </Button>
         {children}
       </div>
-      <span className={styles["note"]} role="status" data-testid="run-control-note">
-        {busy === null ? note : "asking…"}
-      </span>
       {problem && <ProblemNotice problem={problem} />}
     </div>
   );

@@ -1,7 +1,9 @@
 // How far a run got: bar, step, epoch, time gone and time to go. Step and time come from the newest measured step.
-import type { Run } from "@/gen/lab/v1/run_pb";
+import { RunState, type Run } from "@/gen/lab/v1/run_pb";
 import { formatCount, formatDuration } from "@/lib/format";
 import styles from "./run-progress.module.css";
+
+const UNDER_WAY = new Set([RunState.STARTING, RunState.RUNNING, RunState.PAUSING, RunState.PAUSED]);
 
 export function RunProgress({
   run,
@@ -21,7 +23,7 @@ export function RunProgress({
     sequences > 0 ? ((steps * batch) / sequences).toFixed(1) : "–";
   // Own arithmetic rather than the server's estimate, which is as old as the run's last change of state.
   const remainingSecs = step > 0 ? (elapsedSecs / step) * Math.max(0, total - step) : undefined;
-  const over = run.endTime !== undefined;
+  const moving = UNDER_WAY.has(run.state);
   return (
     <div className={styles["progress"]}>
       <span>
@@ -42,7 +44,7 @@ export function RunProgress({
       </span>
       <span className={styles["time"]} data-testid="run-time">
         {formatDuration(elapsedSecs)} gone
-        {!over && remainingSecs !== undefined && `, about ${formatDuration(remainingSecs)} to go`}
+        {moving && remainingSecs !== undefined && `, about ${formatDuration(remainingSecs)} to go`}
       </span>
     </div>
   );

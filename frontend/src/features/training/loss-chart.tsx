@@ -39,6 +39,7 @@ export function LossChart({
           : [],
       formatX: (x: number) => formatAxis(axis, x),
       formatY: formatLoss,
+      formatTickY: (y: number) => String(Number(y.toPrecision(4))),
       tickFactor: 1,
     }),
     [axis, logLoss, vocabulary],

@@ -84,6 +84,7 @@ function SmallChart({
       references: [],
       formatX: (x: number) => formatAxis(axis, x),
       formatY: small.format,
+      formatTickY: small.format,
       tickFactor: small.tickFactor,
     }),
     [axis, small],
