@@ -53,7 +53,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a sign shows "?"
             stream.reconfigure(errors="replace")
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name="lab", standalone_mode=False))
     except LabError as error:
         errors.print(f"lab: {error.message}")
         sys.exit(EXIT_BAD_INPUT if error.code in _BAD_INPUT else EXIT_FAILURE)

@@ -46,7 +46,7 @@ class Supervision:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._socket = _socket_path(home)
+        self._socket = socket_path(home)
 
     def running(self) -> bool:
         """Whether it answers; a stale socket or pid file of a crash counts for nothing."""
@@ -127,7 +127,7 @@ class Supervision:
             transport.close()
 
 
-def _socket_path(home: Path) -> Path:
+def socket_path(home: Path) -> Path:
     """Under the data folder; under the temp folder when that path is too long for a socket."""
     path = home / "run" / "supervisor.sock"
     if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:

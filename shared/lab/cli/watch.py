@@ -27,7 +27,9 @@ async def follow(lab: Lab, name: str) -> Run:
                     answers.print(sentence)
                 if answers.is_terminal:
                     live.update(line.text(), refresh=True)
-                elif event.time.ToSeconds() - shown_at_secs >= PLAIN_EVERY_SECS:
+                elif (
+                    not line.at_rest and event.time.ToSeconds() - shown_at_secs >= PLAIN_EVERY_SECS
+                ):
                     shown_at_secs = event.time.ToSeconds()
                     answers.print(line.text())
         run = await lab.runs.get(name)

@@ -185,7 +185,7 @@ class Runs:
 
     async def position(self, run: str) -> int:
         """Sequence of the newest fact, for `watch` to go on from."""
-        return (await self.series(run, "loss", max_points=1)).last_sequence
+        return (await self.series(run, "loss", max_points=4)).last_sequence
 
     async def wait(self, run: str, *, patience_secs: float = 60.0) -> Run:
         """The run as it is when it has come to rest."""
