@@ -91,19 +91,30 @@ class Generations:
                 reason=error_pb2.ERROR_REASON_OVER_LIMIT,
                 metadata={"limit": str(MAX_RUNNING), "requested": str(len(self._running) + 1)},
             )
-        text = Text(name=f"generations/{new_id('g')}", request=request)
-        self._texts[text.name] = text
+        text = self.keep(f"generations/{new_id('g')}", request)
         task = asyncio.create_task(self._write(text), name=text.name)
         self._running[text.name] = task
         task.add_done_callback(lambda _: self._running.pop(text.name, None))
         try:
-            await asyncio.wait_for(text.first.wait(), FIRST_TOKEN_SECS)
+            async with asyncio.timeout(FIRST_TOKEN_SECS):
+                await text.first.wait()
         except TimeoutError:
             return text
         if text.error is not None and not text.tokens:
             del self._texts[text.name]
             raise text.error
         return text
+
+    def keep(self, name: str, request: GenerateRequest) -> Text:
+        """A text nobody writes yet, found by its name from now on."""
+        self._texts[name] = Text(name=name, request=request)
+        return self._texts[name]
+
+    def add(self, text: Text, token: GenerateResponse) -> None:
+        """The next token; told to everyone who watches."""
+        text.tokens.append(token)
+        _tell(text, Publication(offset=len(text.tokens), token=token))
+        text.first.set()
 
     def find(self, name: str) -> Text:
         self._forget()
@@ -134,11 +145,11 @@ class Generations:
                 text.request, timeout=DEADLINE_SECS, metadata=request_metadata()
             )
             async for token in calls:
-                _add(text, token)
+                self.add(text, token)
             if not text.finish_reason:
                 raise LabError("the inference service ended the text without saying why")
         except asyncio.CancelledError:
-            _add(
+            self.add(
                 text,
                 GenerateResponse(
                     index=len(text.tokens),
@@ -161,12 +172,6 @@ class Generations:
             assert text.ended_at is not None
             if now - text.ended_at > KEPT_SECS or len(ended) - place > MAX_KEPT:
                 del self._texts[text.name]
-
-
-def _add(text: Text, token: GenerateResponse) -> None:
-    text.tokens.append(token)
-    _tell(text, Publication(offset=len(text.tokens), token=token))
-    text.first.set()
 
 
 def _tell(text: Text, publication: Publication) -> None:

@@ -14,7 +14,7 @@ from lab.v1.live_pb2 import CloseCode
 from services.gateway.api import problems
 from services.gateway.live.frames import BINARY, CODECS, JSON
 from services.gateway.live.hub import Hub
-from services.gateway.live.session import Session
+from services.gateway.live.session import Session, Times
 
 MAX_SESSIONS = 2_000
 CLOSE_SECS = 3.0
@@ -28,8 +28,8 @@ log = structlog.get_logger()
 class Live:
     """All sessions."""
 
-    def __init__(self, hub: Hub) -> None:
-        self.hub = hub
+    def __init__(self, hub: Hub, *, times: Times | None = None) -> None:
+        self.hub, self._times = hub, times or Times()
         self._sessions: dict[Session, asyncio.Task[object] | None] = {}
 
     async def serve(self, websocket: WebSocket) -> None:
@@ -45,7 +45,7 @@ class Live:
                 f"ask for the subprotocol {BINARY} or {JSON}",
             )
             return
-        await self._run(Session(websocket, CODECS[subprotocol], self.hub))
+        await self._run(Session(websocket, CODECS[subprotocol], self.hub, self._times))
 
     async def _run(self, session: Session) -> None:
         self._sessions[session] = asyncio.current_task()

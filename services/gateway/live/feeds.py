@@ -8,6 +8,7 @@ the gateway itself remembers of a generation.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
@@ -158,12 +159,17 @@ class BusFeed:
             epoch=after.epoch,
         )
         try:
-            async for sequence, event in events:
-                item = Item.of(Publication(offset=sequence, event=event))
-                self._keep(item)
-                for follower in list(self.followers):
-                    follower.offer(item)
+            async with contextlib.aclosing(events):
+                async for sequence, event in events:
+                    if self._tail is not asyncio.current_task():
+                        return  # another tail has taken over
+                    item = Item.of(Publication(offset=sequence, event=event))
+                    self._keep(item)
+                    for follower in list(self.followers):
+                        follower.offer(item)
         except HistoryLost as lost:
+            if self._tail is not asyncio.current_task():
+                return
             log.warning("history lost", channel=channel.name, why=str(lost))
             self._tail, self._epoch = None, ""
             self.lose_track()

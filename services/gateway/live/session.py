@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -32,13 +34,19 @@ from services.gateway.live.outbox import Outbox
 from services.gateway.live.subscription import Subscription
 
 PROTOCOL = 1
-FLUSH_SECS = 0.033  # one frame at 30 Hz
-HEARTBEAT_SECS = 10.0
-STALL_SECS = 30.0  # so long without an acknowledgement, with more than the window sent
 MAX_SUBSCRIPTIONS = 64
 BAD_FRAMES = 3
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Times:
+    """What a session waits for."""
+
+    flush_secs: float = 0.033  # one frame at 30 Hz
+    heartbeat_secs: float = 10.0
+    stall_secs: float = 30.0  # without an acknowledgement, with more than the window sent
 
 
 class Closed(Exception):
@@ -52,8 +60,9 @@ class Closed(Exception):
 class Session:
     """From the accepted handshake to the close."""
 
-    def __init__(self, websocket: WebSocket, codec: Codec, hub: Hub) -> None:
+    def __init__(self, websocket: WebSocket, codec: Codec, hub: Hub, times: Times) -> None:
         self.name = new_id("s")
+        self._times = times
         self._websocket, self._codec, self._hub = websocket, codec, hub
         self._outbox = Outbox()
         self._window = Window()
@@ -149,7 +158,7 @@ class Session:
         welcome = Welcome(
             session=self.name,
             protocol=PROTOCOL,
-            heartbeat_secs=int(HEARTBEAT_SECS),
+            heartbeat_secs=math.ceil(self._times.heartbeat_secs),
             server_time=_now(),
         )
         self._outbox.say(ServerMessage(reply_to=reply_to, welcome=welcome))
@@ -221,18 +230,19 @@ class Session:
     async def _flowing(self) -> None:
         await self._window.open.wait()
 
-    # Writing
+    # Writing. Not with asyncio.wait_for: in Python 3.11 it can swallow a cancellation.
 
     async def _write(self) -> None:
         flushed_at = 0.0
         while True:
             try:
-                await asyncio.wait_for(self._outbox.dirty.wait(), HEARTBEAT_SECS)
+                async with asyncio.timeout(self._times.heartbeat_secs):
+                    await self._outbox.dirty.wait()
             except TimeoutError:
                 heartbeat = ServerMessage(heartbeat=Heartbeat(server_time=_now()))
                 await self._send(ServerFrame(messages=[heartbeat]))
                 continue
-            await asyncio.sleep(max(0.0, flushed_at + FLUSH_SECS - time.monotonic()))
+            await asyncio.sleep(max(0.0, flushed_at + self._times.flush_secs - time.monotonic()))
             await self._wait_for_window()
             if self._outbox.over:
                 self._too_slow()
@@ -242,12 +252,13 @@ class Session:
                 await self._send(self._window.numbered(messages))
 
     async def _wait_for_window(self) -> None:
+        stall_secs = self._times.stall_secs
         try:
-            await asyncio.wait_for(self._window.open.wait(), STALL_SECS)
+            async with asyncio.timeout(stall_secs):
+                await self._window.open.wait()
         except TimeoutError:
-            raise Closed(
-                CloseCode.CLOSE_CODE_SLOW, f"nothing acknowledged for {STALL_SECS:.0f} s"
-            ) from None
+            why = f"nothing acknowledged for {stall_secs:.0f} s"
+            raise Closed(CloseCode.CLOSE_CODE_SLOW, why) from None
 
     async def _send(self, frame: ServerFrame) -> None:
         message: Message = self._codec.encode(frame)
