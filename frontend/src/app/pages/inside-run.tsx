@@ -5,11 +5,10 @@ import { AttentionExplorer } from "@/features/attention/attention-explorer";
 import { sourceFor } from "@/features/attention/model-source";
 import { SourcePicker } from "@/features/attention/source-picker";
 import { useSourceModel } from "@/features/attention/use-source-model";
-import { placeOf } from "@/features/checkpoints/checkpoint-name";
-import { useCheckpoints } from "@/features/checkpoints/use-checkpoints";
 import { GenerationPane } from "@/features/generation/generation-pane";
 import { StateBadge } from "@/features/runs/state-badge";
 import { runId as idOfRun } from "@/features/runs/state-name";
+import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
 import { RunState, type Run } from "@/gen/lab/v1/run_pb";
 import { Button } from "@/ui/button";
 import { EmptyState } from "@/ui/empty-state";
@@ -21,18 +20,24 @@ import styles from "./inside.module.css";
 export function InsideRun({
   runId,
   runs,
+  checkpoints,
   address,
   go,
 }: {
   runId: string;
   runs: readonly Run[];
+  /** Of this run, newest first. */
+  checkpoints: readonly Checkpoint[];
   address: InsideAddress;
   go: Go;
 }) {
   const [follow, setFollow] = useState(false);
-  const { data: checkpoints = [] } = useCheckpoints();
   const run = runs.find((one) => idOfRun(one.name) === runId);
-  const source = sourceFor(runId, { run, checkpoint: address.checkpoint });
+  const source = sourceFor(runId, {
+    run,
+    checkpoint: address.checkpoint,
+    saved: checkpoints.map((one) => one.name),
+  });
   // Following a run at rest would show the same weights again and again.
   const model = useSourceModel(source, { follow: follow && run?.state === RunState.RUNNING });
   const problem = model.error === null ? undefined : asProblem(model.error);
@@ -43,7 +48,7 @@ export function InsideRun({
         <SourcePicker
           runs={runs}
           runId={runId}
-          checkpoints={checkpoints.filter((one) => placeOf(one.name).run === runId)}
+          checkpoints={checkpoints}
           checkpoint={address.checkpoint}
           source={source}
           model={model.data}
@@ -62,14 +67,15 @@ export function InsideRun({
           />
         )}
       </div>
-      {neverKept ? (
+      {neverKept && (
         <Panel className={styles["whole"] ?? ""}>
           <EmptyState title="This run's weights were not kept">
             Saving was off and nobody looked inside while it was in training. Look while a run
             trains, or let it save on stop.
           </EmptyState>
         </Panel>
-      ) : (
+      )}
+      {(model.data !== undefined || problem === undefined) && (
         <>
           <AttentionExplorer
             model={model.data}

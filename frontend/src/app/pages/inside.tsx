@@ -2,6 +2,8 @@
 import { useEffect } from "react";
 import { Link } from "react-router";
 import { idOf } from "@/features/attention/model-source";
+import { placeOf } from "@/features/checkpoints/checkpoint-name";
+import { useCheckpoints } from "@/features/checkpoints/use-checkpoints";
 import { runList } from "@/features/runs/run-list";
 import { RunState, type Run } from "@/gen/lab/v1/run_pb";
 import { useChannel } from "@/live/use-channel";
@@ -12,6 +14,7 @@ import { InsideRun } from "./inside-run";
 
 export function InsidePage() {
   const runs = useChannel("runs", runList).state;
+  const checkpoints = useCheckpoints();
   const [address, go] = useInsideAddress();
   const runId = address.run ?? defaultRun(runs ?? []);
   useEffect(() => {
@@ -29,9 +32,16 @@ export function InsidePage() {
           </EmptyState>
         </Panel>
       )}
-      {runs !== undefined && runId !== null && (
+      {runs !== undefined && runId !== null && !checkpoints.isPending && (
         // Another run is another place: nothing of the old one stays on screen.
-        <InsideRun key={runId} runId={runId} runs={runs} address={address} go={go} />
+        <InsideRun
+          key={runId}
+          runId={runId}
+          runs={runs}
+          checkpoints={(checkpoints.data ?? []).filter((one) => placeOf(one.name).run === runId)}
+          address={address}
+          go={go}
+        />
       )}
     </>
   );

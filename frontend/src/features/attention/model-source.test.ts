@@ -3,11 +3,11 @@ import { describe, expect, it } from "vitest";
 import { RunSchema, RunState, RunVerb } from "@/gen/lab/v1/run_pb";
 import { idOf, sourceFor } from "./model-source";
 
+const SAVED = ["runs/nano-7f3k/checkpoints/final", "runs/nano-7f3k/checkpoints/step-00000050"];
 const running = create(RunSchema, {
   name: "runs/nano-7f3k",
   state: RunState.RUNNING,
   allowedVerbs: [RunVerb.PAUSE, RunVerb.PEEK],
-  latestCheckpoint: "runs/nano-7f3k/checkpoints/step-00000100",
 });
 const over = create(RunSchema, {
   name: "runs/nano-7f3k",
@@ -17,7 +17,7 @@ const over = create(RunSchema, {
 
 describe("sourceFor", () => {
   it("looks into the run itself while it may be peeked at", () => {
-    expect(sourceFor("nano-7f3k", { run: running, checkpoint: null })).toEqual({
+    expect(sourceFor("nano-7f3k", { run: running, checkpoint: null, saved: SAVED })).toEqual({
       kind: "live",
       run: "runs/nano-7f3k",
       ready: true,
@@ -27,7 +27,7 @@ describe("sourceFor", () => {
   it("stays with a run that is on its way from one state to another", () => {
     for (const state of [RunState.STARTING, RunState.PAUSING, RunState.STOPPING]) {
       const between = { ...running, state, allowedVerbs: [] };
-      expect(sourceFor("nano-7f3k", { run: between, checkpoint: null })).toEqual({
+      expect(sourceFor("nano-7f3k", { run: between, checkpoint: null, saved: SAVED })).toEqual({
         kind: "live",
         run: "runs/nano-7f3k",
         ready: false,
@@ -37,7 +37,7 @@ describe("sourceFor", () => {
 
   it("takes the checkpoint the user chose, whether its run runs, is over or is deleted", () => {
     for (const run of [running, over, undefined]) {
-      expect(sourceFor("nano-7f3k", { run, checkpoint: "step-00000050" })).toEqual({
+      expect(sourceFor("nano-7f3k", { run, checkpoint: "step-00000050", saved: SAVED })).toEqual({
         kind: "checkpoint",
         name: "runs/nano-7f3k/checkpoints/step-00000050",
       });
@@ -45,12 +45,13 @@ describe("sourceFor", () => {
   });
 
   it("falls back to the newest checkpoint, then to the last peek", () => {
-    const saved = { ...over, latestCheckpoint: "runs/nano-7f3k/checkpoints/final" };
-    expect(sourceFor("nano-7f3k", { run: saved, checkpoint: null })).toEqual({
+    expect(sourceFor("nano-7f3k", { run: over, checkpoint: null, saved: SAVED })).toEqual({
       kind: "checkpoint",
       name: "runs/nano-7f3k/checkpoints/final",
     });
-    expect(sourceFor("nano-7f3k", { run: over, checkpoint: null })).toEqual({
+    // The run still names a checkpoint that somebody deleted.
+    const named = { ...over, latestCheckpoint: "runs/nano-7f3k/checkpoints/final" };
+    expect(sourceFor("nano-7f3k", { run: named, checkpoint: null, saved: [] })).toEqual({
       kind: "last-peek",
       name: "runs/nano-7f3k/peek",
     });

@@ -21,16 +21,24 @@ const OVER: readonly RunState[] = [
  */
 export function sourceFor(
   runId: string,
-  { run, checkpoint }: { run: Run | undefined; checkpoint: string | null },
+  {
+    run,
+    checkpoint,
+    saved,
+  }: {
+    run: Run | undefined;
+    checkpoint: string | null;
+    /** Names of the run's checkpoints that are there, newest first. */
+    saved: readonly string[];
+  },
 ): ModelSource {
   const name = `runs/${runId}`;
   if (checkpoint !== null) return { kind: "checkpoint", name: `${name}/checkpoints/${checkpoint}` };
   if (run !== undefined && !OVER.includes(run.state)) {
     return { kind: "live", run: name, ready: run.allowedVerbs.includes(RunVerb.PEEK) };
   }
-  if (run !== undefined && run.latestCheckpoint !== "") {
-    return { kind: "checkpoint", name: run.latestCheckpoint };
-  }
+  const [newest] = saved;
+  if (newest !== undefined) return { kind: "checkpoint", name: newest };
   return { kind: "last-peek", name: `${name}/peek` };
 }
 
