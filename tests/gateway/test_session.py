@@ -28,7 +28,7 @@ from services.gateway.live.session import MAX_SUBSCRIPTIONS, Times
 from services.gateway.server import HttpServer
 from services.gateway.upstream import Upstream
 from tests.support.gateway import NO_NATS
-from tests.support.live_client import LiveClient
+from tests.support.live_client import Gone, LiveClient
 from tests.support.waiting import until
 
 NOWHERE = "127.0.0.1:1"
@@ -255,7 +255,7 @@ async def test_no_frames_whatever_break_the_gateway() -> None:
                 for data in frames:
                     await client.connection.send(data)
                 await client.ask(ClientFrame(subscribe=Subscribe(channel="system")))
-            except ConnectionClosed:
+            except (ConnectionClosed, Gone):
                 assert await client.closed() == CloseCode.CLOSE_CODE_BAD_FRAME
             await client.close()
         async with LiveClient(url) as client:

@@ -38,6 +38,10 @@ class Refused(Exception):
         self.problem = problem
 
 
+class Gone(Exception):
+    """The connection ended before the answer came."""
+
+
 @dataclass
 class ChannelLog:
     """Everything that came on one channel, in order."""
@@ -133,7 +137,9 @@ class LiveClient:
         return self.connection.close_code or 0
 
     async def ask(self, frame: ClientFrame) -> ServerMessage:
-        """Sends a frame and waits for its answer. Raises Refused."""
+        """Sends a frame and waits for its answer. Raises Refused or Gone."""
+        if self._reading is None or self._reading.done():
+            raise Gone
         frame.id = self._next_id
         self._next_id += 1
         answer: asyncio.Future[ServerMessage] = asyncio.get_running_loop().create_future()
@@ -180,6 +186,10 @@ class LiveClient:
                     await self.send(ClientFrame(id=0, ack=Ack(frame=frame.frame)))
         except websockets.ConnectionClosed:
             return
+        finally:
+            for answer in self._answers.values():
+                if not answer.done():
+                    answer.set_exception(Gone())
 
     def _take(self, message: ServerMessage) -> None:
         if message.HasField("subscribed"):
