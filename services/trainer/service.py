@@ -117,8 +117,9 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     async def put_away() -> None:
         await runs.stop_all(STOP_REASON, grace_secs=settings.stop_secs)
         await uploads.stop(grace_secs=LAST_UPLOAD_SECS)
-        with contextlib.suppress(TimeoutError):  # the rest is published after the next start
-            await asyncio.wait_for(publisher.idle(), LAST_PUBLISH_SECS)
+        if bus.connected:
+            with contextlib.suppress(TimeoutError):  # the rest is published after the next start
+                await asyncio.wait_for(publisher.idle(), LAST_PUBLISH_SECS)
         publishing.cancel()
         journal.write_marks()
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lab import folders
 from lab.rpc.client import channel
 from lab.service.run import Service
+from lab.text import Corpora
 from lab.v1 import trainer_service_pb2_grpc as services
 from lab.v1.run_pb2 import Run
 from lab.v1.run_spec_pb2 import RunSpec
@@ -38,6 +42,16 @@ def tiny(steps: int = 20, **hooks: Any) -> RunSpec:
     return spec
 
 
+def furnish(home: Path) -> None:
+    """Lends the home a corpus that is prepared once per machine instead of once per test."""
+    corpora = Corpora.at_home()
+    corpora.prepare("tiny-shakespeare")
+    home.mkdir(parents=True, exist_ok=True)
+    for name, lent in (("corpora", corpora.folder), ("assets", folders.home() / "assets")):
+        if not (home / name).exists():
+            (home / name).symlink_to(lent)
+
+
 @asynccontextmanager
 async def trainer_service(
     home: Path,
@@ -48,6 +62,7 @@ async def trainer_service(
     **settings: Any,
 ) -> AsyncIterator[services.TrainerServiceAsyncStub]:
     """The service in this process; yields a stub that talks to it over gRPC."""
+    await asyncio.to_thread(furnish, home)
     async with AsyncExitStack() as stack:
         service = Service("trainer", stack)
         stack.push_async_callback(service.tasks.stop)
@@ -67,20 +82,23 @@ async def trainer_service(
 
 
 class TrainerProcess:
-    """`python -m services.trainer` with its log."""
+    """`python -m services.trainer`, its log in a file."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process = process
+        self._log = log
         self.address = ""
 
-    def wait_until_listening(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            entry = json.loads(line)
-            if entry["msg"] == "listening":
-                self.address = f"127.0.0.1:{entry['port']}"
-                return
-        raise AssertionError(f"ended with {self.process.wait()} before it listened")
+    def wait_until_listening(self, *, secs: float = 60.0) -> None:
+        deadline = time.monotonic() + secs
+        while not self.address:
+            assert self.process.poll() is None, self._log.read_text()
+            assert time.monotonic() < deadline, self._log.read_text()
+            lines = self._log.read_text().splitlines()
+            for entry in map(json.loads, lines[:-1]):  # the last may still be in the writing
+                if entry["msg"] == "listening":
+                    self.address = f"127.0.0.1:{entry['port']}"
+            time.sleep(0.02)
 
     def kill(self) -> None:
         assert self.process.poll() is None, "it was dead already, so the fault would not happen"
@@ -97,22 +115,19 @@ class TrainerProcess:
 def trainer_process(
     home: Path, *, nats_url: str, checkpoint_address: str
 ) -> Iterator[TrainerProcess]:
+    furnish(home)
     command = [sys.executable, "-m", "services.trainer", "--port", "0", "--home", str(home)]
     command += ["--nats-url", nats_url, "--checkpoint-address", checkpoint_address]
-    log = home / "trainer.log"
-    home.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    trainer = TrainerProcess(process)
+    log = home / f"trainer-{time.time_ns()}.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stderr=file)
+    trainer = TrainerProcess(process, log)
     try:
         trainer.wait_until_listening()
-        drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=log.open("ab"))
         yield trainer
     finally:
         process.kill()
         process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
-    drain.wait(timeout=10)
 
 
 async def create(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import shutil
 from collections.abc import AsyncIterator
 from typing import Final
@@ -115,12 +116,12 @@ class Runs:
     async def snapshot(self, run_id: str) -> Checkpoint:
         """A checkpoint of this moment, whole and listed."""
         self._move(run_id, run_pb2.RUN_VERB_SNAPSHOT)
-        return await self._lives[run_id].stage(STAGING_KIND_CHECKPOINT)
+        return await self._life(run_id).stage(STAGING_KIND_CHECKPOINT)
 
     async def peek(self, run_id: str) -> Checkpoint:
         """The weights of this moment, for a look inside."""
         self._move(run_id, run_pb2.RUN_VERB_PEEK)
-        return await self._lives[run_id].stage(STAGING_KIND_PEEK)
+        return await self._life(run_id).stage(STAGING_KIND_PEEK)
 
     async def delete(self, run_id: str) -> None:
         """Removes the run, its history and its peek. Checkpoints stay."""
@@ -153,7 +154,10 @@ class Runs:
     def begin(self, run_id: str) -> None:
         """Starts a life for a run that is PENDING."""
         life = self._lives[run_id] = Life(run_id, self._around)
-        task = self._tasks[run_id] = asyncio.create_task(life.live(), name=f"life of {run_id}")
+        # In a context of its own: it outlives the request that began it, whose id it must not log.
+        task = self._tasks[run_id] = asyncio.create_task(
+            life.live(), name=f"life of {run_id}", context=contextvars.Context()
+        )
 
         def ended(task: asyncio.Task[None]) -> None:
             if self._tasks.get(run_id) is task:
@@ -195,6 +199,12 @@ class Runs:
         if to != self._records.get(run_id).state:
             self._records.move(run_id, to)
         return True
+
+    def _life(self, run_id: str) -> Life:
+        life = self._lives.get(run_id)
+        if life is None:
+            raise Unavailable(f"{names.run_name(run_id)} is just coming to its end; look again")
+        return life
 
     async def _accepted(self, run_id: str) -> Run:
         """The run, after what was last said about it is on disk."""

@@ -57,13 +57,11 @@ async def send(
 async def _parts(folder: Path, header: Checkpoint) -> AsyncIterator[WriteCheckpointRequest]:
     yield WriteCheckpointRequest(header=header)
     for described in header.files:
-        with (folder / described.name).open("rb") as file:
-            offset = 0
-            while data := await asyncio.to_thread(file.read, CHUNK_BYTES):
-                yield WriteCheckpointRequest(
-                    chunk=FileChunk(file=described.name, offset=offset, data=data)
-                )
-                offset += len(data)
+        for offset in range(0, described.size_bytes, CHUNK_BYTES):
+            data = await asyncio.to_thread(_piece, folder / described.name, offset)
+            yield WriteCheckpointRequest(
+                chunk=FileChunk(file=described.name, offset=offset, data=data)
+            )
     yield WriteCheckpointRequest(end=EndOfCheckpoint())
 
 
@@ -94,6 +92,13 @@ async def fetch(stub: services.CheckpointServiceAsyncStub, name: str, folder: Pa
     if found:
         raise Damaged(f"{name} is damaged: {'; '.join(found)}")
     return checkpoint
+
+
+def _piece(path: Path, offset: int) -> bytes:
+    """Opened for each piece: a stream that is given up half way leaves no file open."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(CHUNK_BYTES)
 
 
 def _append(folder: Path, chunk: FileChunk) -> None:

@@ -1,6 +1,5 @@
 """A run from its creation to its end, with a real worker, a real NATS and real gRPC."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,6 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-async def checkpoints() -> AsyncIterator[FakeCheckpointService]:
-    async with FakeCheckpointService() as service:
-        yield service
-
-
 async def test_every_step_is_recorded_and_published(
     tmp_path: Path, nats: NatsServer, bus: Bus, checkpoints: FakeCheckpointService
 ) -> None:

@@ -1,0 +1,161 @@
+"""A worker without a model: it counts steps, obeys as the real one does, and can be broken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from lab.v1.event_pb2 import StepMeasured
+from lab.v1.worker_pb2 import (
+    STAGING_KIND_CHECKPOINT,
+    CheckpointStaged,
+    StageCheckpoint,
+    StartTraining,
+    TrainingFailed,
+    TrainingFinished,
+    TrainingPaused,
+    TrainingStarted,
+    WorkerCommand,
+    WorkerEvent,
+)
+from services.trainer.runs.worker_process import Ending
+
+TOKENS = 64
+
+
+class FakeWorker:
+    """Makes a step each time the loop comes round to it."""
+
+    def __init__(self, *, begin_at: int = 0) -> None:
+        self.commands: list[WorkerCommand] = []
+        self._inbox: asyncio.Queue[WorkerCommand] = asyncio.Queue()
+        self._said: asyncio.Queue[WorkerEvent | None] = asyncio.Queue()
+        self._step = begin_at
+        self._paused = False
+        self._advance = 0
+        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._running = asyncio.create_task(self._run())
+        self.start: StartTraining | None = None
+
+    @property
+    def alive(self) -> bool:
+        return not self._ending.done()
+
+    # What the trainer uses.
+
+    async def send(self, command: WorkerCommand) -> None:
+        self.commands.append(command)
+        self._inbox.put_nowait(command)
+
+    async def events(self) -> AsyncIterator[WorkerEvent]:
+        while (event := await self._said.get()) is not None:
+            yield event
+
+    async def ended(self) -> Ending:
+        return await self._ending
+
+    def kill(self) -> None:
+        self.die(-9)
+
+    # What tests use.
+
+    def die(self, exit_code: int) -> None:
+        """It is gone without a word."""
+        if self.alive:
+            self._running.cancel()
+            self._ending.set_result(Ending(exit_code))
+            self._said.put_nowait(None)
+
+    def fail(self, reason: str) -> None:
+        """It says what went wrong and ends."""
+        self.say(WorkerEvent(failed=TrainingFailed(step=self._step, reason=reason)))
+        self.die(1)
+
+    def say(self, event: WorkerEvent) -> None:
+        self._said.put_nowait(event)
+
+    async def _run(self) -> None:
+        self.start = (await self._inbox.get()).start
+        if self.start.resume_folder:
+            self._step = int((Path(self.start.resume_folder) / "state.json").read_text())
+        self.say(WorkerEvent(started=TrainingStarted(step=self._step, parameters=7)))
+        while self._step < self.start.spec.budget.steps:
+            if await self._boundary():
+                return self._finish(stopped=True)
+            self._step += 1
+            loss = 1.0 + 1.0 / self._step
+            step = StepMeasured(step=self._step, tokens=self._step * TOKENS, loss=loss)
+            step.elapsed_secs = self._step * 0.001
+            self.say(WorkerEvent(step_measured=step))
+            await asyncio.sleep(0.001)
+        self._finish(stopped=False)
+
+    async def _boundary(self) -> bool:
+        """Whether to stop. Rests here while paused."""
+        while True:
+            while not self._inbox.empty():
+                if self._obey(self._inbox.get_nowait()):
+                    return True
+            if not self._paused or self._advance:
+                self._advance = max(0, self._advance - 1)
+                return False
+            self.say(WorkerEvent(paused=TrainingPaused(step=self._step)))
+            if self._obey(await self._inbox.get()):
+                return True
+
+    def _obey(self, command: WorkerCommand) -> bool:
+        match command.WhichOneof("command"):
+            case "pause":
+                self._paused, self._advance = True, 0
+            case "resume":
+                self._paused, self._advance = False, 0
+            case "advance":
+                self._advance += command.advance.steps if self._paused else 0
+            case "stage":
+                self._stage(command.stage)
+            case "stop":
+                if command.stop.save:
+                    self._stage(StageCheckpoint(kind=STAGING_KIND_CHECKPOINT))
+                return True
+        return False
+
+    def _stage(self, request: StageCheckpoint) -> None:
+        assert self.start is not None
+        folder = Path(self.start.staging_folder) / f"staged-{self._step}-{len(self.commands)}"
+        folder.mkdir(parents=True)
+        (folder / "state.json").write_text(str(self._step))
+        staged = CheckpointStaged(
+            request_id=request.request_id,
+            kind=request.kind,
+            folder=str(folder),
+            step=self._step,
+            tokens=self._step * TOKENS,
+        )
+        self.say(WorkerEvent(staged=staged))
+
+    def _finish(self, *, stopped: bool) -> None:
+        self.say(WorkerEvent(finished=TrainingFinished(step=self._step, stopped=stopped)))
+        self._ending.set_result(Ending(0))
+        self._said.put_nowait(None)
+
+
+class FakeWorkers:
+    """Starts fake workers and keeps them, by run."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[str, FakeWorker]] = []
+        self.at_once = 0
+        self.refusal: OSError | None = None
+
+    async def __call__(self, run_id: str) -> FakeWorker:
+        if self.refusal is not None:
+            raise self.refusal
+        worker = FakeWorker()
+        self.started.append((run_id, worker))
+        self.at_once = max(self.at_once, sum(one.alive for _, one in self.started))
+        return worker
+
+    def of(self, run_id: str) -> FakeWorker:
+        """The newest worker of a run."""
+        return [worker for owner, worker in self.started if owner == run_id][-1]

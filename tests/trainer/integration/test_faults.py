@@ -1,0 +1,248 @@
+"""Things that go wrong, done for real: each test asserts that its fault happened."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lab.bus import Bus
+from lab.bus.streams import STEPS
+from lab.rpc.client import channel
+from lab.v1 import run_pb2
+from lab.v1 import trainer_service_pb2 as messages
+from lab.v1 import trainer_service_pb2_grpc as services
+from services.trainer.runs.worker_process import WorkerProcess, start_worker
+from tests.support.events import TailReader
+from tests.support.fake_checkpoint_service import FakeCheckpointService
+from tests.support.nats import NatsServer
+from tests.support.trainer_service import (
+    TrainerProcess,
+    create,
+    get,
+    passes_step,
+    reaches,
+    tiny,
+    trainer_process,
+    trainer_service,
+)
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.integration
+
+ENDLESS = 1_000_000
+
+
+class Workers:
+    """Starts real workers and keeps hold of them."""
+
+    def __init__(self, *, silence_secs: float = 30.0) -> None:
+        self.started: list[WorkerProcess] = []
+        self._start = partial(start_worker, nice=0, silence_secs=silence_secs)
+
+    async def __call__(self, run_id: str) -> WorkerProcess:
+        worker = await self._start(run_id)
+        self.started.append(worker)
+        return worker
+
+    @property
+    def pid(self) -> int:
+        return self.started[-1].pid
+
+
+async def recorded(trainer: services.TrainerServiceAsyncStub, run_id: str) -> list[int]:
+    answer = await trainer.QuerySeries(
+        messages.QuerySeriesRequest(name=f"runs/{run_id}", series=["loss"], max_points=20_000)
+    )
+    return list(answer.series.series[0].steps)
+
+
+async def test_a_killed_worker_interrupts_the_run_and_no_step_is_lost(
+    tmp_path: Path, nats: NatsServer, bus: Bus, checkpoints: FakeCheckpointService
+) -> None:
+    workers = Workers()
+    async with (
+        trainer_service(
+            tmp_path,
+            nats_url=nats.url,
+            checkpoint_address=checkpoints.address,
+            workers=workers,
+        ) as trainer,
+        TailReader(bus, STEPS, ["lab.v1.step.a"]) as steps,
+    ):
+        await create(trainer, "a", tiny(ENDLESS))
+        await passes_step(trainer, "a", 10)
+        os.kill(workers.pid, signal.SIGKILL)
+        killed = time.monotonic()
+        run = await reaches(trainer, "a", run_pb2.RUN_STATE_INTERRUPTED)
+        assert time.monotonic() - killed < 5
+        assert "SIGKILL" in run.state_reason
+        made = await recorded(trainer, "a")
+        await until(lambda: len(steps.seen) >= len(made))
+    assert made == list(range(1, run.stats.step + 1))
+    assert [event.step_measured.step for _, event in steps.seen] == made
+
+
+async def test_a_killed_nats_server_neither_stalls_training_nor_loses_a_step(
+    tmp_path: Path, nats: NatsServer, bus: Bus, checkpoints: FakeCheckpointService
+) -> None:
+    async with (
+        trainer_service(
+            tmp_path, nats_url=nats.url, checkpoint_address=checkpoints.address
+        ) as trainer,
+        TailReader(bus, STEPS, ["lab.v1.step.a"]) as steps,
+    ):
+        await create(trainer, "a", tiny(ENDLESS))
+        for _ in range(3):
+            await until(lambda: steps.seen, secs=60)
+            before = (await get(trainer, "a")).stats.step
+            await nats.kill()
+            await passes_step(trainer, "a", before + 30)  # while there is no server
+            assert not nats.running
+            await nats.start()
+            await until(partial(_reached, steps, before + 30), secs=20)
+        await trainer.StopRun(messages.StopRunRequest(name="runs/a"))
+        run = await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
+        await until(partial(_reached, steps, run.stats.step), secs=20)
+    assert [event.step_measured.step for _, event in steps.seen] == list(
+        range(1, run.stats.step + 1)
+    )
+
+
+def _reached(steps: TailReader, step: int) -> bool:
+    return steps.last.step_measured.step >= step
+
+
+@asynccontextmanager
+async def connected(process: TrainerProcess) -> AsyncIterator[services.TrainerServiceAsyncStub]:
+    async with channel(process.address, peer="trainer") as open_channel:
+        yield services.TrainerServiceStub(open_channel)
+
+
+async def test_a_killed_trainer_takes_up_where_it_was(
+    tmp_path: Path, nats: NatsServer, bus: Bus, checkpoints: FakeCheckpointService
+) -> None:
+    async with TailReader(bus, STEPS, ["lab.v1.step.a"]) as steps:
+        start = partial(
+            trainer_process, tmp_path, nats_url=nats.url, checkpoint_address=checkpoints.address
+        )
+        with start() as first:
+            async with connected(first) as trainer:
+                await create(trainer, "a", tiny(ENDLESS, checkpoint_every=25))
+                await passes_step(trainer, "a", 40)
+                await until(lambda: checkpoints.kept)
+                (worker,) = psutil.Process(first.process.pid).children()
+                first.kill()
+        await asyncio.to_thread(worker.wait, 20)  # an orphan ends by itself
+
+        with start() as second:
+            async with connected(second) as trainer:
+                run = await get(trainer, "a")
+                assert run.state == run_pb2.RUN_STATE_INTERRUPTED
+                assert "its metrics are kept" in run.state_reason
+                made = await recorded(trainer, "a")
+                assert made == list(range(1, run.stats.step + 1))
+                await until(lambda: len(steps.seen) >= len(made), secs=20)
+
+                await trainer.ResumeRun(messages.ResumeRunRequest(name="runs/a"))
+                await reaches(trainer, "a", run_pb2.RUN_STATE_RUNNING)
+                await passes_step(trainer, "a", run.stats.step + 5)
+                await trainer.StopRun(messages.StopRunRequest(name="runs/a"))
+                end = await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
+                assert await recorded(trainer, "a") == list(range(1, end.stats.step + 1))
+                facts = await trainer.ListFacts(
+                    messages.ListFactsRequest(name="runs/a", kinds=["step_measured"], limit=10_000)
+                )
+            assert second.end() == 0
+        await until(lambda: len(steps.seen) >= len(facts.events), secs=20)
+    assert steps.sequences == [event.sequence for event in facts.events]
+    losses: dict[int, float] = {}
+    for event in facts.events:  # the steps made again gave the same numbers
+        measured = event.step_measured
+        assert losses.setdefault(measured.step, measured.loss) == measured.loss
+    assert len(facts.events) > len(losses)
+
+
+async def test_a_trainer_that_is_told_to_end_saves_and_ends_in_time(
+    tmp_path: Path, nats: NatsServer, checkpoints: FakeCheckpointService
+) -> None:
+    with trainer_process(
+        tmp_path, nats_url=nats.url, checkpoint_address=checkpoints.address
+    ) as process:
+        async with connected(process) as trainer:
+            await create(trainer, "a", tiny(ENDLESS, checkpoint_on_stop=True))
+            await passes_step(trainer, "a", 10)
+            began = time.monotonic()
+            assert await asyncio.to_thread(process.end) == 0
+            assert time.monotonic() - began < 10
+    async with trainer_service(
+        tmp_path, nats_url=nats.url, checkpoint_address=checkpoints.address
+    ) as trainer:
+        run = await get(trainer, "a")
+        assert run.state == run_pb2.RUN_STATE_INTERRUPTED
+        assert run.state_reason == "the trainer was shut down"
+        assert run.latest_checkpoint == f"runs/a/checkpoints/step-{run.stats.step:08d}"
+        assert await recorded(trainer, "a") == list(range(1, run.stats.step + 1))
+
+
+async def test_a_worker_that_falls_silent_is_ended(
+    tmp_path: Path, checkpoints: FakeCheckpointService
+) -> None:
+    workers = Workers(silence_secs=2.0)
+    async with trainer_service(
+        tmp_path, checkpoint_address=checkpoints.address, workers=workers
+    ) as trainer:
+        await create(trainer, "a", tiny(ENDLESS))
+        await passes_step(trainer, "a", 5)
+        os.kill(workers.pid, signal.SIGSTOP)
+        await until(lambda: psutil.Process(workers.pid).status() == psutil.STATUS_STOPPED)
+        run = await reaches(trainer, "a", run_pb2.RUN_STATE_INTERRUPTED, secs=15)
+        assert "did not answer" in run.state_reason
+        assert not psutil.pid_exists(workers.pid)
+
+
+async def test_a_loss_that_is_no_number_fails_the_run_with_advice(
+    tmp_path: Path, checkpoints: FakeCheckpointService
+) -> None:
+    spec = tiny(200)
+    spec.schedule.warmup_steps = 0
+    spec.optimizer.learning_rate, spec.optimizer.weight_decay = 10.0, 10.0
+    spec.optimizer.clip = 0.0
+    async with trainer_service(tmp_path, checkpoint_address=checkpoints.address) as trainer:
+        await create(trainer, "a", spec)
+        run = await reaches(trainer, "a", run_pb2.RUN_STATE_FAILED)
+        assert "learning" in run.state_reason
+        assert run.stats.step < 200
+        assert await recorded(trainer, "a") == list(range(1, run.stats.step + 1))
+
+
+async def test_answers_are_quick_while_a_run_trains_flat_out(
+    tmp_path: Path, nats: NatsServer, checkpoints: FakeCheckpointService
+) -> None:
+    async with trainer_service(
+        tmp_path, nats_url=nats.url, checkpoint_address=checkpoints.address
+    ) as trainer:
+        await create(trainer, "a", tiny(ENDLESS))
+        await passes_step(trainer, "a", 20)
+        times: list[float] = []
+        for _ in range(10):
+            for call in (
+                lambda: trainer.PauseRun(messages.PauseRunRequest(name="runs/a")),
+                lambda: trainer.ResumeRun(messages.ResumeRunRequest(name="runs/a")),
+                lambda: trainer.QuerySeries(messages.QuerySeriesRequest(name="runs/a")),
+            ):
+                began = time.perf_counter()
+                await call()
+                times.append(time.perf_counter() - began)
+        await trainer.StopRun(messages.StopRunRequest(name="runs/a"))
+        await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
+    print(f"answers: median {sorted(times)[15] * 1e3:.1f} ms, slowest {max(times) * 1e3:.1f} ms")
+    assert sorted(times)[-3] < 0.3

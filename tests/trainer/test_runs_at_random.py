@@ -1,0 +1,118 @@
+"""Random verbs and accidents against real Runs: whatever is asked, the table holds."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from pathlib import Path
+
+import pytest
+
+from lab.errors import Code, LabError
+from lab.v1 import run_pb2
+from lab.v1 import trainer_service_pb2 as messages
+from lab.v1 import trainer_service_pb2_grpc as services
+from services.trainer.runs import state
+from services.trainer.runs.state import state_word, verb_word
+from tests.support.fake_checkpoint_service import FakeCheckpointService
+from tests.support.fake_worker import FakeWorkers
+from tests.support.trainer_service import create, get, tiny, trainer_service
+from tests.support.waiting import until
+
+STEPS = 60  # of up to a millisecond: a run ends by itself now and then
+SEQUENCES = 25
+ASKS = 25
+
+# From each state to those that a verb or a happening may lead to; staying is always possible.
+MOVES = {(a, b) for (a, _), b in state.HAPPENINGS.items()} | {
+    (a, b) for moves in state.VERBS.values() for a, b in moves.items()
+}
+
+
+ASKED = [verb for verb in run_pb2.RunVerb.values() if verb and verb != run_pb2.RUN_VERB_DELETE]
+
+
+async def ask(trainer: services.TrainerServiceAsyncStub, verb: state.Verb) -> LabError | None:
+    """The refusal, if there was one."""
+    name = "runs/a"
+    try:
+        match verb_word(verb):
+            case "pause":
+                await trainer.PauseRun(messages.PauseRunRequest(name=name))
+            case "resume":
+                await trainer.ResumeRun(messages.ResumeRunRequest(name=name))
+            case "advance":
+                await trainer.AdvanceRun(messages.AdvanceRunRequest(name=name, steps=3))
+            case "stop":
+                await trainer.StopRun(messages.StopRunRequest(name=name))
+            case "snapshot":
+                await trainer.SnapshotRun(messages.SnapshotRunRequest(name=name))
+            case "peek":
+                await trainer.PeekRun(messages.PeekRunRequest(name=name))
+            case other:
+                raise AssertionError(f"nobody asks for {other}")
+    except LabError as refusal:
+        return refusal
+    return None
+
+
+@pytest.mark.parametrize("seed", range(SEQUENCES))
+async def test_any_sequence_of_verbs_and_accidents_agrees_with_the_table(
+    tmp_path: Path, checkpoints: FakeCheckpointService, seed: int
+) -> None:
+    chance = random.Random(seed)
+    workers = FakeWorkers()
+    accepted: set[str] = set()
+    async with trainer_service(
+        tmp_path, checkpoint_address=checkpoints.address, workers=workers
+    ) as trainer:
+        await create(trainer, "a", tiny(STEPS))
+        for _ in range(ASKS):
+            verb = chance.choice(ASKED)
+            refusal = await ask(trainer, verb)
+            if refusal is None:
+                accepted.add(verb_word(verb))
+            else:
+                assert refusal.code is Code.FAILED_PRECONDITION, refusal.message
+                assert verb_word(verb) not in refusal.metadata["allowed"].split(",")
+            if chance.random() < 0.08 and workers.started and workers.of("a").alive:
+                accident = chance.choice(("die", "fail"))
+                worker = workers.of("a")
+                worker.die(-9) if accident == "die" else worker.fail("something broke")
+            if chance.random() < 0.3:
+                await asyncio.sleep(chance.random() * 0.01)
+        await _bring_to_rest(trainer)
+        facts = await trainer.ListFacts(
+            messages.ListFactsRequest(name="runs/a", kinds=["run_state_changed"], limit=10_000)
+        )
+        everything = await trainer.ListFacts(
+            messages.ListFactsRequest(
+                name="runs/a",
+                kinds=["run_state_changed", "step_measured", "checkpoint_committed", "log_written"],
+                limit=10_000,
+            )
+        )
+        await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/a"))
+
+    states = [event.run_state_changed.run.state for event in facts.events]
+    for a, b in itertools.pairwise(states):
+        assert a == b or (a, b) in MOVES, f"{state_word(a)} -> {state_word(b)}, seed {seed}"
+    for event in facts.events:
+        run = event.run_state_changed.run
+        assert list(run.allowed_verbs) == state.allowed(run)
+    sequences = [event.sequence for event in everything.events]
+    assert sequences == list(range(1, len(sequences) + 1))
+    assert workers.at_once <= 1
+    assert not any(worker.alive for _, worker in workers.started)
+    assert accepted
+
+
+async def _bring_to_rest(trainer: services.TrainerServiceAsyncStub) -> None:
+    async def at_rest() -> bool:
+        run = await get(trainer, "a")
+        if run_pb2.RUN_VERB_STOP in run.allowed_verbs:
+            await trainer.StopRun(messages.StopRunRequest(name="runs/a"))
+        return run.state in state.ENDED
+
+    await until(at_rest, secs=20)
