@@ -20,7 +20,8 @@ def test_everything_listens_on_loopback_only(cluster: Cluster) -> None:
         if connection.status == psutil.CONN_LISTEN
     ]
     assert len(listening) >= len(programs)
-    assert {address.ip for address in listening} == {"127.0.0.1"}
+    # gRPC listens through an IPv6 socket on the IPv4 address.
+    assert {address.ip.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
 
 
 def test_both_ports_serve_the_dashboard_and_the_api(cluster: Cluster) -> None:

@@ -1,4 +1,4 @@
-"""Processes are killed with -9 while a run trains and a browser watches. Nothing recorded is lost."""
+"""Processes are killed with -9 while a run trains and a browser watches."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +25,8 @@ UP_SECS = 120
 
 
 def until(condition: Callable[[], T], *, secs: float, what: str) -> T:
-    """The first true answer of `condition`; fails after `secs`. For tests without an event loop."""
+    """The first true answer of `condition`; fails after `secs`. For tests without an event loop,
+    which tests.support.waiting is for."""
     deadline = time.monotonic() + secs
     while True:
         answer = condition()
@@ -116,6 +118,17 @@ class Cluster:
         answer = self.http.post("/api/runs", json={"preset": "nano", "overrides": spec})
         assert answer.status_code == 200, answer.text
         return answer.json()["run"]["name"].removeprefix("runs/")  # type: ignore[no-any-return]
+
+    def stop_runs(self) -> None:
+        """Ends every run that is not at rest."""
+        for run in self.http.get("/api/runs").json().get("runs", []):
+            if "RUN_VERB_STOP" in run.get("allowedVerbs", []):
+                run_id = run["name"].removeprefix("runs/")
+                self.verb(run_id, "stop")
+                until(partial(self._at_rest, run_id), secs=30, what=f"{run_id} at rest")
+
+    def _at_rest(self, run_id: str) -> bool:
+        return bool(self.run(run_id).get("endTime"))
 
     def verb(self, run_id: str, verb: str, **body: Any) -> httpx.Response:
         return self.http.post(f"/api/runs/{run_id}:{verb}", json=body)

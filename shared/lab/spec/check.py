@@ -49,7 +49,8 @@ _RANGES: dict[str, _Range] = {
     "model.ffn_multiple": _Range(1, 16),
     "model.dropout": _Range(0, 1, below=True),
     "data.validation_fraction": _Range(0, 1, above=True, below=True),
-    "optimizer.learning_rate": _Range(0, 10, above=True),
+    # An absurd rate is no mistake of form: that the run diverges is a lesson.
+    "optimizer.learning_rate": _Range(0, 1_000_000_000, above=True),
     "optimizer.beta1": _Range(0, 1, below=True),
     "optimizer.beta2": _Range(0, 1, below=True),
     "optimizer.epsilon": _Range(0, 0.1, above=True),
