@@ -23,12 +23,12 @@ from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
 from lab.v1.event_pb2 import Event
 from services.trainer.runs import worker_process
 from services.trainer.runs.journal import Journal
-from services.trainer.runs.life import StartWorker, Surroundings
 from services.trainer.runs.records import Records
 from services.trainer.runs.recovery import recover
 from services.trainer.runs.reports import Reports
 from services.trainer.runs.runs import Runs
 from services.trainer.runs.store import Store, lock_folder, read_store, store_path
+from services.trainer.runs.surroundings import StartWorker, Surroundings
 from services.trainer.runs.uploads import Uploads
 from services.trainer.runs.writer import Writer, check_sqlite
 from services.trainer.servicer import TrainerServicer

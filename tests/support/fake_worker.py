@@ -11,6 +11,7 @@ from lab.v1.worker_pb2 import (
     STAGING_KIND_CHECKPOINT,
     CheckpointStaged,
     StageCheckpoint,
+    StagingFailed,
     StartTraining,
     TrainingFailed,
     TrainingFinished,
@@ -37,6 +38,8 @@ class FakeWorker:
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._running = asyncio.create_task(self._run())
         self.start: StartTraining | None = None
+        self.disk_is_full = False
+        self.deaf = False
 
     @property
     def alive(self) -> bool:
@@ -105,7 +108,7 @@ class FakeWorker:
                 return True
 
     def _obey(self, command: WorkerCommand) -> bool:
-        match command.WhichOneof("command"):
+        match None if self.deaf else command.WhichOneof("command"):
             case "pause":
                 self._paused, self._advance = True, 0
             case "resume":
@@ -122,6 +125,11 @@ class FakeWorker:
 
     def _stage(self, request: StageCheckpoint) -> None:
         assert self.start is not None
+        if self.disk_is_full:
+            failed = StagingFailed(
+                request_id=request.request_id, kind=request.kind, reason="make room on the disk"
+            )
+            return self.say(WorkerEvent(staging_failed=failed))
         folder = Path(self.start.staging_folder) / f"staged-{self._step}-{len(self.commands)}"
         folder.mkdir(parents=True)
         (folder / "state.json").write_text(str(self._step))

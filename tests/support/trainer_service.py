@@ -22,8 +22,8 @@ from lab.v1 import trainer_service_pb2_grpc as services
 from lab.v1.run_pb2 import Run
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.trainer_service_pb2 import CreateRunRequest, GetRunRequest
-from services.trainer.runs.life import StartWorker
 from services.trainer.runs.state import State, state_word
+from services.trainer.runs.surroundings import StartWorker
 from services.trainer.runs.worker_process import start_worker
 from services.trainer.service import Settings, wire
 from tests.support.waiting import until

@@ -459,3 +459,71 @@ async def test_an_unknown_run_is_not_found_by_any_call(
         with pytest.raises(LabError) as refusal:
             await call
         assert refusal.value.code is NotFound.code
+
+
+async def test_a_run_whose_checkpoints_were_deleted_says_so_and_cannot_be_asked_again(
+    trainer: services.TrainerServiceAsyncStub, checkpoints: FakeCheckpointService
+) -> None:
+    await paused(trainer, "a")
+    await trainer.StopRun(messages.StopRunRequest(name="runs/a", save=True))
+    run = await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
+    del checkpoints.kept[run.latest_checkpoint]
+    await trainer.ResumeRun(messages.ResumeRunRequest(name="runs/a"))
+    run = await reaches(trainer, "a", run_pb2.RUN_STATE_FAILED)
+    assert "no whole checkpoint left" in run.state_reason
+    assert run.allowed_verbs == [run_pb2.RUN_VERB_DELETE]
+
+
+async def test_a_resume_waits_for_a_checkpoint_service_that_is_away(
+    trainer: services.TrainerServiceAsyncStub, checkpoints: FakeCheckpointService
+) -> None:
+    await paused(trainer, "a")
+    await trainer.StopRun(messages.StopRunRequest(name="runs/a", save=True))
+    await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
+    checkpoints.fail_next("ListCheckpoints", Unavailable("starting"))
+    await trainer.ResumeRun(messages.ResumeRunRequest(name="runs/a"))
+    await reaches(trainer, "a", run_pb2.RUN_STATE_RUNNING)
+    assert len(checkpoints.called("ListCheckpoints")) == 2
+
+
+async def test_a_stop_while_the_worker_is_being_prepared_takes_effect_at_once(
+    trainer: services.TrainerServiceAsyncStub,
+    checkpoints: FakeCheckpointService,
+    workers: FakeWorkers,
+) -> None:
+    await paused(trainer, "a")
+    await trainer.StopRun(messages.StopRunRequest(name="runs/a", save=True))
+    await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
+    with checkpoints.hold("ListCheckpoints"):
+        await trainer.ResumeRun(messages.ResumeRunRequest(name="runs/a"))
+        await reaches(trainer, "a", run_pb2.RUN_STATE_STARTING)
+        await trainer.StopRun(messages.StopRunRequest(name="runs/a"))
+        await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
+    assert len(workers.started) == 1
+
+
+async def test_a_snapshot_that_cannot_be_written_says_why_and_the_next_one_can(
+    trainer: services.TrainerServiceAsyncStub, workers: FakeWorkers
+) -> None:
+    await paused(trainer, "a")
+    workers.of("a").disk_is_full = True
+    with pytest.raises(LabError, match="make room on the disk"):
+        await trainer.SnapshotRun(messages.SnapshotRunRequest(name="runs/a"))
+    workers.of("a").disk_is_full = False
+    assert (await trainer.SnapshotRun(messages.SnapshotRunRequest(name="runs/a"))).checkpoint.step
+
+
+async def test_a_run_that_dies_answers_those_who_wait_for_its_state(
+    trainer: services.TrainerServiceAsyncStub,
+    checkpoints: FakeCheckpointService,
+    workers: FakeWorkers,
+) -> None:
+    await paused(trainer, "a")
+    workers.of("a").deaf = True
+    waiting = trainer.SnapshotRun(messages.SnapshotRunRequest(name="runs/a"))
+    await until(lambda: workers.of("a").commands[-1].HasField("stage"))
+    workers.of("a").die(-11)
+    with pytest.raises(LabError, match="came to its end"):
+        await waiting
+    run = await reaches(trainer, "a", run_pb2.RUN_STATE_INTERRUPTED)
+    assert "SIGSEGV" in run.state_reason

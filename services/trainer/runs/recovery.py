@@ -11,10 +11,10 @@ from lab.bus import Publisher
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run
 from services.trainer.runs import journal_file, state, stats
-from services.trainer.runs.life import Surroundings
 from services.trainer.runs.runs import Runs
 from services.trainer.runs.state import Happening
 from services.trainer.runs.store import Stored
+from services.trainer.runs.surroundings import Surroundings
 
 REASON = "the trainer ended while this run was training; its metrics are kept"
 

@@ -21,8 +21,9 @@ from lab.v1.run_pb2 import Run
 from lab.v1.trainer_service_pb2 import CreateRunRequest, UpdateRunRequest
 from lab.v1.worker_pb2 import STAGING_KIND_CHECKPOINT, STAGING_KIND_PEEK
 from services.trainer.runs import creating, state
-from services.trainer.runs.life import Life, Surroundings
+from services.trainer.runs.life import Life
 from services.trainer.runs.state import Verb
+from services.trainer.runs.surroundings import Surroundings
 
 MAX_ADVANCE: Final = 10_000
 WATCH_PAGE: Final = 500

@@ -1,0 +1,144 @@
+"""What a worker says, turned into facts, numbers and moves of its run."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from lab.errors import LabError, Unavailable
+from lab.v1 import run_pb2, worker_pb2
+from lab.v1.checkpoint_pb2 import Checkpoint
+from lab.v1.event_pb2 import Event
+from lab.v1.run_pb2 import Run
+from lab.v1.worker_pb2 import CheckpointStaged, StagingFailed, TrainingStarted, WorkerEvent
+from services.trainer.runs import journal_file, stats
+from services.trainer.runs.state import Happening
+from services.trainer.runs.surroundings import Surroundings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended."""
+
+    happening: Happening
+    reason: str = ""
+
+
+class Listening:
+    """`outcome` is what the worker said about its end, once it did. `advance_to` is the step at
+    which an advance that was asked for ends."""
+
+    def __init__(self, run_id: str, around: Surroundings) -> None:
+        self._run_id = run_id
+        self._around = around
+        self._asked: dict[worker_pb2.StagingKind.ValueType, asyncio.Future[Checkpoint]] = {}
+        self.outcome: Outcome | None = None
+        self.advance_to: int | None = None
+
+    @property
+    def _run(self) -> Run:
+        return self._around.records.get(self._run_id)
+
+    def awaited(
+        self, kind: worker_pb2.StagingKind.ValueType
+    ) -> tuple[asyncio.Future[Checkpoint], bool]:
+        """What will be the answer to a request of the kind, and whether it must still be made."""
+        if kind in self._asked:
+            return self._asked[kind], False
+        waiting = self._asked[kind] = asyncio.get_running_loop().create_future()
+        waiting.add_done_callback(_look)
+        return waiting, True
+
+    def give_up(self, error: LabError) -> None:
+        """Answers every request that is still waiting."""
+        for waiting in self._asked.values():
+            if not waiting.done():
+                waiting.set_exception(error)
+        self._asked.clear()
+
+    async def take(self, event: WorkerEvent) -> None:
+        """One thing the worker said."""
+        records, run = self._around.records, self._run
+        match event.WhichOneof("event"):
+            case "started":
+                await self._begin(event.started)
+            case "step_measured":
+                stats.measured(run.stats, event.step_measured)
+                records.say(self._run_id, Event(step_measured=event.step_measured))
+            case "evaluation_completed":
+                stats.evaluated(run.stats, event.evaluation_completed)
+                records.say(self._run_id, Event(evaluation_completed=event.evaluation_completed))
+            case "text_sampled":
+                records.say(self._run_id, Event(text_sampled=event.text_sampled))
+            case "log_written":
+                records.say(self._run_id, Event(log_written=event.log_written))
+            case "paused":
+                self._halt(event.paused.step)
+            case "staged":
+                self._deliver(event.staged)
+            case "staging_failed":
+                self._refuse(event.staging_failed)
+            case "finished":
+                run.stats.step = event.finished.step
+                obeyed = event.finished.stopped
+                self.outcome = Outcome(
+                    Happening.STOP_OBEYED if obeyed else Happening.LAST_STEP_MADE
+                )
+            case "failed":
+                run.stats.step = event.failed.step
+                self.outcome = Outcome(Happening.WENT_WRONG, event.failed.reason)
+            case "beat":
+                run.stats.step = max(run.stats.step, event.beat.step)
+
+    async def _begin(self, started: TrainingStarted) -> None:
+        """The numbers are set to where the worker begins: after a resume, to its checkpoint."""
+        journal = self._around.journal
+        await journal.committed(self._run_id, journal.last_sequence(self._run_id))
+        progress = await journal.read(
+            self._run_id, lambda file: journal_file.progress_at(file, started.step)
+        )
+        run = self._run
+        stats.set_back(run.stats, progress, step=started.step)
+        run.stats.parameters = started.parameters
+        run.stats.corpus_tokens = started.corpus_tokens
+        run.stats.epoch_sequences = started.epoch_sequences
+        self._around.records.happen(self._run_id, Happening.STEPS_BEGIN)
+
+    def _halt(self, step: int) -> None:
+        """A pause that was taken back meanwhile does not count; the worker is about to go on."""
+        run = self._run
+        run.stats.step = step
+        if run.state == run_pb2.RUN_STATE_RUNNING and (
+            self.advance_to is None or step < self.advance_to
+        ):
+            return
+        self.advance_to = None
+        self._around.records.happen(self._run_id, Happening.BOUNDARY_REACHED)
+
+    def _deliver(self, staged: CheckpointStaged) -> None:
+        task = self._around.uploads.put(self._run, staged)
+        waiting = self._asked.pop(staged.kind, None) if staged.request_id else None
+        if waiting is not None:
+            task.add_done_callback(lambda task: _copy(task, waiting))
+
+    def _refuse(self, failed: StagingFailed) -> None:
+        waiting = self._asked.pop(failed.kind, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(Unavailable(failed.reason))
+
+
+def _copy(task: asyncio.Task[Checkpoint], waiting: asyncio.Future[Checkpoint]) -> None:
+    if waiting.done():
+        return
+    if task.cancelled():
+        waiting.set_exception(Unavailable("the trainer is ending; the checkpoint is sent later"))
+    elif error := task.exception():
+        waiting.set_exception(error)
+    else:
+        waiting.set_result(task.result())
+
+
+def _look(future: asyncio.Future[Checkpoint]) -> None:
+    """Whoever asked may have left; then nobody else looks at the error."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,31 @@
+"""What every life of a run needs, in one value."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.text import Corpora
+from lab.v1 import checkpoint_service_pb2_grpc as services
+from services.trainer.runs.journal import Journal
+from services.trainer.runs.records import Records
+from services.trainer.runs.uploads import Uploads
+from services.trainer.runs.worker_process import Worker
+
+StartWorker = Callable[[str], Awaitable[Worker]]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Shared by all lives; `slots` says how many may train at the same time."""
+
+    records: Records
+    journal: Journal
+    uploads: Uploads
+    corpora: Corpora
+    checkpoints: services.CheckpointServiceAsyncStub
+    start_worker: StartWorker
+    slots: asyncio.Semaphore
+    staging: Path
