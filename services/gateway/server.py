@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Generator, Sequence
 
 import uvicorn
@@ -66,6 +67,7 @@ class HttpServer:
             ws_ping_timeout=PING_SECS,
             h11_max_incomplete_event_size=16 * 1024,
         )
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # we log what it would
         self._server = _Uvicorn(config)
         self._serving = self._tasks.start("http", self._server.serve(sockets=sockets))
         while not self._server.started:

@@ -5,7 +5,6 @@ takes some that JSON people would not write (true for 1.0, a list for a message,
 So the document is checked against the descriptor first; what passes is parsed by protobuf.
 """
 
-import math
 from collections.abc import Collection, Iterator
 from typing import Any, TypeVar, cast
 
@@ -119,7 +118,8 @@ def _integer_problem(value: Any, low: int, high: int) -> str | None:
 
 
 def _number_problem(value: Any) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    """JSON has no NaN and no infinity; protobuf would take them as texts, we do not."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return "must be a number, and not NaN or infinite"
     return None
 

@@ -15,10 +15,9 @@ from google.protobuf.message import Message
 
 _PREFIX = "#/components/schemas/"
 _TIMESTAMP = {"type": "string", "format": "date-time"}
-_UINT32_MAX = 2**32 - 1
 _NUMBERS: dict[int, dict[str, Any]] = {
     FieldDescriptor.CPPTYPE_INT32: {"type": "integer", "format": "int32"},
-    FieldDescriptor.CPPTYPE_UINT32: {"type": "integer", "minimum": 0, "maximum": _UINT32_MAX},
+    FieldDescriptor.CPPTYPE_UINT32: {"type": "integer", "format": "uint32", "minimum": 0},
     FieldDescriptor.CPPTYPE_INT64: {"type": "string", "format": "int64", "pattern": "^-?[0-9]+$"},
     FieldDescriptor.CPPTYPE_UINT64: {"type": "string", "format": "uint64", "pattern": "^[0-9]+$"},
     FieldDescriptor.CPPTYPE_DOUBLE: {"type": "number", "format": "double"},
