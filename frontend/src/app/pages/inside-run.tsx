@@ -40,7 +40,8 @@ export function InsideRun({
   });
   // Following a run at rest would show the same weights again and again.
   const model = useSourceModel(source, { follow: follow && run?.state === RunState.RUNNING });
-  const problem = model.error === null ? undefined : asProblem(model.error);
+  const trouble = model.error ?? model.failureReason;
+  const problem = trouble === null ? undefined : asProblem(trouble);
   const neverKept = source.kind === "last-peek" && problem?.reason === "NOT_FOUND";
   return (
     <div className={styles["page"]}>

@@ -8,7 +8,12 @@ import {
   type GetAttentionRequest,
 } from "@/gen/lab/v1/analysis_service_pb";
 import { ProblemSchema } from "@/gen/lab/v1/error_pb";
-import { TokenizeRequestSchema, TokenizeResponseSchema } from "@/gen/lab/v1/inference_service_pb";
+import {
+  LoadModelRequestSchema,
+  LoadModelResponseSchema,
+  TokenizeRequestSchema,
+  TokenizeResponseSchema,
+} from "@/gen/lab/v1/inference_service_pb";
 import { LoadedModelSchema } from "@/gen/lab/v1/model_pb";
 import { Dtype } from "@/gen/lab/v1/tensor_pb";
 import { FixedWidthObserver } from "@/lib/fixed-width-observer";
@@ -17,6 +22,7 @@ import type { HeadChoice } from "./use-attention";
 
 const MODEL = create(LoadedModelSchema, {
   name: "models/m1",
+  source: "runs/nano-7f3k/peek",
   step: 10,
   spec: { layers: 2, heads: 3, context: 6 },
 });
@@ -32,6 +38,10 @@ class FakeLab {
   /** While set, attention requests hang until they are cancelled. */
   hang = false;
   refuse: string | null = null;
+  /** The model was let go of, and has this name when it is loaded again. */
+  forgotten: string | null = null;
+  /** How many more attention requests find nobody there. */
+  away = 0;
 
   readonly fetch = async (path: RequestInfo | URL, init?: RequestInit): Promise<Response> => {
     const body = bodyOf(init);
@@ -41,11 +51,23 @@ class FakeLab {
         toJson(TokenizeResponseSchema, create(TokenizeResponseSchema, { tokens })),
       );
     }
+    if (path === "/api/models:load") {
+      expect(fromJson(LoadModelRequestSchema, body).source).toBe("runs/nano-7f3k/peek");
+      const model = { ...MODEL, name: this.forgotten ?? MODEL.name };
+      this.forgotten = null;
+      return Response.json(
+        toJson(LoadModelResponseSchema, create(LoadModelResponseSchema, { model })),
+      );
+    }
     expect(path).toBe("/api/models/m1:attention");
     expect(new Headers(init?.headers).get("accept")).toBe("application/x-protobuf");
     const request = fromJson(GetAttentionRequestSchema, body);
     this.asked.push({ request, signal: init?.signal });
-    if (this.refuse !== null) return problem(this.refuse);
+    if (this.refuse !== null) return problem(400, { title: this.refuse });
+    if (this.away-- > 0) return problem(503, { title: "Inference does not answer" });
+    if (this.forgotten !== null) {
+      return problem(404, { title: "There is no models/m1", reason: "NOT_FOUND" });
+    }
     if (this.hang) return untilAborted(init?.signal);
     return answer(request);
   };
@@ -85,12 +107,9 @@ function answer(request: GetAttentionRequest): Response {
   });
 }
 
-function problem(title: string): Response {
-  const body = toJson(ProblemSchema, create(ProblemSchema, { title, status: 404 }));
-  return Response.json(body, {
-    status: 404,
-    headers: { "content-type": "application/problem+json" },
-  });
+function problem(status: number, said: { title: string; reason?: string }): Response {
+  const body = toJson(ProblemSchema, create(ProblemSchema, { status, ...said }));
+  return Response.json(body, { status, headers: { "content-type": "application/problem+json" } });
 }
 
 function untilAborted(signal: AbortSignal | null | undefined): Promise<Response> {
@@ -101,10 +120,12 @@ function untilAborted(signal: AbortSignal | null | undefined): Promise<Response>
 
 let lab: FakeLab;
 let chosen: [number, HeadChoice][];
+let looks: number;
 
 beforeEach(() => {
   lab = new FakeLab();
   chosen = [];
+  looks = 0;
   vi.stubGlobal("fetch", lab.fetch);
   vi.stubGlobal("ResizeObserver", FixedWidthObserver);
   vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(null);
@@ -119,7 +140,7 @@ function explorer(question: { text?: string; layer?: number; head?: HeadChoice }
       head={question.head ?? 0}
       onText={() => undefined}
       onHead={(layer, head) => chosen.push([layer, head])}
-      onReload={() => undefined}
+      onReload={() => looks++}
     />
   );
 }
@@ -225,4 +246,28 @@ describe("AttentionExplorer", () => {
       "The model is no longer in memory",
     );
   });
+
+  it("brings a model back that was let go of", async () => {
+    lab.forgotten = "models/m1";
+    show();
+    await settled();
+    expect(screen.queryByTestId("problem")).toBeNull();
+    expect(looks).toBe(0);
+  });
+
+  it("offers a new look when the old weights are gone for good", async () => {
+    lab.forgotten = "models/m2";
+    show();
+    fireEvent.click(await screen.findByText("Look again"));
+    expect(looks).toBe(1);
+  });
+
+  it("tells that something is away, and goes on by itself when it is back", async () => {
+    lab.away = 2;
+    show();
+    expect((await screen.findByTestId("problem")).textContent).toContain("does not answer");
+    await waitFor(() => expect(screen.queryByTestId("problem")).toBeNull(), { timeout: 10_000 });
+    await settled();
+    expect(screen.getByTestId("row-sum").textContent).toBe("row sums to 1.000");
+  }, 15_000);
 });

@@ -36,13 +36,14 @@ export function AttentionExplorer({
   head: HeadChoice;
   onText: (text: string) => void;
   onHead: (layer: number, head: HeadChoice) => void;
-  /** Brings the model into memory again, when it was let go of. */
+  /** Takes weights anew, when those shown are gone for good. */
   onReload: () => void;
 }) {
   const { layers, heads } = model ? shapeOf(model) : { layers: 0, heads: 0 };
   const layer = clamp(wantedLayer, layers);
   const head = wantedHead === "mean" ? wantedHead : clamp(wantedHead, heads);
   const view = useAttentionView(model, { text, layer, head });
+  const problem = view.error === null ? undefined : asProblem(view.error);
   const cell = useCell(view.picture?.tokens ?? 0);
   const chosen = useMemo<HeadPlace[]>(
     () =>
@@ -79,18 +80,15 @@ export function AttentionExplorer({
             a shorter text.
           </p>
         )}
-        {view.error !== null && (
+        {problem && (
           <ProblemNotice
-            problem={asProblem(view.error)}
+            problem={problem}
             action={
-              <Button
-                onClick={() => {
-                  onReload();
-                  view.retry();
-                }}
-              >
-                Try again
-              </Button>
+              problem.reason === "NOT_FOUND" ? (
+                <Button onClick={onReload}>Look again</Button>
+              ) : (
+                <Button onClick={view.retry}>Try again</Button>
+              )
             }
           />
         )}

@@ -52,11 +52,17 @@ export function useAttentionView(
     exactIsOld,
     overviewIsOld: overview.isPlaceholderData,
     busy: split.isFetching || overview.isFetching || exact.isFetching,
-    error: split.error ?? exact.error ?? overview.error,
+    /** Why there is no answer yet; it may come by itself when something was away. */
+    error: [split, exact, overview].map(troubleOf).find((error) => error !== null) ?? null,
     retry: () => {
       void split.refetch();
       void overview.refetch();
       void exact.refetch();
     },
   };
+}
+
+// The first failure is told while the question is still repeated in the background.
+function troubleOf({ error, failureReason }: { error: Error | null; failureReason: Error | null }) {
+  return error ?? failureReason;
 }

@@ -1,7 +1,8 @@
 // The questions of the attention explorer. Answers are cached by everything they depend on; the name of a model is a
 // digest of its weights, so an answer never goes out of date. Leaving a question cancels it.
 import { keepPreviousData, useQuery, type QueryFunctionContext } from "@tanstack/react-query";
-import { getAttention, tokensQuery } from "@/api/models";
+import { getAttention, tokensQuery, withModel } from "@/api/models";
+import { ASK_AGAIN_MS, whileAway } from "@/api/retry";
 import { sqrtIndex } from "@/charts/heatmap/palette";
 import type { IndexMatrix } from "@/charts/heatmap/pixels";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
@@ -29,7 +30,12 @@ export interface ExactMap {
 const FLOAT_BYTES = 4;
 // Followed runs leave a trail of answers about weights that are gone.
 const FORGET_AFTER_MS = 30_000;
-const ANSWER = { staleTime: Infinity, gcTime: FORGET_AFTER_MS, retry: false } as const;
+const ANSWER = {
+  staleTime: Infinity,
+  gcTime: FORGET_AFTER_MS,
+  retry: whileAway,
+  retryDelay: ASK_AGAIN_MS,
+};
 
 export function useTokens(text: string) {
   return useQuery({ ...tokensQuery(text), placeholderData: keepPreviousData });
@@ -59,7 +65,7 @@ async function fetchOverview(
   const all = { layers: numbers(layers), heads: numbers(heads) };
   for (const part of planRequests(all, { bytesPerHead: tokens * tokens })) {
     const question = { model: model.name, text, ...part, dtype: Dtype.UINT8_SQRT };
-    const answer = await getAttention(question, signal);
+    const answer = await withModel(model, () => getAttention(question, signal), signal);
     if (answer.weights === undefined) throw new Error("The lab's answer held no weights.");
     const packed = packedMatrices(answer.weights);
     answer.layers.forEach((layer, row) =>
@@ -104,7 +110,7 @@ async function fetchExactMap(
   let labels: string[] = [];
   for (const part of plan) {
     const question = { model: model.name, text, ...part, dtype: Dtype.FLOAT32 };
-    const answer = await getAttention(question, signal);
+    const answer = await withModel(model, () => getAttention(question, signal), signal);
     if (answer.weights === undefined) throw new Error("The lab's answer held no weights.");
     matrices.push(...exactMatrices(answer.weights));
     labels = answer.tokens.map((token) => visibleToken(token.text));

@@ -1,6 +1,7 @@
 // Brings a model into memory. For a run in training that means: take its weights of this moment, then load them.
 import { useQuery } from "@tanstack/react-query";
 import { loadModel } from "@/api/models";
+import { ASK_AGAIN_MS, whileAway } from "@/api/retry";
 import { peekRun } from "@/api/runs";
 import type { ModelSource } from "./model-source";
 
@@ -15,7 +16,8 @@ export function useSourceModel(source: ModelSource, { follow }: { follow: boolea
     // What was seen last stays while a run is between two states.
     enabled: source.kind !== "live" || source.ready,
     staleTime: FRESH_MS,
-    retry: false,
+    retry: whileAway,
+    retryDelay: ASK_AGAIN_MS,
     refetchOnWindowFocus: false,
     refetchInterval: follow && source.kind === "live" ? FOLLOW_EVERY_MS : false,
   });

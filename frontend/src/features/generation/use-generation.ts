@@ -2,6 +2,7 @@
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { cancelGeneration, createGeneration } from "@/api/generations";
+import { withModel } from "@/api/models";
 import { asProblem } from "@/api/problem";
 import type { Problem } from "@/gen/lab/v1/error_pb";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
@@ -30,7 +31,7 @@ export function useGeneration(model: LoadedModel | undefined) {
     }) => {
       const request = toRequest(asked.name, settings);
       if (isSettingsError(request)) throw new Error(request.text);
-      const generation = await createGeneration(request);
+      const generation = await withModel(asked, () => createGeneration(request));
       return { name: generation.name, prompt: settings.prompt, step: asked.step };
     },
     onMutate: () => setStarted(null),
