@@ -1,5 +1,5 @@
 // The addresses of the dashboard. Each page is its own chunk.
-import { createBrowserRouter, redirect } from "react-router";
+import { createBrowserRouter, Navigate } from "react-router";
 import { Shell } from "./shell";
 import { CrashPage } from "./pages/crash";
 import { NotFoundPage } from "./pages/not-found";
@@ -13,7 +13,7 @@ export const router = createBrowserRouter([
       {
         errorElement: <CrashPage />,
         children: [
-          { index: true, loader: () => redirect("/runs") },
+          { index: true, element: <Navigate to="/runs" replace /> },
           {
             path: "runs",
             lazy: async () => ({ Component: (await import("./pages/runs")).RunsPage }),

@@ -35,6 +35,9 @@ describe("numbers as look.md writes them", () => {
     [format.formatShare(0.241), "24 %"],
     [format.formatAge(3), "just now"],
     [format.formatAge(300), "5 m ago"],
+    [format.formatTick(10, 2), "10"],
+    [format.formatTick(10, 0.5), "10.0"],
+    [format.formatTick(10.825, 0.005), "10.825"],
   ])("%s is %s", (shown, wanted) => {
     expect(shown).toBe(wanted);
   });

@@ -153,3 +153,9 @@ export function formatShare(share: Maybe): string {
   const number = finite(share);
   return special(number) ?? `${Math.round((number ?? 0) * 100)} %`;
 }
+
+/** A tick with as many decimals as tell it from its neighbour: 10, 10.5, 10.825 */
+export function formatTick(value: number, distance: number): string {
+  const decimals = Number.isFinite(distance) && distance > 0 ? Math.ceil(-Math.log10(distance)) : 2;
+  return value.toFixed(Math.min(6, Math.max(0, decimals)));
+}

@@ -46,6 +46,8 @@ interface Subscription {
   maxPoints: number;
   readonly sinks: Set<ChannelSink>;
   position: StreamPosition | undefined;
+  /** Publications up to this offset are old news: they say nothing about how quick the line is. */
+  backlogTo: bigint;
   channelId: number;
   requestId: number;
   status: ChannelStatus;
@@ -125,6 +127,7 @@ export class LiveClient {
         maxPoints,
         sinks: new Set([sink]),
         position: undefined,
+        backlogTo: 0n,
         channelId: 0,
         requestId: 0,
         status: "waiting",
@@ -299,6 +302,7 @@ export class LiveClient {
     this.byChannelId.delete(subscription.channelId);
     subscription.channelId = subscribed.channelId;
     this.byChannelId.set(subscribed.channelId, subscription);
+    subscription.backlogTo = subscribed.position?.offset ?? 0n;
     if (subscribed.recovered) this.setStatus(subscription, "live");
     else subscription.position = undefined; // the snapshot brings the new one
   }
@@ -319,7 +323,8 @@ export class LiveClient {
       position.offset = publication.offset;
     }
     const { payload } = publication;
-    if (payload.case === "event" && payload.value.time) {
+    const fresh = publication.offset > subscription.backlogTo;
+    if (fresh && payload.case === "event" && payload.value.time) {
       this.latency.add(this.now() + this.clockSkewMs - timestampMs(payload.value.time));
     }
     for (const sink of subscription.sinks) {

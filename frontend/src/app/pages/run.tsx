@@ -81,7 +81,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
         <SamplesPanel run={name} every={hooks?.sampleEvery ?? 0} />
       </div>
       <SmallCharts series={series} window={window} />
-      <FactsPanel run={name} checkpoints={checkpoints} />
+      <FactsPanel run={name} changes={`${run.state} ${checkpoints.length}`} />
     </div>
   );
 }

@@ -33,7 +33,8 @@ export interface Scene {
   selection: Stretch | null;
   formatX: (x: number) => string;
   formatY: (y: number) => string;
-  formatTickY: (y: number) => string;
+  /** Label of a tick, given the distance to its neighbour. */
+  formatTickY: (y: number, distance: number) => string;
   /** Ticks are made round in y times this, as in bytes shown as MiB. */
   tickFactor: number;
 }
@@ -73,6 +74,7 @@ function drawAxes(context: CanvasRenderingContext2D, scene: Scene): void {
   const rows = Math.max(2, Math.floor((box.bottom - box.top) / PIXELS_PER_Y_TICK));
   const domain = y.domain().map((value) => value * factor);
   const ticksY = yTicks(y.copy().domain(domain), scene.logY, rows).map((tick) => tick / factor);
+  const distance = Math.min(...ticksY.slice(1).map((tick, i) => Math.abs(tick - (ticksY[i] ?? 0))));
   context.strokeStyle = cssColor("--grid");
   context.fillStyle = cssColor("--muted");
   context.textAlign = "right";
@@ -83,7 +85,7 @@ function drawAxes(context: CanvasRenderingContext2D, scene: Scene): void {
     context.moveTo(box.left, py);
     context.lineTo(box.right, py);
     context.stroke();
-    context.fillText(scene.formatTickY(tick), box.left - 6, py);
+    context.fillText(scene.formatTickY(tick, distance), box.left - 6, py);
   }
   context.textAlign = "center";
   context.textBaseline = "top";

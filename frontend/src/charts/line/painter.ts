@@ -15,7 +15,7 @@ export interface ChartOptions {
   references: readonly Reference[];
   formatX: (x: number) => string;
   formatY: (y: number) => string;
-  formatTickY: (y: number) => string;
+  formatTickY: (y: number, distance: number) => string;
   tickFactor: number;
 }
 

@@ -1,6 +1,9 @@
-// What happened to the run, newest first: log lines, checkpoints, evaluations.
+// What happened to the run, newest first: its states, its checkpoints, and what the worker wrote.
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import { LogLevel, type CheckpointCommitted, type Event } from "@/gen/lab/v1/event_pb";
+import { useQuery } from "@tanstack/react-query";
+import { listFacts } from "@/api/runs";
+import { LogLevel, type Event } from "@/gen/lab/v1/event_pb";
+import { RunState } from "@/gen/lab/v1/run_pb";
 import { formatBytes, formatCount } from "@/lib/format";
 import { useChannel } from "@/live/use-channel";
 import { EmptyState } from "@/ui/empty-state";
@@ -8,12 +11,10 @@ import { Panel } from "@/ui/panel";
 import { eventList } from "./event-lists";
 import styles from "./facts-panel.module.css";
 
-interface Fact {
-  key: string;
-  step: number;
+interface Told {
   level: "info" | "warning" | "error";
+  step: number;
   text: string;
-  time: string;
 }
 
 const LEVELS = {
@@ -22,33 +23,45 @@ const LEVELS = {
   [LogLevel.WARNING]: "warning",
   [LogLevel.ERROR]: "error",
 } as const;
+const KINDS = ["run_state_changed", "checkpoint_committed"];
 
 export function FactsPanel({
   run,
-  checkpoints,
+  changes,
 }: {
   run: string;
-  checkpoints: readonly CheckpointCommitted[];
+  /** Changes whenever the run changed its state or got a checkpoint: then its facts are asked for anew. */
+  changes: string;
 }) {
-  const { state: events } = useChannel(`${run}/logs`, eventList);
-  const facts = [...(events ?? []).flatMap(logFact), ...checkpoints.map(checkpointFact)].sort(
-    (a, b) => b.step - a.step,
-  );
+  const { state: logs } = useChannel(`${run}/logs`, eventList);
+  const facts = useQuery({
+    queryKey: ["facts", run, changes],
+    queryFn: ({ signal }) => listFacts(run, { kinds: KINDS }, signal),
+    placeholderData: (before) => before,
+  });
+  const lines = [...(logs ?? []), ...(facts.data ?? [])]
+    .sort((a, b) => Number(b.sequence - a.sequence))
+    .flatMap((event) => {
+      const told = tell(event);
+      return told ? [{ ...told, event }] : [];
+    });
   return (
     <Panel title="Log" flush className={styles["panel"] ?? ""}>
-      {facts.length === 0 ? (
+      {lines.length === 0 ? (
         <EmptyState title="Nothing to tell yet">
           What happens to this run is written down here.
         </EmptyState>
       ) : (
         <ol className={styles["list"]} data-testid="facts" tabIndex={0} aria-label="Log">
-          {facts.map((fact) => (
-            <li key={fact.key} data-level={fact.level}>
-              <span className={styles["when"]}>{fact.time}</span>
-              <span className={styles["when"]}>step {formatCount(fact.step)}</span>
+          {lines.map(({ event, level, step, text }) => (
+            <li key={String(event.sequence)} data-level={level}>
+              <span className={styles["when"]}>
+                {event.time && timestampDate(event.time).toLocaleTimeString()}
+              </span>
+              <span className={styles["when"]}>step {formatCount(step)}</span>
               <span className={styles["text"]}>
-                {fact.level !== "info" && <strong>{fact.level}: </strong>}
-                {fact.text}
+                {level !== "info" && <strong>{level}: </strong>}
+                {text}
               </span>
             </li>
           ))}
@@ -58,25 +71,26 @@ export function FactsPanel({
   );
 }
 
-function logFact({ fact, sequence, time }: Event): Fact[] {
-  if (fact.case !== "logWritten") return [];
-  return [
-    {
-      key: `log ${sequence}`,
-      step: fact.value.step,
-      level: LEVELS[fact.value.level],
-      text: fact.value.text,
-      time: time ? timestampDate(time).toLocaleTimeString() : "",
-    },
-  ];
-}
-
-function checkpointFact(fact: CheckpointCommitted): Fact {
-  return {
-    key: fact.checkpoint,
-    step: fact.step,
-    level: "info",
-    text: `checkpoint saved, ${formatBytes(fact.sizeBytes)}`,
-    time: "",
-  };
+function tell({ fact }: Event): Told | undefined {
+  switch (fact.case) {
+    case "logWritten":
+      return { level: LEVELS[fact.value.level], step: fact.value.step, text: fact.value.text };
+    case "checkpointCommitted": {
+      const text = `checkpoint saved, ${formatBytes(fact.value.sizeBytes)}`;
+      return { level: "info", step: fact.value.step, text };
+    }
+    case "runStateChanged": {
+      const { run } = fact.value;
+      if (!run) return undefined;
+      const failed = run.state === RunState.FAILED || run.state === RunState.INTERRUPTED;
+      const name = RunState[run.state].toLowerCase();
+      return {
+        level: failed ? "error" : "info",
+        step: run.stats?.step ?? 0,
+        text: run.stateReason === "" ? name : `${name}: ${run.stateReason}`,
+      };
+    }
+    default:
+      return undefined;
+  }
 }

@@ -2,7 +2,7 @@
 import { useMemo, useSyncExternalStore } from "react";
 import { LineChart } from "@/charts/line/line-chart";
 import type { LinkedWindow } from "@/charts/line/window";
-import { formatCount, formatLoss } from "@/lib/format";
+import { formatCount, formatLoss, formatTick } from "@/lib/format";
 import { Button } from "@/ui/button";
 import { Panel } from "@/ui/panel";
 import { Select } from "@/ui/select";
@@ -39,7 +39,7 @@ export function LossChart({
           : [],
       formatX: (x: number) => formatAxis(axis, x),
       formatY: formatLoss,
-      formatTickY: (y: number) => String(Number(y.toPrecision(4))),
+      formatTickY: formatTick,
       tickFactor: 1,
     }),
     [axis, logLoss, vocabulary],
