@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, TypeAlias
 
 import grpc
@@ -61,8 +62,12 @@ class Answering(grpc.aio.ServerInterceptor):
 
         async def stream_out(request: bytes, context: Context) -> None:
             async def write_all() -> None:
-                async for response in handler.unary_stream(_parsed(parse, request), context):
-                    await context.write(response)
+                # Closed here and not when it happens to be collected: its cleanup ends the work.
+                async with aclosing(
+                    handler.unary_stream(_parsed(parse, request), context)
+                ) as answers:
+                    async for response in answers:
+                        await context.write(response)
 
             await _answer(method, context, write_all)
 
