@@ -17,7 +17,6 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture
 async def test_every_step_is_recorded_and_published(
     tmp_path: Path, nats: NatsServer, bus: Bus, checkpoints: FakeCheckpointService
 ) -> None:
