@@ -23,6 +23,8 @@ from services.gateway.live.feeds import Feed
 from services.gateway.live.outbox import Item, Lane, Policy
 
 RETRY_SECS = 1.0
+# A gateway that was just restarted is still connecting when its clients come back.
+RECONNECT_SECS = 2.0
 # Deleting ten checkpoints in a row makes one new list, not ten.
 SETTLE_SECS = 0.1
 
@@ -125,8 +127,10 @@ class Subscription:
 
     async def _can_recover(self, since: StreamPosition) -> bool:
         try:
+            async with asyncio.timeout(RECONNECT_SECS):
+                await self._feed.ready()
             return await self._feed.can_recover(since)
-        except LabError:  # NATS is away: a snapshot can be had all the same
+        except (TimeoutError, LabError):  # NATS is away: a snapshot can be had all the same
             return False
 
     def _take(self, position: StreamPosition, state: State) -> None:
