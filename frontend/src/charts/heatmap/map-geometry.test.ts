@@ -16,6 +16,11 @@ describe("layoutMap", () => {
     expect(dense.cell).toBe(2.5);
   });
 
+  it("fills the room where whole pixels would leave much of it empty", () => {
+    const many = layoutMap(241, { width: 476, pixelRatio: 1 });
+    expect(many.size).toBeCloseTo(399, 6);
+  });
+
   it("shrinks below a pixel rather than growing past the panel, and thins its labels", () => {
     const long = layoutMap(1024, { width: 476, pixelRatio: 1 });
     expect(long.left + long.size).toBeLessThanOrEqual(476);

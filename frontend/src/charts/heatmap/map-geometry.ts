@@ -25,6 +25,8 @@ export const LABEL_ROOM = 76;
 const LABEL_PITCH = 11;
 const LARGEST_CELL = 44;
 const LARGEST_MAP = 720;
+/** Device pixels per cell from which on a fraction of one no longer matters. */
+const ROUNDED_FROM = 5;
 
 export function layoutMap(
   tokens: number,
@@ -45,11 +47,11 @@ export function layoutMap(
   };
 }
 
-// Whole device pixels per cell where a cell has at least one, so that all cells look equally wide.
+// Whole device pixels per cell, so that all cells look equally wide; not where rounding down would waste much of the room.
 function cellSide(wanted: number, pixelRatio: number): number {
   const capped = Math.min(wanted, LARGEST_CELL);
-  const devicePixels = Math.floor(capped * pixelRatio);
-  return devicePixels >= 1 ? devicePixels / pixelRatio : capped;
+  const devicePixels = capped * pixelRatio;
+  return devicePixels >= ROUNDED_FROM ? Math.floor(devicePixels) / pixelRatio : capped;
 }
 
 /** The cell under a point, or null outside the map and in the masked half (keys after their query). */

@@ -95,7 +95,7 @@ export function AttentionExplorer({
       </div>
       <Panel
         title="Heads"
-        controls={<span>rows are layers, columns are heads</span>}
+        controls={<span>layers ↓ heads →</span>}
         className={styles["heads"] ?? ""}
       >
         <HeadGrid

@@ -1,6 +1,5 @@
 // Lets the model write: settings, a growing text, and for each token what else was likely.
 import { useState, type SyntheticEvent } from "react";
-import { FinishReason } from "@/gen/lab/v1/inference_service_pb";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { formatCount } from "@/lib/format";
 import { Button } from "@/ui/button";
@@ -14,17 +13,10 @@ import {
   toRequest,
   type SettingsError,
 } from "./generation-settings";
-import type { GenerationState } from "./generation-state";
+import { statusOf } from "./generation-status";
 import { SettingsForm } from "./settings-form";
 import { useGeneration } from "./use-generation";
 import { WrittenText } from "./written-text";
-
-const ENDINGS: Record<FinishReason, string> = {
-  [FinishReason.UNSPECIFIED]: "",
-  [FinishReason.LENGTH]: "reached max tokens",
-  [FinishReason.END_OF_TEXT]: "the model ended the text",
-  [FinishReason.CANCELLED]: "cancelled",
-};
 
 export function GenerationPane({ model }: { model: LoadedModel | undefined }) {
   const [settings, setSettings] = useState(DEFAULT_SETTINGS);
@@ -75,7 +67,11 @@ export function GenerationPane({ model }: { model: LoadedModel | undefined }) {
               Cancel
             </Button>
             <span className={styles["status"]} role="status" data-testid="generation-status">
-              {statusOf(state, { starting: generation.starting, writing })}
+              {statusOf(state, {
+                starting: generation.starting,
+                writing,
+                maxTokens: started?.maxTokens ?? 0,
+              })}
             </span>
           </div>
         </form>
@@ -88,23 +84,9 @@ export function GenerationPane({ model }: { model: LoadedModel | undefined }) {
             selected={selected}
             onSelect={setSelected}
           />
-          <div className={styles["alternatives"]}>
-            <Alternatives step={selected === null ? undefined : state.tokens[selected]} />
-          </div>
+          <Alternatives step={selected === null ? undefined : state.tokens[selected]} />
         </div>
       </div>
     </Panel>
   );
-}
-
-function statusOf(
-  state: GenerationState,
-  { starting, writing }: { starting: boolean; writing: boolean },
-): string {
-  if (starting) return "starting…";
-  const count = state.tokens.length;
-  if (count === 0) return writing ? "waiting for the first token…" : ENDINGS[state.finish];
-  const speed = state.elapsedSecs > 0 ? `, ${formatCount(count / state.elapsedSecs)} tok/s` : "";
-  const ending = writing ? "" : ENDINGS[state.finish];
-  return `${count} ${count === 1 ? "token" : "tokens"}${speed}${ending === "" ? "" : ` · ${ending}`}`;
 }

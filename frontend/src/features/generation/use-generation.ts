@@ -16,6 +16,7 @@ interface Started {
   readonly name: string;
   readonly prompt: string;
   readonly step: number;
+  readonly maxTokens: number;
 }
 
 export function useGeneration(model: LoadedModel | undefined) {
@@ -32,7 +33,12 @@ export function useGeneration(model: LoadedModel | undefined) {
       const request = toRequest(asked.name, settings);
       if (isSettingsError(request)) throw new Error(request.text);
       const generation = await withModel(asked, () => createGeneration(request));
-      return { name: generation.name, prompt: settings.prompt, step: asked.step };
+      return {
+        name: generation.name,
+        prompt: settings.prompt,
+        step: asked.step,
+        maxTokens: Number(settings.maxTokens),
+      };
     },
     onMutate: () => setStarted(null),
     onSuccess: setStarted,
