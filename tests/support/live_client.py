@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import websockets
@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from lab.v1.error_pb2 import Problem
+from lab.v1.event_pb2 import Event
 from lab.v1.live_pb2 import (
     Ack,
     ClientFrame,
@@ -87,10 +88,13 @@ class LiveClient:
         hello: bool = True,
         subprotocols: Sequence[str] = (BINARY,),
         headers: dict[str, str] | None = None,
+        heard: Callable[[Event], None] = lambda _: None,
     ) -> None:
+        """`heard` is told every event at the moment it is parsed."""
         self._url, self._origin, self._hello = url, origin, hello
         self._subprotocols = [Subprotocol(each) for each in subprotocols]
         self._headers = headers
+        self._heard = heard
         self.acknowledge = acknowledge
         self.channels: dict[str, ChannelLog] = {}
         self.general: list[ServerMessage] = []
@@ -197,6 +201,8 @@ class LiveClient:
             log = self.channels.setdefault(said.channel, ChannelLog(said.channel))
             log.position.CopyFrom(said.position)
             self._by_id[said.channel_id] = log
+        if message.HasField("publication"):
+            self._heard(message.publication.event)
         if message.channel_id in self._by_id:
             self._by_id[message.channel_id].take(message)
         else:
