@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from lab import folders
 from lab.cli.supervision import PROGRAMS
+from lab.client import Addresses
 from lab.service.settings import ServiceSettings
 from tests.contract.test_settings_parity import SETTINGS, needed, sections
 
@@ -65,6 +66,11 @@ def test_published_ports_are_the_ports_of_the_settings(service: str) -> None:
     section = sections("compose")[service]
     wanted = section["ports"] if service == "gateway" else [section["port"]]
     assert SERVICES[service]["ports"] == [f"127.0.0.1:{port}:{port}" for port in wanted]
+
+
+def test_nats_is_published_where_the_command_line_looks_for_it() -> None:
+    assert SERVICES["nats"]["ports"] == [f"{Addresses().nats}:4222"]
+    assert Addresses().nats == "127.0.0.1:4222"
 
 
 def test_nothing_is_published_beyond_this_machine() -> None:
