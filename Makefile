@@ -94,7 +94,8 @@ logs: .venv/.installed ## Newest log lines of all, or of one: make logs s=traine
 	@$(LAB) logs $(s)
 
 dev: install assets ## The cluster, with Vite and hot reload on port 3000
-	@LAB_GATEWAY__PORTS='[8000]' $(LAB) up
+	@$(LAB) down >/dev/null
+	@LAB_GATEWAY__PORTS=8000 $(LAB) up
 	@trap '$(LAB) down' EXIT; $(NPM) run dev -- --port 3000 --strictPort --host 127.0.0.1
 
 compose-up: ## The same in containers
