@@ -1,7 +1,8 @@
 // A channel's store: snapshot and publications folded by a reducer, shared by all who follow it the same way.
 import type { Problem } from "@/gen/lab/v1/error_pb";
 import type { Publication, Snapshot } from "@/gen/lab/v1/live_pb";
-import type { ChannelSink, ChannelStatus, LiveClient } from "./client";
+import type { LiveClient } from "./client";
+import type { ChannelSink, ChannelStatus } from "./subscriptions";
 
 /**
  * How a channel becomes a state. Define it once, at module level: its identity is part of the store's key. A reducer that

@@ -1,5 +1,5 @@
 // What can be asked of a run. A button is enabled when the server lists its verb; nothing here knows the state machine.
-import { useState, type ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { advanceRun, pauseRun, resumeRun, snapshotRun, stopRun } from "@/api/runs";
 import { asProblem } from "@/api/problem";
 import { RunVerb, type Run } from "@/gen/lab/v1/run_pb";
@@ -10,11 +10,17 @@ import { TextInput } from "@/ui/text-input";
 import styles from "./run-controls.module.css";
 
 const MOST_STEPS = 10_000;
+const NOTE_STAYS_MS = 5_000; // then the state says it better
 
 export function RunControls({ run, children }: { run: Run; children?: ReactNode }) {
   const [busy, setBusy] = useState<string | null>(null);
   const [problem, setProblem] = useState<ProblemText | null>(null);
   const [note, setNote] = useState("");
+  useEffect(() => {
+    if (note === "") return;
+    const timer = setTimeout(() => setNote(""), NOTE_STAYS_MS);
+    return () => clearTimeout(timer);
+  }, [note]);
   const [steps, setSteps] = useState("1");
   const may = (verb: RunVerb) => run.allowedVerbs.includes(verb) && busy === null;
   const count = Number(steps);
