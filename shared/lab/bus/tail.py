@@ -118,7 +118,9 @@ class _Tail:
         if not messages.empty():
             return messages.get_nowait()
         try:
-            return await asyncio.wait_for(messages.get(), SILENCE_SECS)
+            # Not wait_for: in Python 3.11 it can swallow a cancellation.
+            async with asyncio.timeout(SILENCE_SECS):
+                return await messages.get()
         except TimeoutError:
             log.info("consumer fell silent", stream=self._stream)
             return None
