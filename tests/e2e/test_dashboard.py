@@ -14,8 +14,9 @@ from tests.support.cluster import Cluster, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-FIRST_POINT_SECS = 10
-CONTROL_SECS = 10
+# The worker steps back for everybody else; on a busy machine it gets little. How long things take
+# on a quiet one is measured in tests/benchmarks.
+PATIENT_SECS = 120
 
 
 def points(page: Page) -> int:
@@ -49,12 +50,12 @@ def test_the_whole_first_visit(page: Page, cluster: Cluster) -> None:
     run = start_run(page)
     began = time.monotonic()
     expect(page.get_by_test_id("connection-status")).to_have_attribute("data-state", "live")
-    until(lambda: points(page) >= 1, secs=3 * FIRST_POINT_SECS, what="a first point")
+    until(lambda: points(page) >= 1, secs=PATIENT_SECS, what="a first point")
     print(f"Start click to first point: {time.monotonic() - began:.1f} s")
 
     # The curve moves, and falls from where an untrained model stands.
     seen = points(page)
-    until(lambda: points(page) >= seen + 5, secs=60, what="five more points")
+    until(lambda: points(page) >= seen + 5, secs=PATIENT_SECS, what="five more points")
     series = cluster.http.get(f"/api/runs/{run}/series", params={"series": "loss"}).json()
     losses = series["series"]["series"][0]["values"]
     assert losses[0] == pytest.approx(10.82, abs=0.3)
@@ -62,13 +63,13 @@ def test_the_whole_first_visit(page: Page, cluster: Cluster) -> None:
 
     # Pause holds at a step boundary; one step makes exactly one; resume goes on.
     page.get_by_test_id("run-pause").click()
-    expect(state(page)).to_have_attribute("data-state", "PAUSED", timeout=CONTROL_SECS * 1000)
+    expect(state(page)).to_have_attribute("data-state", "PAUSED", timeout=PATIENT_SECS * 1000)
     expect(page.get_by_test_id("run-pause")).to_be_disabled()
     held = cluster.step_of(run)
     until(lambda: step(page) == held, secs=5, what="the page shows the step it holds at")
     page.get_by_test_id("run-advance").click()
-    until(lambda: cluster.step_of(run) == held + 1, secs=20, what="one step was made")
-    expect(state(page)).to_have_attribute("data-state", "PAUSED", timeout=CONTROL_SECS * 1000)
+    until(lambda: cluster.step_of(run) == held + 1, secs=PATIENT_SECS, what="one step was made")
+    expect(state(page)).to_have_attribute("data-state", "PAUSED", timeout=PATIENT_SECS * 1000)
     assert cluster.step_of(run) == held + 1
 
     # Everything is there again after a reload, and the same in a second tab.
@@ -82,12 +83,12 @@ def test_the_whole_first_visit(page: Page, cluster: Cluster) -> None:
     second.close()
 
     page.get_by_test_id("run-resume").click()
-    expect(state(page)).to_have_attribute("data-state", "RUNNING", timeout=CONTROL_SECS * 1000)
-    until(lambda: step(page) > held + 2, secs=60, what="it goes on")
+    expect(state(page)).to_have_attribute("data-state", "RUNNING", timeout=PATIENT_SECS * 1000)
+    until(lambda: step(page) > held + 2, secs=PATIENT_SECS, what="it goes on")
 
     # Inside the run that trains, without a checkpoint: attention first, then text.
     page.get_by_test_id("look-inside").click()
-    expect(page.get_by_test_id("inside-step")).to_be_visible(timeout=60_000)
+    expect(page.get_by_test_id("inside-step")).to_be_visible(timeout=PATIENT_SECS * 1000)
     assert int(page.get_by_test_id("inside-step").get_attribute("data-step") or 0) > held
     page.get_by_test_id("inside-text").fill("The cat sat on the mat.")
     page.get_by_test_id("analyse").click()
@@ -101,7 +102,7 @@ def test_the_whole_first_visit(page: Page, cluster: Cluster) -> None:
     page.get_by_test_id("max-tokens").fill("12")
     page.get_by_test_id("generate").click()
     expect(page.get_by_test_id("generated-text")).to_have_attribute(
-        "data-tokens", "12", timeout=60_000
+        "data-tokens", "12", timeout=PATIENT_SECS * 1000
     )
 
     # Nothing was saved by looking.
@@ -117,7 +118,7 @@ def test_the_whole_first_visit(page: Page, cluster: Cluster) -> None:
 def test_attention_rows_sum_to_one_to_the_last_row(page: Page, cluster: Cluster) -> None:
     """What the page draws comes from this answer: every row of every head is checked."""
     run = cluster.start_run(data={"corpus": "tiny-shakespeare"}, budget={"steps": 500})
-    until(lambda: cluster.step_of(run) >= 2, secs=60, what="two steps")
+    until(lambda: cluster.step_of(run) >= 2, secs=PATIENT_SECS, what="two steps")
     peek = cluster.verb(run, "peek").json()["peek"]
     model = cluster.http.post("/api/models:load", json={"source": peek["name"]}).json()["model"]
     answer = cluster.http.post(
@@ -135,9 +136,9 @@ def test_attention_rows_sum_to_one_to_the_last_row(page: Page, cluster: Cluster)
 def test_a_saved_checkpoint_is_listed_and_can_be_resumed(page: Page, cluster: Cluster) -> None:
     run = cluster.start_run(data={"corpus": "tiny-shakespeare"}, budget={"steps": 500})
     page.goto(f"/runs/{run}")
-    until(lambda: step(page) >= 2, secs=60, what="two steps")
+    until(lambda: step(page) >= 2, secs=PATIENT_SECS, what="two steps")
     page.get_by_test_id("run-stop-save").click()
-    expect(state(page)).to_have_attribute("data-state", "STOPPED", timeout=60_000)
+    expect(state(page)).to_have_attribute("data-state", "STOPPED", timeout=PATIENT_SECS * 1000)
     stopped_at = cluster.step_of(run)
     page.goto("/checkpoints")
     row = page.get_by_test_id("checkpoint-row").filter(has_text=run)
@@ -146,9 +147,9 @@ def test_a_saved_checkpoint_is_listed_and_can_be_resumed(page: Page, cluster: Cl
     expect(row.get_by_test_id("checkpoint-verdict")).to_contain_text("whole")
     page.goto(f"/runs/{run}")
     page.get_by_test_id("run-resume").click()
-    until(lambda: step(page) > stopped_at, secs=60, what="steps after the checkpoint")
+    until(lambda: step(page) > stopped_at, secs=PATIENT_SECS, what="steps after the checkpoint")
     page.get_by_test_id("run-stop").click()
-    expect(state(page)).to_have_attribute("data-state", "STOPPED", timeout=60_000)
+    expect(state(page)).to_have_attribute("data-state", "STOPPED", timeout=PATIENT_SECS * 1000)
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_says_what_to_try(
@@ -161,7 +162,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_says_what_to_try(
         schedule={"warmupSteps": 0},
     )
     page.goto(f"/runs/{run}")
-    expect(state(page)).to_have_attribute("data-state", "FAILED", timeout=90_000)
+    expect(state(page)).to_have_attribute("data-state", "FAILED", timeout=PATIENT_SECS * 1000)
     expect(page.get_by_test_id("state-reason").first).to_contain_text("lower learning rate")
     series = cluster.http.get(f"/api/runs/{run}/series", params={"series": "loss"})
     assert "NaN" not in series.text

@@ -11,6 +11,8 @@ from playwright.sync_api import Page, expect
 
 from tests.support.cluster import Cluster, until
 
+PATIENT_SECS = 120  # see test_dashboard.py
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
@@ -32,7 +34,7 @@ def training(cluster: Cluster, page: Page) -> str:
     """A run that trains, and a page that watches it."""
     run = cluster.start_run(data={"corpus": "tiny-shakespeare"}, budget={"steps": 2000})
     page.goto(f"/runs/{run}")
-    until(lambda: shown_points(page) >= 3, secs=60, what="three points on the chart")
+    until(lambda: shown_points(page) >= 3, secs=PATIENT_SECS, what="three points on the chart")
     return run
 
 
@@ -48,7 +50,9 @@ def test_the_dashboard_recovers_and_no_point_is_missing(
     before = cluster.step_of(training)
     cluster.kill(victim)
     until(lambda: cluster.lab("status", check=False).returncode == 0, secs=30, what="all ready")
-    until(lambda: cluster.step_of(training) > before + 2, secs=60, what="training goes on")
+    until(
+        lambda: cluster.step_of(training) > before + 2, secs=PATIENT_SECS, what="training goes on"
+    )
     expect(page.get_by_test_id("connection-status")).to_have_attribute(
         "data-state", "live", timeout=30_000
     )
