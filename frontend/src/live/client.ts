@@ -9,7 +9,7 @@ import {
   type Welcome,
 } from "@/gen/lab/v1/live_pb";
 import type { FrameLoop } from "@/lib/frame";
-import { LatencyWindow, type Connection } from "./connection";
+import { clockSkewMs, LatencyWindow, type Connection } from "./connection";
 import { closeReason, mayReconnect, reconnectDelayMs } from "./reconnect";
 import { SilenceWatch } from "./silence";
 import { FrameSocket, type OpenRawSocket } from "./socket";
@@ -184,8 +184,9 @@ export class LiveClient implements Line {
   }
 
   private welcomed({ session, serverTime }: Welcome): void {
-    const middleMs = (this.helloAtMs + this.now()) / 2;
-    this.clockSkewMs = serverTime ? timestampMs(serverTime) - middleMs : 0;
+    this.clockSkewMs = serverTime
+      ? clockSkewMs(timestampMs(serverTime), this.helloAtMs, this.now())
+      : 0;
     this.ready = true;
     this.attempt = 0; // on welcome, not on open: a server that refuses after opening is not back
     this.latency.clear();

@@ -30,3 +30,12 @@ export class LatencyWindow {
     return sorted[Math.min(this.size - 1, Math.floor(share * this.size))];
   }
 }
+
+/**
+ * How far the server's clock is ahead, given what it said between a question and its answer. A time inside that span fits
+ * equal clocks, so nothing is corrected; outside, only as much as is certain.
+ */
+export function clockSkewMs(serverMs: number, askedMs: number, answeredMs: number): number {
+  if (serverMs < askedMs) return serverMs - askedMs;
+  return serverMs > answeredMs ? serverMs - answeredMs : 0;
+}
