@@ -80,6 +80,7 @@ export function InsideRun({
         <>
           <AttentionExplorer
             model={model.data}
+            spec={run?.spec?.model}
             text={address.text}
             layer={address.layer}
             head={address.head}

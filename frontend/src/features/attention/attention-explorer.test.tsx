@@ -135,6 +135,7 @@ function explorer(question: { text?: string; layer?: number; head?: HeadChoice }
   return (
     <AttentionExplorer
       model={MODEL}
+      spec={MODEL.spec}
       text={question.text ?? "the cat sat"}
       layer={question.layer ?? 0}
       head={question.head ?? 0}

@@ -7,6 +7,7 @@ import { neighbour, type HeadPlace } from "@/charts/heatmap/grid-geometry";
 import { TokenMap } from "@/charts/heatmap/token-map";
 import { WeightLegend } from "@/charts/heatmap/weight-legend";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
+import type { ModelSpec } from "@/gen/lab/v1/run_spec_pb";
 import { Button } from "@/ui/button";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
@@ -23,6 +24,7 @@ import { useCell } from "./use-cell";
 
 export function AttentionExplorer({
   model,
+  spec,
   text,
   layer: wantedLayer,
   head: wantedHead,
@@ -31,6 +33,8 @@ export function AttentionExplorer({
   onReload,
 }: {
   model: LoadedModel | undefined;
+  /** Shape of the network, which may be known before its weights are there. */
+  spec: ModelSpec | undefined;
   text: string;
   layer: number;
   head: HeadChoice;
@@ -39,7 +43,7 @@ export function AttentionExplorer({
   /** Takes weights anew, when those shown are gone for good. */
   onReload: () => void;
 }) {
-  const { layers, heads } = model ? shapeOf(model) : { layers: 0, heads: 0 };
+  const { layers, heads } = shapeOf(model?.spec ?? spec);
   const layer = clamp(wantedLayer, layers);
   const head = wantedHead === "mean" ? wantedHead : clamp(wantedHead, heads);
   const view = useAttentionView(model, { text, layer, head });
@@ -49,7 +53,9 @@ export function AttentionExplorer({
     () =>
       head === "mean"
         ? Array.from({ length: heads }, (_, index) => ({ layer, head: index }))
-        : [{ layer, head }],
+        : heads > 0
+          ? [{ layer, head }]
+          : [],
     [layer, head, heads],
   );
 
@@ -132,7 +138,9 @@ export function AttentionExplorer({
             onKey={onKey}
           />
         ) : (
-          <div className={styles["waiting"]}>{view.busy ? "computing…" : ""}</div>
+          <div className={styles["waiting"]}>
+            {model === undefined ? "no weights yet" : view.busy ? "computing…" : ""}
+          </div>
         )}
         {view.exact && readCell && (
           <RowReadout

@@ -22,7 +22,7 @@ export function useAttentionView(
   const split = useTokens(text);
   const tokens = split.data ?? NO_TOKENS;
   const labels = useMemo(() => tokens.map((token) => visibleToken(token.text)), [tokens]);
-  const { heads, context } = model ? shapeOf(model) : { heads: 0, context: 0 };
+  const { heads, context } = shapeOf(model?.spec);
   const tooLong = model !== undefined && tokens.length > context;
   const count = split.isPlaceholderData || tooLong ? 0 : tokens.length;
   const overview = useOverview(model, text, count);

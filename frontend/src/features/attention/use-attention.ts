@@ -6,6 +6,7 @@ import { ASK_AGAIN_MS, whileAway } from "@/api/retry";
 import { sqrtIndex } from "@/charts/heatmap/palette";
 import type { IndexMatrix } from "@/charts/heatmap/pixels";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
+import type { ModelSpec } from "@/gen/lab/v1/run_spec_pb";
 import { Dtype } from "@/gen/lab/v1/tensor_pb";
 import { visibleToken } from "@/lib/token-text";
 import { exactMatrices, meanMatrix, packedMatrices, type WeightMatrix } from "./attention-maps";
@@ -58,7 +59,7 @@ async function fetchOverview(
   { client, queryKey, signal }: QueryFunctionContext,
 ): Promise<Overview> {
   if (model === undefined) throw new Error("There is no model to ask.");
-  const { layers, heads } = shapeOf(model);
+  const { layers, heads } = shapeOf(model.spec);
   const matrices: (IndexMatrix | undefined)[] = new Array<undefined>(layers * heads).fill(
     undefined,
   );
@@ -101,7 +102,7 @@ async function fetchExactMap(
   signal: AbortSignal,
 ): Promise<ExactMap> {
   if (model === undefined) throw new Error("There is no model to ask.");
-  const heads = head === "mean" ? numbers(shapeOf(model).heads) : [head];
+  const heads = head === "mean" ? numbers(shapeOf(model.spec).heads) : [head];
   const plan = planRequests(
     { layers: [layer], heads },
     { bytesPerHead: tokens * tokens * FLOAT_BYTES },
@@ -121,12 +122,12 @@ async function fetchExactMap(
   return { labels, matrix, picture: { tokens: matrix.tokens, indices } };
 }
 
-export function shapeOf(model: LoadedModel): { layers: number; heads: number; context: number } {
-  return {
-    layers: model.spec?.layers ?? 0,
-    heads: model.spec?.heads ?? 0,
-    context: model.spec?.context ?? 0,
-  };
+export function shapeOf(spec: ModelSpec | undefined): {
+  layers: number;
+  heads: number;
+  context: number;
+} {
+  return { layers: spec?.layers ?? 0, heads: spec?.heads ?? 0, context: spec?.context ?? 0 };
 }
 
 function numbers(count: number): number[] {
