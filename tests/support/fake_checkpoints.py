@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import grpc
 
 from lab.errors import NotFound
@@ -11,7 +13,7 @@ from lab.v1 import checkpoint_service_pb2_grpc
 from lab.v1.checkpoint_pb2 import Checkpoint
 from tests.support.scripted import Scripted
 
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class FakeCheckpoints(Scripted, checkpoint_service_pb2_grpc.CheckpointServiceServicer):

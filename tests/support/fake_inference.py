@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any, TypeAlias
 
 import grpc
 
@@ -16,7 +17,7 @@ from lab.v1.model_pb2 import LoadedModel
 from lab.v1.tensor_pb2 import DTYPE_FLOAT32, Tensor, Token
 from tests.support.scripted import Scripted
 
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 MODEL = "models/m1"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import grpc
 
 from lab.errors import AlreadyExists, NotFound, PreconditionFailed
@@ -14,7 +16,7 @@ from lab.v1.run_pb2 import Run
 from lab.v1.series_pb2 import Series, SeriesSet
 from tests.support.scripted import Scripted
 
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class FakeTrainer(Scripted, trainer_service_pb2_grpc.TrainerServiceServicer):
@@ -30,7 +32,9 @@ class FakeTrainer(Scripted, trainer_service_pb2_grpc.TrainerServiceServicer):
         add = trainer_service_pb2_grpc.add_TrainerServiceServicer_to_server
         return Servicer(add, self, "lab.v1.TrainerService")
 
-    def add_run(self, run_id: str, *, state: run_pb2.RunState.ValueType = 3) -> Run:
+    def add_run(
+        self, run_id: str, *, state: run_pb2.RunState.ValueType = run_pb2.RUN_STATE_RUNNING
+    ) -> Run:
         name = f"runs/{run_id}"
         self.runs[name] = Run(name=name, display_name=run_id, state=state)
         self.facts[name] = []
@@ -56,7 +60,9 @@ class FakeTrainer(Scripted, trainer_service_pb2_grpc.TrainerServiceServicer):
         await self.entering("CreateRun", request)
         if f"runs/{request.run_id}" in self.runs:
             raise AlreadyExists(f"runs/{request.run_id} exists already; choose another id")
-        return t.CreateRunResponse(run=self.add_run(request.run_id or "nano-1", state=1))
+        return t.CreateRunResponse(
+            run=self.add_run(request.run_id or "nano-1", state=run_pb2.RUN_STATE_PENDING)
+        )
 
     async def GetRun(self, request: t.GetRunRequest, context: Context) -> t.GetRunResponse:
         await self.entering("GetRun", request)
