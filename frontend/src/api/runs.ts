@@ -22,11 +22,7 @@ import {
 import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
 import type { Run } from "@/gen/lab/v1/run_pb";
 import { request } from "./http";
-
-function required<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw new Error(`The lab's answer held no ${what}.`);
-  return value;
-}
+import { required } from "./required";
 
 /** `name` is "runs/{run}" everywhere below. */
 export async function getRun(name: string, signal?: AbortSignal): Promise<Run> {
