@@ -1,108 +1,215 @@
-"""Turns a text into a folder of tokens: checked, tokenised once, written whole or not at all."""
+"""Turns documents into a folder of tokens: checked, tokenised once, written whole or not at all."""
 
+import errno
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
+import time
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from lab.errors import InvalidArgument
+from lab.errors import AlreadyExists, InvalidArgument, LabError
 from lab.text.assets import Progress
-from lab.text.splits import (
-    FORMAT,
-    MANIFEST_FILE,
-    TOKENS_FILE,
-    CorpusManifest,
-    Tokens,
-    read_manifest,
-)
+from lab.text.corpus_manifest import MANIFEST_FILE, CorpusManifest, read_manifest, split_by
+from lab.text.cutting import batches
+from lab.text.documents import DocumentReader, Piece
+from lab.text.encoding import encode_all, processes_for
+from lab.text.shards import SHARD_TOKENS, ShardWriter
+from lab.text.splits import KEYS_FILE, STARTS_FILE
 from lab.text.tokenizer import Tokenizer
 
 MIN_TOKENS = 32  # below this there is nothing to split
-_PART_CHARACTERS = 200_000  # tokenised at a time, so that progress can be shown
+_LOCK_FILE = ".writing"
+_YOUNG_SECS = 60.0
+
+
+@dataclass(frozen=True)
+class About:
+    """What people are told about a corpus, and what it is made of."""
+
+    corpus: str
+    title: str
+    description: str
+    licence: str
+    added: bool
+    source_sha256: str = ""
 
 
 def write_corpus(
-    folder: Path, corpus: str, text: bytes, tokenizer: Tokenizer, progress: Progress
+    folder: Path,
+    about: About,
+    reader: DocumentReader,
+    tokenizer: Tokenizer,
+    progress: Progress,
+    *,
+    processes: int | None = None,
+    shard_tokens: int = SHARD_TOKENS,
 ) -> CorpusManifest:
-    """Tokenises the text into `folder`; raises InvalidArgument when it cannot be trained on.
+    """Tokenises the documents into `folder`; raises InvalidArgument when it cannot be trained on.
 
     The folder appears by one rename. When another process was faster, its folder stays.
     """
-    tokens = tokenise(corpus, text, tokenizer, progress)
-    stream = tokens.astype("<u2").tobytes()
-    manifest = CorpusManifest(
-        format=FORMAT,
-        corpus=corpus,
-        tokenizer="gpt2",
-        text_sha256=hashlib.sha256(text).hexdigest(),
-        text_bytes=len(text),
-        documents=1,
-        tokens=len(tokens),
-        distinct_tokens=len(np.unique(tokens)),
-        fingerprint=hashlib.sha256(stream).hexdigest(),
-    )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{corpus}.", suffix=".tmp", dir=folder.parent))
-    try:
-        _write(staging / TOKENS_FILE, stream)
-        _write(staging / MANIFEST_FILE, manifest.to_json().encode())
+    _sweep(folder.parent)
+    _check_room(folder.parent, about.corpus, reader.total_bytes)
+    with _staging(folder) as staging:
+        try:
+            manifest = _tokenise(
+                staging,
+                about,
+                reader,
+                tokenizer,
+                progress,
+                processes=processes or processes_for(reader.total_bytes),
+                shard_tokens=shard_tokens,
+            )
+            _write(staging / MANIFEST_FILE, manifest.to_json().encode())
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise _no_room(about.corpus, "while it was written") from error
+        (staging / _LOCK_FILE).unlink()
         _put_in_place(staging, folder, manifest)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return manifest
 
 
-def tokenise(corpus: str, text: bytes, tokenizer: Tokenizer, progress: Progress) -> Tokens:
-    """The tokens of one document, end-of-text before it."""
-    where = f"corpus {corpus}"
-    if not text.strip():
-        raise InvalidArgument(f"{where}: is empty or only white space; give it some text")
-    if (zero := text.find(b"\0")) >= 0:
-        raise InvalidArgument(f"{where}: holds a NUL byte at offset {zero:,}; give plain text")
-    try:
-        letters = text.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidArgument(
-            f"{where}: is not UTF-8 at byte offset {error.start:,} ({error.reason}); "
-            "save it as UTF-8"
-        ) from error
-    ids = [tokenizer.eot]
-    done = 0
-    for part in _parts(letters):
-        ids += tokenizer.encode(part)
-        done += len(part)
-        progress(f"tokenising {corpus}", done / len(letters))
-    if len(ids) < MIN_TOKENS:
-        raise InvalidArgument(f"{where}: has {len(ids)} tokens; at least {MIN_TOKENS} are needed")
-    return np.array(ids, dtype=np.uint16)
+class _Text:
+    """What passes by on its way to the tokenizer: counted, and hashed as a whole and by document.
 
-
-def _parts(text: str) -> list[str]:
-    """Cuts the text where no token can span: between a line's end and a letter after it.
-
-    GPT-2's word pattern glues runs of white space together, so a cut is made only where a
-    newline follows something that is not white space and is followed by something that is not.
+    Hashes are what 16 bytes a document cost; they stay in memory until the end.
     """
-    parts: list[str] = []
-    start = 0
-    while len(text) - start > _PART_CHARACTERS:
-        cut = text.find("\n", start + _PART_CHARACTERS)
-        while cut >= 0 and not _is_cut(text, cut):
-            cut = text.find("\n", cut + 1)
-        if cut < 0:
-            break
-        parts.append(text[start:cut])
-        start = cut
-    parts.append(text[start:])
-    return parts
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.keys = array("Q")
+        self._whole = hashlib.sha256()
+        self._document: hashlib.blake2b | None = None
+        self.blank = True
+
+    def through(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        for piece in pieces:
+            data = piece.text.encode()
+            self.bytes += len(data)
+            self._whole.update(data)
+            if piece.begins or self._document is None:
+                self._finish()
+                self._document = hashlib.blake2b(digest_size=8)
+            self._document.update(data)
+            self.blank = self.blank and not piece.text.strip()
+            yield piece
+        self._finish()
+
+    @property
+    def sha256(self) -> str:
+        return self._whole.hexdigest()
+
+    def _finish(self) -> None:
+        if self._document is not None:
+            self.keys.append(int.from_bytes(self._document.digest(), "little"))
 
 
-def _is_cut(text: str, newline: int) -> bool:
-    around = text[newline - 1], text[newline + 1 : newline + 2]
-    return bool(around[1]) and not around[0].isspace() and not around[1].isspace()
+def _tokenise(
+    staging: Path,
+    about: About,
+    reader: DocumentReader,
+    tokenizer: Tokenizer,
+    progress: Progress,
+    *,
+    processes: int,
+    shard_tokens: int,
+) -> CorpusManifest:
+    text, writer = _Text(), ShardWriter(staging, shard_tokens=shard_tokens)
+    starts = array("Q")
+    seen = np.zeros(tokenizer.vocab_size, dtype=np.bool_)
+    what = f"tokenising {about.corpus}"
+    progress(what, 0.0)
+    try:
+        encoded = encode_all(batches(text.through(reader.pieces())), tokenizer, processes=processes)
+        for batch in encoded:
+            starts.extend(writer.tokens + begin for begin in batch.begins)
+            seen[np.frombuffer(batch.tokens, dtype="<u2")] = True
+            writer.write(batch.tokens)
+            # The reader is a little ahead of what is written.
+            progress(what, min(0.99, reader.read_bytes / max(1, reader.total_bytes)))
+        if text.blank:
+            raise InvalidArgument(
+                f"corpus {about.corpus}: is empty or only white space; give it some text"
+            )
+        if writer.tokens < MIN_TOKENS:
+            raise InvalidArgument(
+                f"corpus {about.corpus}: has {writer.tokens} tokens; at least {MIN_TOKENS} are "
+                "needed, and one more than the context of the model to train on it"
+            )
+        shards = writer.close()
+    finally:
+        writer.abandon()
+    _write(staging / STARTS_FILE, np.frombuffer(starts, dtype=np.uint64).astype("<u8").tobytes())
+    _write(staging / KEYS_FILE, np.frombuffer(text.keys, dtype=np.uint64).astype("<u8").tobytes())
+    progress(what, 1.0)
+    return CorpusManifest(
+        corpus=about.corpus,
+        title=about.title,
+        description=about.description,
+        licence=about.licence,
+        added=about.added,
+        source_sha256=about.source_sha256,
+        tokenizer="gpt2",
+        text_sha256=text.sha256,
+        text_bytes=text.bytes,
+        documents=len(starts),
+        tokens=writer.tokens,
+        distinct_tokens=int(seen.sum()),
+        fingerprint=writer.fingerprint,
+        split=split_by(len(starts)),
+        shards=shards,
+    )
+
+
+def _check_room(folder: Path, corpus: str, text_bytes: int) -> None:
+    """English takes about half a byte of tokens for a byte of text."""
+    free = shutil.disk_usage(folder).free
+    if text_bytes // 2 > free:
+        raise _no_room(corpus, f"needs about {text_bytes // 2:,} bytes of it, {free:,} are free")
+
+
+def _no_room(corpus: str, why: str) -> LabError:
+    return LabError(
+        f"corpus {corpus}: there is no room on the disk ({why}); make some, then try again"
+    )
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """A folder beside the one to be, gone at the end whatever happens; locked while in use."""
+    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    try:
+        with (staging / _LOCK_FILE).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _sweep(parent: Path) -> None:
+    """Removes what a killed process left: staging folders that nobody holds any more."""
+    for staging in parent.glob(".*.tmp"):
+        try:
+            with (staging / _LOCK_FILE).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(staging, ignore_errors=True)
+        except BlockingIOError:
+            continue  # in use
+        except OSError:
+            # No lock yet, or no more: just made, just being renamed, or left by a killed process.
+            if staging.is_dir() and time.time() - staging.stat().st_mtime > _YOUNG_SECS:
+                shutil.rmtree(staging, ignore_errors=True)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -116,10 +223,21 @@ def _put_in_place(staging: Path, folder: Path, manifest: CorpusManifest) -> None
     try:
         staging.rename(folder)
     except OSError:
-        if read_manifest(folder) == manifest:
+        there = read_manifest(folder)
+        if there == manifest:
             return  # another process was faster
-        # Something else lies there: half a folder, or the tokens of an older text.
+        if manifest.added and there is not None:
+            raise taken(folder.name) from None
+        # Something else lies there: half a folder, an older format, or an older text.
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
         folder.rename(aside / "old")
         staging.rename(folder)
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def taken(corpus: str) -> AlreadyExists:
+    return AlreadyExists(
+        f"there is a corpus called {corpus} already; choose another name, or remove it with: "
+        f"lab corpora remove {corpus}",
+        metadata={"corpus": corpus},
+    )

@@ -10,7 +10,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import tiktoken
+from numpy.typing import NDArray
 
 from lab.errors import InvalidArgument
 from lab.text.assets import Assets
@@ -28,11 +30,23 @@ class Tokenizer:
     eot = 50_256  # stands before every document: "what follows is a new text"
 
     def __init__(self, assets: Assets | None = None) -> None:
-        self._encoding = _encoding((assets or Assets.at_home()).fetch("gpt2-encoder"))
+        self.encoder = (assets or Assets.at_home()).fetch("gpt2-encoder")
+        self._encoding = _encoding(self.encoder)
+
+    @classmethod
+    def of_file(cls, encoder: Path) -> "Tokenizer":
+        """From a vocabulary file that was verified already, as in a process of a pool."""
+        tokenizer = cls.__new__(cls)
+        tokenizer.encoder, tokenizer._encoding = encoder, _encoding(encoder)
+        return tokenizer
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text. "<|endoftext|>" in it is text like any other, never the token."""
         return self._encoding.encode_ordinary(text)
+
+    def encode_array(self, text: str) -> NDArray[np.uint16]:
+        """As `encode`, without a Python number for each token: for whole corpora."""
+        return self._encoding.encode_to_numpy(text, disallowed_special=()).astype("<u2")
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of the ids. Bytes that are not whole characters become U+FFFD."""

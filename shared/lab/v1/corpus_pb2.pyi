@@ -3,8 +3,10 @@
 isort:skip_file
 Text to train on."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -45,6 +47,30 @@ CORPUS_STATE_READY: CorpusState.ValueType  # 3
 """Tokenised and ready."""
 Global___CorpusState: _TypeAlias = CorpusState  # noqa: Y015
 
+class _CorpusSplit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CorpusSplitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CorpusSplit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CORPUS_SPLIT_UNSPECIFIED: _CorpusSplit.ValueType  # 0
+    """Not said."""
+    CORPUS_SPLIT_POSITION: _CorpusSplit.ValueType  # 1
+    """The end of the token stream is for validation."""
+    CORPUS_SPLIT_DOCUMENT: _CorpusSplit.ValueType  # 2
+    """The hash of a document's text decides; no document is in both."""
+
+class CorpusSplit(_CorpusSplit, metaclass=_CorpusSplitEnumTypeWrapper):
+    """How a corpus is parted into training and validation."""
+
+CORPUS_SPLIT_UNSPECIFIED: CorpusSplit.ValueType  # 0
+"""Not said."""
+CORPUS_SPLIT_POSITION: CorpusSplit.ValueType  # 1
+"""The end of the token stream is for validation."""
+CORPUS_SPLIT_DOCUMENT: CorpusSplit.ValueType  # 2
+"""The hash of a document's text decides; no document is in both."""
+Global___CorpusSplit: _TypeAlias = CorpusSplit  # noqa: Y015
+
 @_typing.final
 class Corpus(_message.Message):
     """A text to train on."""
@@ -62,6 +88,13 @@ class Corpus(_message.Message):
     VALIDATION_TOKENS_FIELD_NUMBER: _builtins.int
     DISTINCT_TOKENS_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    VOCABULARY_SHARE_FIELD_NUMBER: _builtins.int
+    SPLIT_FIELD_NUMBER: _builtins.int
+    TOKENS_PER_PARAMETER_FIELD_NUMBER: _builtins.int
+    ADDED_FIELD_NUMBER: _builtins.int
+    PREPARED_SHARE_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"corpora/{corpus}"."""
     title: _builtins.str
@@ -84,6 +117,22 @@ class Corpus(_message.Message):
     """Distinct token ids that occur."""
     sha256: _builtins.str
     """SHA-256 of the text."""
+    documents: _builtins.int
+    """Documents; 0 when absent. One end-of-text token stands before each."""
+    vocabulary_share: _builtins.float
+    """Share of the vocabulary that occurs, 0 to 1."""
+    split: Global___CorpusSplit.ValueType
+    """How it is parted into training and validation; CORPUS_SPLIT_UNSPECIFIED when absent."""
+    added: _builtins.bool
+    """Whether a user added it; only such a corpus can be removed."""
+    prepared_share: _builtins.float
+    """While it is prepared: how much is done, 0 to 1."""
+    fingerprint: _builtins.str
+    """Names the exact token stream; runs and checkpoints refer to it. Empty when absent."""
+    @_builtins.property
+    def tokens_per_parameter(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokensPerParameter]:
+        """Training tokens for each parameter of each preset, smallest preset first; empty when absent."""
+
     def __init__(
         self,
         *,
@@ -98,11 +147,44 @@ class Corpus(_message.Message):
         validation_tokens: _builtins.int = ...,
         distinct_tokens: _builtins.int = ...,
         sha256: _builtins.str = ...,
+        documents: _builtins.int = ...,
+        vocabulary_share: _builtins.float = ...,
+        split: Global___CorpusSplit.ValueType = ...,
+        tokens_per_parameter: _abc.Iterable[Global___TokensPerParameter] | None = ...,
+        added: _builtins.bool = ...,
+        prepared_share: _builtins.float = ...,
+        fingerprint: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "distinct_tokens", b"distinct_tokens", "licence", b"licence", "name", b"name", "sha256", b"sha256", "state", b"state", "text_bytes", b"text_bytes", "title", b"title", "tokens", b"tokens", "train_tokens", b"train_tokens", "validation_tokens", b"validation_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "description", b"description", "distinct_tokens", b"distinct_tokens", "documents", b"documents", "fingerprint", b"fingerprint", "licence", b"licence", "name", b"name", "prepared_share", b"prepared_share", "sha256", b"sha256", "split", b"split", "state", b"state", "text_bytes", b"text_bytes", "title", b"title", "tokens", b"tokens", "tokens_per_parameter", b"tokens_per_parameter", "train_tokens", b"train_tokens", "validation_tokens", b"validation_tokens", "vocabulary_share", b"vocabulary_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Corpus: _TypeAlias = Corpus  # noqa: Y015
+
+@_typing.final
+class TokensPerParameter(_message.Message):
+    """How much text a preset would have for each number it learns. About 20 is the usual advice for one pass."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRESET_FIELD_NUMBER: _builtins.int
+    TOKENS_PER_PARAMETER_FIELD_NUMBER: _builtins.int
+    preset: _builtins.str
+    """Name of the preset."""
+    tokens_per_parameter: _builtins.float
+    """Training tokens divided by parameters."""
+    def __init__(
+        self,
+        *,
+        preset: _builtins.str = ...,
+        tokens_per_parameter: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preset", b"preset", "tokens_per_parameter", b"tokens_per_parameter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokensPerParameter: _TypeAlias = TokensPerParameter  # noqa: Y015

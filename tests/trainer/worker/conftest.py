@@ -1,18 +1,16 @@
 """A run small enough to train in milliseconds: a corpus of its own and a tiny model."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from lab.spec import load_presets
-from lab.text.splits import FORMAT, MANIFEST_FILE, TOKENS_FILE, CorpusManifest
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.training import Training, build
+from tests.support.tokens import write_tokens
 from tests.trainer.worker.worker_process import Worker, workers
 
 VOCABULARY = 97
@@ -42,21 +40,7 @@ def spec() -> RunSpec:
 def corpora_folder(tmp_path: Path) -> Path:
     """A corpus "tiny" of 600 tokens that repeat often enough to be learned."""
     folder = tmp_path / "corpora" / "tiny"
-    folder.mkdir(parents=True)
-    tokens = (np.arange(600, dtype=np.uint16) * 7 % 31 + 1).astype("<u2")
-    (folder / TOKENS_FILE).write_bytes(tokens.tobytes())
-    manifest = CorpusManifest(
-        format=FORMAT,
-        corpus="tiny",
-        tokenizer="gpt2",
-        text_sha256="0" * 64,
-        text_bytes=2_000,
-        documents=1,
-        tokens=len(tokens),
-        distinct_tokens=31,
-        fingerprint=hashlib.sha256(tokens.tobytes()).hexdigest(),
-    )
-    (folder / MANIFEST_FILE).write_text(manifest.to_json())
+    write_tokens(folder, [[n * 7 % 31 + 1 for n in range(600)]])
     return folder.parent
 
 

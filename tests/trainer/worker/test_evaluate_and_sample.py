@@ -15,7 +15,7 @@ from services.trainer.worker.training import Training, build
 def test_the_validation_loss_is_the_mean_over_its_windows(training: Training) -> None:
     training.spec.hooks.evaluate_batches = 1_000  # more than there is: all windows
     found = evaluate(training)
-    tokens = torch.from_numpy(training.validation.astype("int64"))
+    tokens = torch.from_numpy(training.validation[:].astype("int64"))
     losses = []
     for first in range(0, len(tokens) - 16, 16):
         window = tokens[first : first + 17]

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/corpus.proto.
  */
 export const file_lab_v1_corpus: GenFile = /*@__PURE__*/
-  fileDesc("ChNsYWIvdjEvY29ycHVzLnByb3RvEgZsYWIudjEi7QEKBkNvcnB1cxIMCgRuYW1lGAEgASgJEg0KBXRpdGxlGAIgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJEg8KB2xpY2VuY2UYBCABKAkSIgoFc3RhdGUYBSABKA4yEy5sYWIudjEuQ29ycHVzU3RhdGUSEgoKdGV4dF9ieXRlcxgGIAEoBBIOCgZ0b2tlbnMYByABKAQSFAoMdHJhaW5fdG9rZW5zGAggASgEEhkKEXZhbGlkYXRpb25fdG9rZW5zGAkgASgEEhcKD2Rpc3RpbmN0X3Rva2VucxgKIAEoDRIOCgZzaGEyNTYYCyABKAkqeAoLQ29ycHVzU3RhdGUSHAoYQ09SUFVTX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQ09SUFVTX1NUQVRFX0FCU0VOVBABEhoKFkNPUlBVU19TVEFURV9QUkVQQVJJTkcQAhIWChJDT1JQVVNfU1RBVEVfUkVBRFkQA2IGcHJvdG8z");
+  fileDesc("ChNsYWIvdjEvY29ycHVzLnByb3RvEgZsYWIudjEitAMKBkNvcnB1cxIMCgRuYW1lGAEgASgJEg0KBXRpdGxlGAIgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJEg8KB2xpY2VuY2UYBCABKAkSIgoFc3RhdGUYBSABKA4yEy5sYWIudjEuQ29ycHVzU3RhdGUSEgoKdGV4dF9ieXRlcxgGIAEoBBIOCgZ0b2tlbnMYByABKAQSFAoMdHJhaW5fdG9rZW5zGAggASgEEhkKEXZhbGlkYXRpb25fdG9rZW5zGAkgASgEEhcKD2Rpc3RpbmN0X3Rva2VucxgKIAEoDRIOCgZzaGEyNTYYCyABKAkSEQoJZG9jdW1lbnRzGAwgASgEEhgKEHZvY2FidWxhcnlfc2hhcmUYDSABKAESIgoFc3BsaXQYDiABKA4yEy5sYWIudjEuQ29ycHVzU3BsaXQSOAoUdG9rZW5zX3Blcl9wYXJhbWV0ZXIYDyADKAsyGi5sYWIudjEuVG9rZW5zUGVyUGFyYW1ldGVyEg0KBWFkZGVkGBAgASgIEhYKDnByZXBhcmVkX3NoYXJlGBEgASgBEhMKC2ZpbmdlcnByaW50GBIgASgJIkIKElRva2Vuc1BlclBhcmFtZXRlchIOCgZwcmVzZXQYASABKAkSHAoUdG9rZW5zX3Blcl9wYXJhbWV0ZXIYAiABKAEqeAoLQ29ycHVzU3RhdGUSHAoYQ09SUFVTX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQ09SUFVTX1NUQVRFX0FCU0VOVBABEhoKFkNPUlBVU19TVEFURV9QUkVQQVJJTkcQAhIWChJDT1JQVVNfU1RBVEVfUkVBRFkQAyphCgtDb3JwdXNTcGxpdBIcChhDT1JQVVNfU1BMSVRfVU5TUEVDSUZJRUQQABIZChVDT1JQVVNfU1BMSVRfUE9TSVRJT04QARIZChVDT1JQVVNfU1BMSVRfRE9DVU1FTlQQAmIGcHJvdG8z");
 
 /**
  * A text to train on.
@@ -96,6 +96,55 @@ export type Corpus = Message<"lab.v1.Corpus"> & {
    * @generated from field: string sha256 = 11;
    */
   sha256: string;
+
+  /**
+   * Documents; 0 when absent. One end-of-text token stands before each.
+   *
+   * @generated from field: uint64 documents = 12;
+   */
+  documents: bigint;
+
+  /**
+   * Share of the vocabulary that occurs, 0 to 1.
+   *
+   * @generated from field: double vocabulary_share = 13;
+   */
+  vocabularyShare: number;
+
+  /**
+   * How it is parted into training and validation; CORPUS_SPLIT_UNSPECIFIED when absent.
+   *
+   * @generated from field: lab.v1.CorpusSplit split = 14;
+   */
+  split: CorpusSplit;
+
+  /**
+   * Training tokens for each parameter of each preset, smallest preset first; empty when absent.
+   *
+   * @generated from field: repeated lab.v1.TokensPerParameter tokens_per_parameter = 15;
+   */
+  tokensPerParameter: TokensPerParameter[];
+
+  /**
+   * Whether a user added it; only such a corpus can be removed.
+   *
+   * @generated from field: bool added = 16;
+   */
+  added: boolean;
+
+  /**
+   * While it is prepared: how much is done, 0 to 1.
+   *
+   * @generated from field: double prepared_share = 17;
+   */
+  preparedShare: number;
+
+  /**
+   * Names the exact token stream; runs and checkpoints refer to it. Empty when absent.
+   *
+   * @generated from field: string fingerprint = 18;
+   */
+  fingerprint: string;
 };
 
 /**
@@ -104,6 +153,34 @@ export type Corpus = Message<"lab.v1.Corpus"> & {
  */
 export const CorpusSchema: GenMessage<Corpus> = /*@__PURE__*/
   messageDesc(file_lab_v1_corpus, 0);
+
+/**
+ * How much text a preset would have for each number it learns. About 20 is the usual advice for one pass.
+ *
+ * @generated from message lab.v1.TokensPerParameter
+ */
+export type TokensPerParameter = Message<"lab.v1.TokensPerParameter"> & {
+  /**
+   * Name of the preset.
+   *
+   * @generated from field: string preset = 1;
+   */
+  preset: string;
+
+  /**
+   * Training tokens divided by parameters.
+   *
+   * @generated from field: double tokens_per_parameter = 2;
+   */
+  tokensPerParameter: number;
+};
+
+/**
+ * Describes the message lab.v1.TokensPerParameter.
+ * Use `create(TokensPerParameterSchema)` to create a new message.
+ */
+export const TokensPerParameterSchema: GenMessage<TokensPerParameter> = /*@__PURE__*/
+  messageDesc(file_lab_v1_corpus, 1);
 
 /**
  * Whether a corpus can be trained on now.
@@ -145,4 +222,38 @@ export enum CorpusState {
  */
 export const CorpusStateSchema: GenEnum<CorpusState> = /*@__PURE__*/
   enumDesc(file_lab_v1_corpus, 0);
+
+/**
+ * How a corpus is parted into training and validation.
+ *
+ * @generated from enum lab.v1.CorpusSplit
+ */
+export enum CorpusSplit {
+  /**
+   * Not said.
+   *
+   * @generated from enum value: CORPUS_SPLIT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The end of the token stream is for validation.
+   *
+   * @generated from enum value: CORPUS_SPLIT_POSITION = 1;
+   */
+  POSITION = 1,
+
+  /**
+   * The hash of a document's text decides; no document is in both.
+   *
+   * @generated from enum value: CORPUS_SPLIT_DOCUMENT = 2;
+   */
+  DOCUMENT = 2,
+}
+
+/**
+ * Describes the enum lab.v1.CorpusSplit.
+ */
+export const CorpusSplitSchema: GenEnum<CorpusSplit> = /*@__PURE__*/
+  enumDesc(file_lab_v1_corpus, 1);
 
