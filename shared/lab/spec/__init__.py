@@ -3,12 +3,14 @@
 from lab.spec.parameters import count_parameters
 from lab.spec.presets import load_presets
 from lab.spec.resolve import CorpusFacts, ResolvedSpec, resolve, windows
+from lab.spec.schedule import learning_rate
 from lab.spec.texts import parse_spec_yaml, set_dotted, spec_to_yaml
 
 __all__ = [
     "CorpusFacts",
     "ResolvedSpec",
     "count_parameters",
+    "learning_rate",
     "load_presets",
     "parse_spec_yaml",
     "resolve",

@@ -8,6 +8,8 @@ from google.protobuf.message import Message
 
 from lab.errors import Violation
 from lab.spec.parameters import count_parameters
+from lab.spec.schedule import decay_steps
+from lab.v1 import run_spec_pb2
 from lab.v1.run_spec_pb2 import RunSpec
 
 VOCAB_SIZE = 50_257  # of the one tokenizer there is, gpt2
@@ -58,6 +60,7 @@ _RANGES: dict[str, _Range] = {
     "optimizer.clip": _Range(0, 1_000_000),
     "schedule.warmup_steps": _Range(0, _MANY_STEPS),
     "schedule.floor": _Range(0, 1),
+    "schedule.decay_share": _Range(0, 1, above=True),
     "budget.steps": _Range(1, _MANY_STEPS),
     "budget.batch": _Range(1, 65_536),
     "budget.micro_batch": _Range(1, 65_536),
@@ -151,6 +154,14 @@ def relation_violations(spec: RunSpec) -> Iterator[Violation]:
             "schedule.warmup_steps",
             f"must be at most budget.steps {budget.steps}, but is {spec.schedule.warmup_steps}",
         )
+    elif spec.schedule.shape == run_spec_pb2.SCHEDULE_SHAPE_WSD:
+        decay, room = decay_steps(spec), budget.steps - spec.schedule.warmup_steps
+        if decay > room:
+            yield Violation(
+                "schedule.decay_share",
+                f"makes {decay:,} steps of decay, but the warm-up leaves {room:,} of "
+                f"{budget.steps:,} steps; lower it or schedule.warmup_steps",
+            )
 
 
 def _number(value: float) -> str:

@@ -33,6 +33,10 @@ class _ScheduleShapeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Schedul
     """Half a cosine from the peak to the floor."""
     SCHEDULE_SHAPE_LINEAR: _ScheduleShape.ValueType  # 3
     """A straight line from the peak to the floor."""
+    SCHEDULE_SHAPE_WSD: _ScheduleShape.ValueType  # 4
+    """Warm-up, stable, decay: the peak is kept, and only the last decay_share of the run falls, by one minus a square root.
+    Such a run can be made longer at any time before its decay.
+    """
 
 class ScheduleShape(_ScheduleShape, metaclass=_ScheduleShapeEnumTypeWrapper):
     """The curve of the learning rate."""
@@ -45,6 +49,10 @@ SCHEDULE_SHAPE_COSINE: ScheduleShape.ValueType  # 2
 """Half a cosine from the peak to the floor."""
 SCHEDULE_SHAPE_LINEAR: ScheduleShape.ValueType  # 3
 """A straight line from the peak to the floor."""
+SCHEDULE_SHAPE_WSD: ScheduleShape.ValueType  # 4
+"""Warm-up, stable, decay: the peak is kept, and only the last decay_share of the run falls, by one minus a square root.
+Such a run can be made longer at any time before its decay.
+"""
 Global___ScheduleShape: _TypeAlias = ScheduleShape  # noqa: Y015
 
 class _Precision:
@@ -333,29 +341,37 @@ class ScheduleSpec(_message.Message):
     SHAPE_FIELD_NUMBER: _builtins.int
     WARMUP_STEPS_FIELD_NUMBER: _builtins.int
     FLOOR_FIELD_NUMBER: _builtins.int
+    DECAY_SHARE_FIELD_NUMBER: _builtins.int
     shape: Global___ScheduleShape.ValueType
     """The curve after the warm-up."""
     warmup_steps: _builtins.int
     """Steps over which the learning rate rises linearly from near 0 to its peak."""
     floor: _builtins.float
     """Where the curve ends, as a share of the peak, 0 to 1."""
+    decay_share: _builtins.float
+    """With WSD: the share of all steps over which the rate falls at the end; above 0, at most 1. Other shapes ignore it."""
     def __init__(
         self,
         *,
         shape: Global___ScheduleShape.ValueType | None = ...,
         warmup_steps: _builtins.int | None = ...,
         floor: _builtins.float | None = ...,
+        decay_share: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_floor", b"_floor", "_shape", b"_shape", "_warmup_steps", b"_warmup_steps", "floor", b"floor", "shape", b"shape", "warmup_steps", b"warmup_steps"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decay_share", b"_decay_share", "_floor", b"_floor", "_shape", b"_shape", "_warmup_steps", b"_warmup_steps", "decay_share", b"decay_share", "floor", b"floor", "shape", b"shape", "warmup_steps", b"warmup_steps"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_floor", b"_floor", "_shape", b"_shape", "_warmup_steps", b"_warmup_steps", "floor", b"floor", "shape", b"shape", "warmup_steps", b"warmup_steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decay_share", b"_decay_share", "_floor", b"_floor", "_shape", b"_shape", "_warmup_steps", b"_warmup_steps", "decay_share", b"decay_share", "floor", b"floor", "shape", b"shape", "warmup_steps", b"warmup_steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__decay_share: _TypeAlias = _typing.Literal["decay_share"]  # noqa: Y015
+    _WhichOneofArgType__decay_share: _TypeAlias = _typing.Literal["_decay_share", b"_decay_share"]  # noqa: Y015
     _WhichOneofReturnType__floor: _TypeAlias = _typing.Literal["floor"]  # noqa: Y015
     _WhichOneofArgType__floor: _TypeAlias = _typing.Literal["_floor", b"_floor"]  # noqa: Y015
     _WhichOneofReturnType__shape: _TypeAlias = _typing.Literal["shape"]  # noqa: Y015
     _WhichOneofArgType__shape: _TypeAlias = _typing.Literal["_shape", b"_shape"]  # noqa: Y015
     _WhichOneofReturnType__warmup_steps: _TypeAlias = _typing.Literal["warmup_steps"]  # noqa: Y015
     _WhichOneofArgType__warmup_steps: _TypeAlias = _typing.Literal["_warmup_steps", b"_warmup_steps"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decay_share) -> _WhichOneofReturnType__decay_share | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__floor) -> _WhichOneofReturnType__floor | None: ...
     @_typing.overload

@@ -23,7 +23,7 @@ from lab.v1.run_spec_pb2 import RunSpec
         ("model: {tied: 1}", "model.tied: must be true or false"),
         ("model: {tied: no}", "model.tied: must be true or false, but is 'no'"),
         ("data: {corpus: 3}", "data.corpus: must be a text"),
-        ("schedule: {shape: cosin}", "must be one of constant, cosine, linear, but is 'cosin'"),
+        ("schedule: {shape: cosin}", "constant, cosine, linear, wsd, but is 'cosin'"),
         ("hooks: {sample_prompts: Once}", "hooks.sample_prompts: must be a list of texts"),
         ("hooks: {sample_prompts: [1]}", "hooks.sample_prompts: must be a list of texts"),
         ("hooks: {sample_prompts: []}", "hooks.sample_prompts: must hold at least one entry"),

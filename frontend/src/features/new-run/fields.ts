@@ -27,6 +27,7 @@ export const TRAINING_FIELDS: readonly FormField[] = [
     hint: "after the warm-up",
     options: [
       { value: "SCHEDULE_SHAPE_COSINE", label: "cosine" },
+      { value: "SCHEDULE_SHAPE_WSD", label: "warm-up, stable, decay" },
       { value: "SCHEDULE_SHAPE_LINEAR", label: "linear" },
       { value: "SCHEDULE_SHAPE_CONSTANT", label: "constant" },
     ],
@@ -37,6 +38,12 @@ export const TRAINING_FIELDS: readonly FormField[] = [
     label: "Floor",
     kind: "number",
     hint: "where it ends, as a share of the peak",
+  },
+  {
+    path: "schedule.decay_share",
+    label: "Decay",
+    kind: "number",
+    hint: "share of the steps; warm-up, stable, decay only",
   },
   {
     path: "data.seed",
