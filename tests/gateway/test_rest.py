@@ -10,6 +10,7 @@ import pytest
 from google.protobuf.message import Message
 
 from lab.errors import Damaged, LabError, OverLimit, Unavailable, Violation
+from lab.spec import load_presets, parse_run_yaml
 from lab.v1 import analysis_service_pb2 as analysis
 from lab.v1 import checkpoint_service_pb2 as checkpoints
 from lab.v1 import inference_service_pb2 as inference
@@ -193,6 +194,7 @@ async def test_every_documented_operation_is_in_the_list_above(http: httpx.Async
     known |= {
         ("GET", "/api/health"),
         ("GET", "/api/system"),
+        ("GET", "/api/runs/nano-1:yaml"),
         ("GET", "/api/generations/g1"),
         ("DELETE", "/api/generations/g1"),
     }
@@ -210,6 +212,20 @@ async def test_every_documented_operation_is_in_the_list_above(http: httpx.Async
             path = path.replace(placeholder, example)
         documented |= {(method.upper(), path) for method in operations}
     assert documented == known
+
+
+async def test_a_runs_spec_is_a_file_that_makes_the_same_run(
+    http: httpx.AsyncClient, fakes: Fakes
+) -> None:
+    run = fakes.trainer.add_run("nano-1")
+    run.preset = "nano"
+    run.spec.CopyFrom(load_presets()["nano"].spec)
+    answer = await http.get("/api/runs/nano-1:yaml")
+    assert answer.headers["content-type"] == "application/yaml"
+    assert answer.headers["content-disposition"] == 'attachment; filename="nano-1.yaml"'
+    file = parse_run_yaml(answer.text)
+    assert (file.preset, file.spec) == ("nano", run.spec)
+    assert (await http.get("/api/runs/nano-2:yaml")).status_code == 404
 
 
 async def test_lists_are_there_when_they_are_empty(http: httpx.AsyncClient) -> None:

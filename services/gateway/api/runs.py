@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 
 from lab.errors import InvalidArgument
 from lab.names import run_name
+from lab.spec import run_to_yaml
 from lab.v1 import trainer_service_pb2 as trainer
 from services.gateway.api.paths import (
     MAX_UINT32,
@@ -24,6 +25,10 @@ from services.gateway.upstream import Upstream, ask
 SAVE_DEADLINE_SECS = 120.0
 # Creating a run may fetch and tokenise its corpus, to turn epochs into steps.
 CREATE_DEADLINE_SECS = 60.0
+YAML = "application/yaml"
+_YAML_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Done.", "content": {YAML: {"schema": {"type": "string"}}}}
+}
 MAX_POINTS = 20_000
 MAX_FACTS = 10_000
 
@@ -131,6 +136,16 @@ def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
     async def get_run(request: Request, run: RunId) -> Response:
         """One run."""
         return respond(request, await ask(stub.GetRun, trainer.GetRunRequest(name=run_name(run))))
+
+    @routes.get("/{run:id}:yaml", responses=_YAML_ANSWER)
+    async def get_run_yaml(run: RunId) -> Response:
+        """The run's whole spec as YAML; `lab train --yaml FILE` makes the same run again."""
+        found = (await ask(stub.GetRun, trainer.GetRunRequest(name=run_name(run)))).run
+        return Response(
+            run_to_yaml(found.preset, found.spec),
+            media_type=YAML,
+            headers={"Content-Disposition": f'attachment; filename="{run}.yaml"'},
+        )
 
     @routes.patch(
         "/{run:id}",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lab.cli.output import answers, duration, json_of, number, pairs, size, table
+from lab.cli.spec_file import choose_preset, read_spec_file
 from lab.cli.watch import follow
 from lab.client import connect
-from lab.errors import InvalidArgument
-from lab.spec import parse_spec_yaml, spec_to_yaml
+from lab.spec import run_to_yaml, spec_to_yaml
 from lab.v1.run_pb2 import Run, RunState, RunVerb
-from lab.v1.run_spec_pb2 import RunSpec
 
 app = typer.Typer(help="Start, steer and follow runs of a running cluster.", no_args_is_help=True)
 
@@ -24,7 +24,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print ProtoJSON, as the RE
 
 @app.command()
 def start(
-    preset: Annotated[str, typer.Option("--config", "--preset", help="nano, small or medium.")],
+    config: Annotated[
+        str | None, typer.Option("--config", "--preset", help="nano, small or medium.")
+    ] = None,
     corpus: Annotated[str | None, typer.Option(help="Text to train on.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the text.")] = None,
@@ -44,7 +46,8 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Start a run."""
-    overrides = _read_spec(yaml) if yaml else None
+    file = read_spec_file(yaml)
+    preset = choose_preset(config, file)
 
     async def work() -> Run:
         async with connect() as lab:
@@ -58,7 +61,7 @@ def start(
                 save=save,
                 prompts=prompt or (),
                 settings=settings or (),
-                overrides=overrides,
+                overrides=file.spec,
                 run_id=name.removeprefix("runs/"),
                 display_name=title,
             )
@@ -111,7 +114,13 @@ def list_runs(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(run: RunName, as_json: AsJson = False) -> None:
+def show(
+    run: RunName,
+    as_json: AsJson = False,
+    as_yaml: Annotated[
+        bool, typer.Option("--yaml", help="Print the spec alone, for --yaml of another run.")
+    ] = False,
+) -> None:
     """Show one run and its spec."""
 
     async def work() -> Run:
@@ -121,6 +130,9 @@ def show(run: RunName, as_json: AsJson = False) -> None:
     found = asyncio.run(work())
     if as_json:
         return json_of(found)
+    if as_yaml:
+        sys.stdout.write(run_to_yaml(found.preset, found.spec))
+        return
     stats = found.stats
     pairs(
         [
@@ -232,15 +244,6 @@ def delete(
 
     asyncio.run(work())
     answers.print(f"deleted {run}")
-
-
-def _read_spec(path: Path) -> RunSpec:
-    try:
-        return parse_spec_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidArgument.field("yaml", f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidArgument.field("yaml", f"{path} is not a UTF-8 text") from error
 
 
 def _fail_if_failed(run: Run | None) -> None:

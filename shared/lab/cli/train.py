@@ -19,10 +19,11 @@ import typer
 from lab import folders, manifest
 from lab.cli.output import errors
 from lab.cli.progress import Steps
+from lab.cli.spec_file import choose_preset, read_spec_file
 from lab.cli.train_screen import Screen
 from lab.errors import InvalidArgument
 from lab.link import Link, LinkClosed
-from lab.spec import ResolvedSpec, parse_spec_yaml, resolve, set_dotted
+from lab.spec import ResolvedSpec, resolve, set_dotted
 from lab.spec.fields import fill
 from lab.text import Corpora
 from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointKind
@@ -42,7 +43,9 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 
 
 def train(
-    config: Annotated[str, typer.Option("--config", "--preset", help="nano, small or medium.")],
+    config: Annotated[
+        str | None, typer.Option("--config", "--preset", help="nano, small or medium.")
+    ] = None,
     corpus: Annotated[str | None, typer.Option(help="Text to train on.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the text.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps.")] = None,
@@ -59,8 +62,10 @@ def train(
     ] = None,
 ) -> None:
     """Train here, without the cluster."""
+    file = read_spec_file(yaml)
+    preset = choose_preset(config, file)
     overrides = _overrides(
-        yaml,
+        file.spec,
         settings or [],
         {
             "data": {"corpus": corpus},
@@ -75,22 +80,14 @@ def train(
     if out and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InvalidArgument.field("out", f"{out} is there already; name a new folder")
     corpora = Corpora.at_home()
-    resolved = resolve(config, overrides, corpora)
+    resolved = resolve(preset, overrides, corpora)
     with Steps() as progress:
         corpora.prepare(resolved.spec.data.corpus, progress.show)
     raise typer.Exit(_Session(resolved, corpora.folder, out).run())
 
 
-def _overrides(yaml: Path | None, settings: list[str], options: dict[str, Any]) -> RunSpec:
+def _overrides(spec: RunSpec, settings: list[str], options: dict[str, Any]) -> RunSpec:
     """The YAML file, then --set, then the named options: the later wins."""
-    spec = RunSpec()
-    if yaml:
-        try:
-            spec = parse_spec_yaml(yaml.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InvalidArgument.field("yaml", f"{yaml}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise InvalidArgument.field("yaml", f"{yaml} is not a UTF-8 text") from error
     for setting in settings:
         set_dotted(spec, setting)
     given = {

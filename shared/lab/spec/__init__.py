@@ -4,16 +4,26 @@ from lab.spec.parameters import count_parameters
 from lab.spec.presets import load_presets
 from lab.spec.resolve import CorpusFacts, ResolvedSpec, resolve, windows
 from lab.spec.schedule import learning_rate
-from lab.spec.texts import parse_spec_yaml, set_dotted, spec_to_yaml
+from lab.spec.texts import (
+    RunYaml,
+    parse_run_yaml,
+    parse_spec_yaml,
+    run_to_yaml,
+    set_dotted,
+    spec_to_yaml,
+)
 
 __all__ = [
     "CorpusFacts",
     "ResolvedSpec",
+    "RunYaml",
     "count_parameters",
     "learning_rate",
     "load_presets",
+    "parse_run_yaml",
     "parse_spec_yaml",
     "resolve",
+    "run_to_yaml",
     "set_dotted",
     "spec_to_yaml",
     "windows",

@@ -1,6 +1,7 @@
 """RunSpec to YAML text and back, and single changes written as `model.layers=6`."""
 
 import io
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -12,6 +13,29 @@ from lab.errors import InvalidArgument
 from lab.spec.documents import read_document
 from lab.spec.fields import assign, enum_word, fill, unknown
 from lab.v1.run_spec_pb2 import RunSpec
+
+
+@dataclass(frozen=True)
+class RunYaml:
+    """What a file asks for: a spec, whole or partial, and the preset it lies over, if named."""
+
+    preset: str
+    spec: RunSpec
+
+
+def parse_run_yaml(text: str) -> RunYaml:
+    """As `parse_spec_yaml`; a line `preset: nano` may stand beside the sections."""
+    document = read_document(text, what="the spec")
+    preset = document.pop("preset", "")
+    if not isinstance(preset, str):
+        raise InvalidArgument.field("preset", "must be a text, the name of a preset")
+    return RunYaml(preset=preset, spec=spec_of(document))
+
+
+def run_to_yaml(preset: str, spec: RunSpec) -> str:
+    """A text that makes the same run again: its preset, and every field of its resolved spec."""
+    head = f"preset: {preset}\n" if preset else ""
+    return head + spec_to_yaml(spec)
 
 
 def parse_spec_yaml(text: str) -> RunSpec:

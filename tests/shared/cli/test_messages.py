@@ -67,6 +67,14 @@ def test_a_service_that_is_not_there_is_1_and_one_line(lab: Lab, arguments: list
         (("assets", "add", "gpt2-encoder", "/nowhere"), "file"),
         (("logs", "frobnicator"), "trainer"),
         (("train", "--config", "nanoo", "--corpus", "verdict"), "did you mean nano"),
+        (("train",), "as in --config nano"),
+        (("runs", "start"), "as in --config nano"),
+        (("corpora", "add", "My Novel", "/x.txt"), "my-novel would do, with --title"),
+        (("corpora", "add", "nul", "/x.txt"), "name of a device"),
+        (("corpora", "add", "../up", "/x.txt"), "up would do"),
+        (("corpora", "add", "mine", "/nowhere.txt"), "cannot be read"),
+        (("corpora", "add", "mine", "/dev/null"), "is a device"),
+        (("corpora", "remove", "verdict"), "comes with the lab"),
     ],
 )
 def test_bad_input_is_2_and_one_line_that_names_it(

@@ -3,7 +3,7 @@
 import pytest
 
 from lab.errors import InvalidArgument
-from lab.spec import load_presets, resolve, set_dotted
+from lab.spec import load_presets, parse_run_yaml, resolve, run_to_yaml, set_dotted
 from lab.spec.check import missing_fields
 from lab.v1.run_spec_pb2 import RunSpec
 
@@ -171,3 +171,17 @@ def test_a_corpus_without_validation_will_do_when_nothing_is_evaluated() -> None
         "data.corpus=verdict", "data.validation_fraction=0.01", "hooks.evaluate_every=0"
     )
     assert resolve("nano", overrides, Facts()).validation_tokens == 51
+
+
+def test_the_text_of_a_resolved_run_resolves_to_the_same_run() -> None:
+    """Also where resolving chose a value: steps of epochs, micro_batch, the warm-up."""
+    wishes = changed(
+        *("budget.epochs=0.3", "budget.batch=9", "schedule.shape=wsd", "schedule.decay_share=0.3"),
+        *("data.corpus=verdict", "hooks.evaluate_every=0", "data.seed=18446744073709551615"),
+    )
+    first = resolve("nano", wishes, Facts())
+    text = run_to_yaml(first.preset, first.spec)
+    file = parse_run_yaml(text)
+    assert resolve(file.preset, file.spec, Facts()) == first
+    # The text leaves nothing to the preset: over another one it is the same run.
+    assert resolve("medium", file.spec, Facts()).spec == first.spec

@@ -1,11 +1,20 @@
 """What a user hands in as YAML: read as plain data, or refused with the place and the reason."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import InvalidArgument
-from lab.spec import load_presets, parse_spec_yaml, set_dotted, spec_to_yaml
+from lab.spec import (
+    load_presets,
+    parse_run_yaml,
+    parse_spec_yaml,
+    run_to_yaml,
+    set_dotted,
+    spec_to_yaml,
+)
 from lab.v1 import run_spec_pb2
 from lab.v1.run_spec_pb2 import RunSpec
 
@@ -124,3 +133,51 @@ def test_changes_that_cannot_be_made(change: str, field: str, said: str) -> None
         set_dotted(RunSpec(), change)
     assert [v.field for v in refused.value.violations] == [field]
     assert said in refused.value.message
+
+
+def random_specs() -> st.SearchStrategy[RunSpec]:
+    """Every field set, to any value of its type."""
+
+    def values(field: Any) -> st.SearchStrategy[Any]:
+        if field.type == field.TYPE_MESSAGE:
+            return messages(field.message_type)
+        if field.is_repeated:
+            return st.lists(
+                st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=1
+            )
+        if field.enum_type is not None:
+            return st.sampled_from(
+                [number for number in field.enum_type.values_by_number if number]
+            )
+        if field.type == field.TYPE_BOOL:
+            return st.booleans()
+        if field.type == field.TYPE_STRING:
+            return st.text(st.characters(exclude_categories=["Cs"]))
+        if field.type == field.TYPE_DOUBLE:
+            return st.floats(allow_nan=False, allow_infinity=False)
+        return st.integers(0, 2**64 - 1 if field.type == field.TYPE_UINT64 else 2**32 - 1)
+
+    def messages(descriptor: Any) -> st.SearchStrategy[dict[str, Any]]:
+        return st.fixed_dictionaries({field.name: values(field) for field in descriptor.fields})
+
+    return messages(RunSpec.DESCRIPTOR).map(lambda fields: RunSpec(**fields))
+
+
+@given(spec=random_specs(), preset=st.sampled_from(["", "nano", "medium"]))
+def test_an_exported_run_comes_back_whole(spec: RunSpec, preset: str) -> None:
+    again = parse_run_yaml(run_to_yaml(preset, spec))
+    assert (again.preset, again.spec) == (preset, spec)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("preset: 3", "preset: must be a text"),
+        ("preset: nano\npreset: small", 'duplicate key "preset"'),
+        ("schedule: {shape: wsd, decay: 0.1}", "schedule.decay: is not known; did you mean decay_"),
+        ("presett: nano", "presett: is not known"),
+    ],
+)
+def test_files_that_name_their_preset_are_checked_as_well(text: str, said: str) -> None:
+    with pytest.raises(InvalidArgument, match=said):
+        parse_run_yaml(text)
