@@ -73,7 +73,7 @@ def ps() -> None:
         errors.print("lab: no cluster is running here; start one with `make up` or `lab up`")
         raise typer.Exit(1)
     table(
-        ("process", "state", ">pid", "since"),
+        ("process", "state", ">pid", "for"),
         [
             (program.name, program.state.lower(), str(program.pid or "–"), program.description)
             for program in programs

@@ -60,7 +60,8 @@ class Supervision:
                 name=info["name"],
                 state=info["statename"],
                 pid=info["pid"],
-                description=info["description"],
+                # supervisord says "pid 4711, uptime 0:00:05" of one that runs; the pid is known.
+                description=info["description"].rpartition("uptime ")[2],
                 stopped_at_secs=info["stop"],
             )
             for info in found
