@@ -23,6 +23,7 @@ from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
 from lab.v1.event_pb2 import Event
 from services.trainer.runs import worker_process
 from services.trainer.runs.journal import Journal
+from services.trainer.runs.preflights import Preflights
 from services.trainer.runs.records import Records
 from services.trainer.runs.recovery import recover
 from services.trainer.runs.reports import Reports
@@ -124,7 +125,11 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
         journal.write_marks()
 
     service.on_exit(put_away)
-    servicer = TrainerServicer(runs, journal, corpora)
+    preflights = Preflights(
+        corpora, settings.home, training=runs.training, nice=settings.worker_nice
+    )
+    service.tasks.start("measure steps", preflights.measure())
+    servicer = TrainerServicer(runs, journal, corpora, preflights)
     answering = Servicer(
         services.add_TrainerServiceServicer_to_server, servicer, "lab.v1.TrainerService"
     )

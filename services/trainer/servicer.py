@@ -21,6 +21,7 @@ from lab.v1.run_pb2 import Run
 from lab.v1.trainer_service_pb2_grpc import TrainerServiceServicer
 from services.trainer.runs import journal_file
 from services.trainer.runs.journal import Journal
+from services.trainer.runs.preflights import Preflights
 from services.trainer.runs.runs import Runs
 from services.trainer.runs.series import read_series
 
@@ -32,15 +33,21 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class TrainerServicer(TrainerServiceServicer):
-    def __init__(self, runs: Runs, journal: Journal, corpora: Corpora) -> None:
+    def __init__(
+        self, runs: Runs, journal: Journal, corpora: Corpora, preflights: Preflights
+    ) -> None:
         self._runs = runs
         self._journal = journal
         self._corpora = corpora
+        self._preflights = preflights
 
     async def CreateRun(
         self, request: messages.CreateRunRequest, context: Context
     ) -> messages.CreateRunResponse:
-        return messages.CreateRunResponse(run=await self._runs.create(request))
+        run = await self._runs.create(request)
+        if request.validate_only:
+            return messages.CreateRunResponse(run=run, preflight=await self._preflights.of(run))
+        return messages.CreateRunResponse(run=run)
 
     async def GetRun(
         self, request: messages.GetRunRequest, context: Context

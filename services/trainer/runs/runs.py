@@ -50,6 +50,13 @@ class Runs:
         """Newest first."""
         return self._records.all()
 
+    def training(self) -> bool:
+        """Whether any run makes steps, or is about to."""
+        return any(
+            run.state in (run_pb2.RUN_STATE_STARTING, run_pb2.RUN_STATE_RUNNING)
+            for run in self.all()
+        )
+
     async def create(self, request: CreateRunRequest) -> Run:
         """Queues a new run, or answers the one that an equal request has made."""
         if request.validate_only:

@@ -18,6 +18,7 @@ import typer
 
 from lab import folders, manifest
 from lab.cli.output import errors
+from lab.cli.preflight import look_ahead, show_preflight
 from lab.cli.progress import Steps
 from lab.cli.spec_file import choose_preset, read_spec_file
 from lab.cli.train_screen import Screen
@@ -60,6 +61,12 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="As in model.layers=4; repeatable.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what it would take, with measured times.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --dry-run: print ProtoJSON.")
+    ] = False,
 ) -> None:
     """Train here, without the cluster."""
     file = read_spec_file(yaml)
@@ -81,6 +88,8 @@ def train(
         raise InvalidArgument.field("out", f"{out} is there already; name a new folder")
     corpora = Corpora.at_home()
     resolved = resolve(preset, overrides, corpora)
+    if dry_run:
+        return show_preflight(look_ahead(resolved), as_json=as_json)
     with Steps() as progress:
         corpora.prepare(resolved.spec.data.corpus, progress.show)
     raise typer.Exit(_Session(resolved, corpora.folder, out).run())

@@ -1,6 +1,7 @@
 """What to train: presets, specs as YAML, merging, limits. RunSpec in, RunSpec out; no torch."""
 
 from lab.spec.parameters import count_parameters
+from lab.spec.preflight import Machine, Times, preflight, this_machine
 from lab.spec.presets import load_presets
 from lab.spec.resolve import CorpusFacts, ResolvedSpec, resolve, windows
 from lab.spec.schedule import learning_rate
@@ -12,19 +13,25 @@ from lab.spec.texts import (
     set_dotted,
     spec_to_yaml,
 )
+from lab.spec.timings import Timings
 
 __all__ = [
     "CorpusFacts",
+    "Machine",
     "ResolvedSpec",
     "RunYaml",
+    "Times",
+    "Timings",
     "count_parameters",
     "learning_rate",
     "load_presets",
     "parse_run_yaml",
     "parse_spec_yaml",
+    "preflight",
     "resolve",
     "run_to_yaml",
     "set_dotted",
     "spec_to_yaml",
+    "this_machine",
     "windows",
 ]

@@ -25,88 +25,89 @@ _sym_db = _symbol_database.Default()
 from lab.v1 import checkpoint_pb2 as lab_dot_v1_dot_checkpoint__pb2
 from lab.v1 import corpus_pb2 as lab_dot_v1_dot_corpus__pb2
 from lab.v1 import event_pb2 as lab_dot_v1_dot_event__pb2
+from lab.v1 import preflight_pb2 as lab_dot_v1_dot_preflight__pb2
 from lab.v1 import run_pb2 as lab_dot_v1_dot_run__pb2
 from lab.v1 import run_spec_pb2 as lab_dot_v1_dot_run__spec__pb2
 from lab.v1 import series_pb2 as lab_dot_v1_dot_series__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clab/v1/trainer_service.proto\x12\x06lab.v1\x1a\x17lab/v1/checkpoint.proto\x1a\x13lab/v1/corpus.proto\x1a\x12lab/v1/event.proto\x1a\x10lab/v1/run.proto\x1a\x15lab/v1/run_spec.proto\x1a\x13lab/v1/series.proto\"\x97\x01\n\x10\x43reateRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06preset\x18\x02 \x01(\t\x12\"\n\toverrides\x18\x03 \x01(\x0b\x32\x0f.lab.v1.RunSpec\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\"-\n\x11\x43reateRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"\x1d\n\rGetRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"*\n\x0eGetRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"8\n\x0fListRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"F\n\x10ListRunsResponse\x12\x19\n\x04runs\x18\x01 \x03(\x0b\x32\x0b.lab.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"j\n\x10UpdateRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x19\n\x0c\x64isplay_name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05notes\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x0f\n\r_display_nameB\x08\n\x06_notes\"-\n\x11UpdateRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\" \n\x10\x44\x65leteRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteRunResponse\"\x1f\n\x0fPauseRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\",\n\x10PauseRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\" \n\x10ResumeRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"-\n\x11ResumeRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"0\n\x11\x41\x64vanceRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05steps\x18\x02 \x01(\r\".\n\x12\x41\x64vanceRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\":\n\x0eStopRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\x04save\x18\x02 \x01(\x08H\x00\x88\x01\x01\x42\x07\n\x05_save\"+\n\x0fStopRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"\"\n\x12SnapshotRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"=\n\x13SnapshotRunResponse\x12&\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"\x1e\n\x0ePeekRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"3\n\x0fPeekRunResponse\x12 \n\x04peek\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"j\n\x12QuerySeriesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06series\x18\x02 \x03(\t\x12\x11\n\tstep_from\x18\x03 \x01(\r\x12\x0f\n\x07step_to\x18\x04 \x01(\r\x12\x12\n\nmax_points\x18\x05 \x01(\r\"8\n\x13QuerySeriesResponse\x12!\n\x06series\x18\x01 \x01(\x0b\x32\x11.lab.v1.SeriesSet\"7\n\x0fWatchRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"0\n\x10WatchRunResponse\x12\x1c\n\x05\x65vent\x18\x01 \x01(\x0b\x32\r.lab.v1.Event\">\n\x10ListFactsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05kinds\x18\x02 \x03(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"2\n\x11ListFactsResponse\x12\x1d\n\x06\x65vents\x18\x01 \x03(\x0b\x32\r.lab.v1.Event\"\x14\n\x12ListPresetsRequest\"^\n\x06Preset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x1d\n\x04spec\x18\x03 \x01(\x0b\x32\x0f.lab.v1.RunSpec\x12\x12\n\nparameters\x18\x04 \x01(\x04\"6\n\x13ListPresetsResponse\x12\x1f\n\x07presets\x18\x01 \x03(\x0b\x32\x0e.lab.v1.Preset\"\x14\n\x12ListCorporaRequest\"6\n\x13ListCorporaResponse\x12\x1f\n\x07\x63orpora\x18\x01 \x03(\x0b\x32\x0e.lab.v1.Corpus\"$\n\x14PreviewCorpusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"E\n\x15PreviewCorpusResponse\x12\x1e\n\x06\x63orpus\x18\x01 \x01(\x0b\x32\x0e.lab.v1.Corpus\x12\x0c\n\x04text\x18\x02 \x01(\t2\xfd\x08\n\x0eTrainerService\x12@\n\tCreateRun\x12\x18.lab.v1.CreateRunRequest\x1a\x19.lab.v1.CreateRunResponse\x12\x37\n\x06GetRun\x12\x15.lab.v1.GetRunRequest\x1a\x16.lab.v1.GetRunResponse\x12=\n\x08ListRuns\x12\x17.lab.v1.ListRunsRequest\x1a\x18.lab.v1.ListRunsResponse\x12@\n\tUpdateRun\x12\x18.lab.v1.UpdateRunRequest\x1a\x19.lab.v1.UpdateRunResponse\x12@\n\tDeleteRun\x12\x18.lab.v1.DeleteRunRequest\x1a\x19.lab.v1.DeleteRunResponse\x12=\n\x08PauseRun\x12\x17.lab.v1.PauseRunRequest\x1a\x18.lab.v1.PauseRunResponse\x12@\n\tResumeRun\x12\x18.lab.v1.ResumeRunRequest\x1a\x19.lab.v1.ResumeRunResponse\x12\x43\n\nAdvanceRun\x12\x19.lab.v1.AdvanceRunRequest\x1a\x1a.lab.v1.AdvanceRunResponse\x12:\n\x07StopRun\x12\x16.lab.v1.StopRunRequest\x1a\x17.lab.v1.StopRunResponse\x12\x46\n\x0bSnapshotRun\x12\x1a.lab.v1.SnapshotRunRequest\x1a\x1b.lab.v1.SnapshotRunResponse\x12:\n\x07PeekRun\x12\x16.lab.v1.PeekRunRequest\x1a\x17.lab.v1.PeekRunResponse\x12\x46\n\x0bQuerySeries\x12\x1a.lab.v1.QuerySeriesRequest\x1a\x1b.lab.v1.QuerySeriesResponse\x12?\n\x08WatchRun\x12\x17.lab.v1.WatchRunRequest\x1a\x18.lab.v1.WatchRunResponse0\x01\x12@\n\tListFacts\x12\x18.lab.v1.ListFactsRequest\x1a\x19.lab.v1.ListFactsResponse\x12\x46\n\x0bListPresets\x12\x1a.lab.v1.ListPresetsRequest\x1a\x1b.lab.v1.ListPresetsResponse\x12\x46\n\x0bListCorpora\x12\x1a.lab.v1.ListCorporaRequest\x1a\x1b.lab.v1.ListCorporaResponse\x12L\n\rPreviewCorpus\x12\x1c.lab.v1.PreviewCorpusRequest\x1a\x1d.lab.v1.PreviewCorpusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clab/v1/trainer_service.proto\x12\x06lab.v1\x1a\x17lab/v1/checkpoint.proto\x1a\x13lab/v1/corpus.proto\x1a\x12lab/v1/event.proto\x1a\x16lab/v1/preflight.proto\x1a\x10lab/v1/run.proto\x1a\x15lab/v1/run_spec.proto\x1a\x13lab/v1/series.proto\"\x97\x01\n\x10\x43reateRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06preset\x18\x02 \x01(\t\x12\"\n\toverrides\x18\x03 \x01(\x0b\x32\x0f.lab.v1.RunSpec\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\"S\n\x11\x43reateRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\x12$\n\tpreflight\x18\x02 \x01(\x0b\x32\x11.lab.v1.Preflight\"\x1d\n\rGetRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"*\n\x0eGetRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"8\n\x0fListRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"F\n\x10ListRunsResponse\x12\x19\n\x04runs\x18\x01 \x03(\x0b\x32\x0b.lab.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"j\n\x10UpdateRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x19\n\x0c\x64isplay_name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05notes\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x0f\n\r_display_nameB\x08\n\x06_notes\"-\n\x11UpdateRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\" \n\x10\x44\x65leteRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteRunResponse\"\x1f\n\x0fPauseRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\",\n\x10PauseRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\" \n\x10ResumeRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"-\n\x11ResumeRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"0\n\x11\x41\x64vanceRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05steps\x18\x02 \x01(\r\".\n\x12\x41\x64vanceRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\":\n\x0eStopRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\x04save\x18\x02 \x01(\x08H\x00\x88\x01\x01\x42\x07\n\x05_save\"+\n\x0fStopRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"\"\n\x12SnapshotRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"=\n\x13SnapshotRunResponse\x12&\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"\x1e\n\x0ePeekRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"3\n\x0fPeekRunResponse\x12 \n\x04peek\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"j\n\x12QuerySeriesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06series\x18\x02 \x03(\t\x12\x11\n\tstep_from\x18\x03 \x01(\r\x12\x0f\n\x07step_to\x18\x04 \x01(\r\x12\x12\n\nmax_points\x18\x05 \x01(\r\"8\n\x13QuerySeriesResponse\x12!\n\x06series\x18\x01 \x01(\x0b\x32\x11.lab.v1.SeriesSet\"7\n\x0fWatchRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"0\n\x10WatchRunResponse\x12\x1c\n\x05\x65vent\x18\x01 \x01(\x0b\x32\r.lab.v1.Event\">\n\x10ListFactsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05kinds\x18\x02 \x03(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"2\n\x11ListFactsResponse\x12\x1d\n\x06\x65vents\x18\x01 \x03(\x0b\x32\r.lab.v1.Event\"\x14\n\x12ListPresetsRequest\"^\n\x06Preset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x1d\n\x04spec\x18\x03 \x01(\x0b\x32\x0f.lab.v1.RunSpec\x12\x12\n\nparameters\x18\x04 \x01(\x04\"6\n\x13ListPresetsResponse\x12\x1f\n\x07presets\x18\x01 \x03(\x0b\x32\x0e.lab.v1.Preset\"\x14\n\x12ListCorporaRequest\"6\n\x13ListCorporaResponse\x12\x1f\n\x07\x63orpora\x18\x01 \x03(\x0b\x32\x0e.lab.v1.Corpus\"$\n\x14PreviewCorpusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"E\n\x15PreviewCorpusResponse\x12\x1e\n\x06\x63orpus\x18\x01 \x01(\x0b\x32\x0e.lab.v1.Corpus\x12\x0c\n\x04text\x18\x02 \x01(\t2\xfd\x08\n\x0eTrainerService\x12@\n\tCreateRun\x12\x18.lab.v1.CreateRunRequest\x1a\x19.lab.v1.CreateRunResponse\x12\x37\n\x06GetRun\x12\x15.lab.v1.GetRunRequest\x1a\x16.lab.v1.GetRunResponse\x12=\n\x08ListRuns\x12\x17.lab.v1.ListRunsRequest\x1a\x18.lab.v1.ListRunsResponse\x12@\n\tUpdateRun\x12\x18.lab.v1.UpdateRunRequest\x1a\x19.lab.v1.UpdateRunResponse\x12@\n\tDeleteRun\x12\x18.lab.v1.DeleteRunRequest\x1a\x19.lab.v1.DeleteRunResponse\x12=\n\x08PauseRun\x12\x17.lab.v1.PauseRunRequest\x1a\x18.lab.v1.PauseRunResponse\x12@\n\tResumeRun\x12\x18.lab.v1.ResumeRunRequest\x1a\x19.lab.v1.ResumeRunResponse\x12\x43\n\nAdvanceRun\x12\x19.lab.v1.AdvanceRunRequest\x1a\x1a.lab.v1.AdvanceRunResponse\x12:\n\x07StopRun\x12\x16.lab.v1.StopRunRequest\x1a\x17.lab.v1.StopRunResponse\x12\x46\n\x0bSnapshotRun\x12\x1a.lab.v1.SnapshotRunRequest\x1a\x1b.lab.v1.SnapshotRunResponse\x12:\n\x07PeekRun\x12\x16.lab.v1.PeekRunRequest\x1a\x17.lab.v1.PeekRunResponse\x12\x46\n\x0bQuerySeries\x12\x1a.lab.v1.QuerySeriesRequest\x1a\x1b.lab.v1.QuerySeriesResponse\x12?\n\x08WatchRun\x12\x17.lab.v1.WatchRunRequest\x1a\x18.lab.v1.WatchRunResponse0\x01\x12@\n\tListFacts\x12\x18.lab.v1.ListFactsRequest\x1a\x19.lab.v1.ListFactsResponse\x12\x46\n\x0bListPresets\x12\x1a.lab.v1.ListPresetsRequest\x1a\x1b.lab.v1.ListPresetsResponse\x12\x46\n\x0bListCorpora\x12\x1a.lab.v1.ListCorporaRequest\x1a\x1b.lab.v1.ListCorporaResponse\x12L\n\rPreviewCorpus\x12\x1c.lab.v1.PreviewCorpusRequest\x1a\x1d.lab.v1.PreviewCorpusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lab.v1.trainer_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATERUNREQUEST']._serialized_start=169
-  _globals['_CREATERUNREQUEST']._serialized_end=320
-  _globals['_CREATERUNRESPONSE']._serialized_start=322
-  _globals['_CREATERUNRESPONSE']._serialized_end=367
-  _globals['_GETRUNREQUEST']._serialized_start=369
-  _globals['_GETRUNREQUEST']._serialized_end=398
-  _globals['_GETRUNRESPONSE']._serialized_start=400
-  _globals['_GETRUNRESPONSE']._serialized_end=442
-  _globals['_LISTRUNSREQUEST']._serialized_start=444
-  _globals['_LISTRUNSREQUEST']._serialized_end=500
-  _globals['_LISTRUNSRESPONSE']._serialized_start=502
-  _globals['_LISTRUNSRESPONSE']._serialized_end=572
-  _globals['_UPDATERUNREQUEST']._serialized_start=574
-  _globals['_UPDATERUNREQUEST']._serialized_end=680
-  _globals['_UPDATERUNRESPONSE']._serialized_start=682
-  _globals['_UPDATERUNRESPONSE']._serialized_end=727
-  _globals['_DELETERUNREQUEST']._serialized_start=729
-  _globals['_DELETERUNREQUEST']._serialized_end=761
-  _globals['_DELETERUNRESPONSE']._serialized_start=763
-  _globals['_DELETERUNRESPONSE']._serialized_end=782
-  _globals['_PAUSERUNREQUEST']._serialized_start=784
-  _globals['_PAUSERUNREQUEST']._serialized_end=815
-  _globals['_PAUSERUNRESPONSE']._serialized_start=817
-  _globals['_PAUSERUNRESPONSE']._serialized_end=861
-  _globals['_RESUMERUNREQUEST']._serialized_start=863
-  _globals['_RESUMERUNREQUEST']._serialized_end=895
-  _globals['_RESUMERUNRESPONSE']._serialized_start=897
-  _globals['_RESUMERUNRESPONSE']._serialized_end=942
-  _globals['_ADVANCERUNREQUEST']._serialized_start=944
-  _globals['_ADVANCERUNREQUEST']._serialized_end=992
-  _globals['_ADVANCERUNRESPONSE']._serialized_start=994
-  _globals['_ADVANCERUNRESPONSE']._serialized_end=1040
-  _globals['_STOPRUNREQUEST']._serialized_start=1042
-  _globals['_STOPRUNREQUEST']._serialized_end=1100
-  _globals['_STOPRUNRESPONSE']._serialized_start=1102
-  _globals['_STOPRUNRESPONSE']._serialized_end=1145
-  _globals['_SNAPSHOTRUNREQUEST']._serialized_start=1147
-  _globals['_SNAPSHOTRUNREQUEST']._serialized_end=1181
-  _globals['_SNAPSHOTRUNRESPONSE']._serialized_start=1183
-  _globals['_SNAPSHOTRUNRESPONSE']._serialized_end=1244
-  _globals['_PEEKRUNREQUEST']._serialized_start=1246
-  _globals['_PEEKRUNREQUEST']._serialized_end=1276
-  _globals['_PEEKRUNRESPONSE']._serialized_start=1278
-  _globals['_PEEKRUNRESPONSE']._serialized_end=1329
-  _globals['_QUERYSERIESREQUEST']._serialized_start=1331
-  _globals['_QUERYSERIESREQUEST']._serialized_end=1437
-  _globals['_QUERYSERIESRESPONSE']._serialized_start=1439
-  _globals['_QUERYSERIESRESPONSE']._serialized_end=1495
-  _globals['_WATCHRUNREQUEST']._serialized_start=1497
-  _globals['_WATCHRUNREQUEST']._serialized_end=1552
-  _globals['_WATCHRUNRESPONSE']._serialized_start=1554
-  _globals['_WATCHRUNRESPONSE']._serialized_end=1602
-  _globals['_LISTFACTSREQUEST']._serialized_start=1604
-  _globals['_LISTFACTSREQUEST']._serialized_end=1666
-  _globals['_LISTFACTSRESPONSE']._serialized_start=1668
-  _globals['_LISTFACTSRESPONSE']._serialized_end=1718
-  _globals['_LISTPRESETSREQUEST']._serialized_start=1720
-  _globals['_LISTPRESETSREQUEST']._serialized_end=1740
-  _globals['_PRESET']._serialized_start=1742
-  _globals['_PRESET']._serialized_end=1836
-  _globals['_LISTPRESETSRESPONSE']._serialized_start=1838
-  _globals['_LISTPRESETSRESPONSE']._serialized_end=1892
-  _globals['_LISTCORPORAREQUEST']._serialized_start=1894
-  _globals['_LISTCORPORAREQUEST']._serialized_end=1914
-  _globals['_LISTCORPORARESPONSE']._serialized_start=1916
-  _globals['_LISTCORPORARESPONSE']._serialized_end=1970
-  _globals['_PREVIEWCORPUSREQUEST']._serialized_start=1972
-  _globals['_PREVIEWCORPUSREQUEST']._serialized_end=2008
-  _globals['_PREVIEWCORPUSRESPONSE']._serialized_start=2010
-  _globals['_PREVIEWCORPUSRESPONSE']._serialized_end=2079
-  _globals['_TRAINERSERVICE']._serialized_start=2082
-  _globals['_TRAINERSERVICE']._serialized_end=3231
+  _globals['_CREATERUNREQUEST']._serialized_start=193
+  _globals['_CREATERUNREQUEST']._serialized_end=344
+  _globals['_CREATERUNRESPONSE']._serialized_start=346
+  _globals['_CREATERUNRESPONSE']._serialized_end=429
+  _globals['_GETRUNREQUEST']._serialized_start=431
+  _globals['_GETRUNREQUEST']._serialized_end=460
+  _globals['_GETRUNRESPONSE']._serialized_start=462
+  _globals['_GETRUNRESPONSE']._serialized_end=504
+  _globals['_LISTRUNSREQUEST']._serialized_start=506
+  _globals['_LISTRUNSREQUEST']._serialized_end=562
+  _globals['_LISTRUNSRESPONSE']._serialized_start=564
+  _globals['_LISTRUNSRESPONSE']._serialized_end=634
+  _globals['_UPDATERUNREQUEST']._serialized_start=636
+  _globals['_UPDATERUNREQUEST']._serialized_end=742
+  _globals['_UPDATERUNRESPONSE']._serialized_start=744
+  _globals['_UPDATERUNRESPONSE']._serialized_end=789
+  _globals['_DELETERUNREQUEST']._serialized_start=791
+  _globals['_DELETERUNREQUEST']._serialized_end=823
+  _globals['_DELETERUNRESPONSE']._serialized_start=825
+  _globals['_DELETERUNRESPONSE']._serialized_end=844
+  _globals['_PAUSERUNREQUEST']._serialized_start=846
+  _globals['_PAUSERUNREQUEST']._serialized_end=877
+  _globals['_PAUSERUNRESPONSE']._serialized_start=879
+  _globals['_PAUSERUNRESPONSE']._serialized_end=923
+  _globals['_RESUMERUNREQUEST']._serialized_start=925
+  _globals['_RESUMERUNREQUEST']._serialized_end=957
+  _globals['_RESUMERUNRESPONSE']._serialized_start=959
+  _globals['_RESUMERUNRESPONSE']._serialized_end=1004
+  _globals['_ADVANCERUNREQUEST']._serialized_start=1006
+  _globals['_ADVANCERUNREQUEST']._serialized_end=1054
+  _globals['_ADVANCERUNRESPONSE']._serialized_start=1056
+  _globals['_ADVANCERUNRESPONSE']._serialized_end=1102
+  _globals['_STOPRUNREQUEST']._serialized_start=1104
+  _globals['_STOPRUNREQUEST']._serialized_end=1162
+  _globals['_STOPRUNRESPONSE']._serialized_start=1164
+  _globals['_STOPRUNRESPONSE']._serialized_end=1207
+  _globals['_SNAPSHOTRUNREQUEST']._serialized_start=1209
+  _globals['_SNAPSHOTRUNREQUEST']._serialized_end=1243
+  _globals['_SNAPSHOTRUNRESPONSE']._serialized_start=1245
+  _globals['_SNAPSHOTRUNRESPONSE']._serialized_end=1306
+  _globals['_PEEKRUNREQUEST']._serialized_start=1308
+  _globals['_PEEKRUNREQUEST']._serialized_end=1338
+  _globals['_PEEKRUNRESPONSE']._serialized_start=1340
+  _globals['_PEEKRUNRESPONSE']._serialized_end=1391
+  _globals['_QUERYSERIESREQUEST']._serialized_start=1393
+  _globals['_QUERYSERIESREQUEST']._serialized_end=1499
+  _globals['_QUERYSERIESRESPONSE']._serialized_start=1501
+  _globals['_QUERYSERIESRESPONSE']._serialized_end=1557
+  _globals['_WATCHRUNREQUEST']._serialized_start=1559
+  _globals['_WATCHRUNREQUEST']._serialized_end=1614
+  _globals['_WATCHRUNRESPONSE']._serialized_start=1616
+  _globals['_WATCHRUNRESPONSE']._serialized_end=1664
+  _globals['_LISTFACTSREQUEST']._serialized_start=1666
+  _globals['_LISTFACTSREQUEST']._serialized_end=1728
+  _globals['_LISTFACTSRESPONSE']._serialized_start=1730
+  _globals['_LISTFACTSRESPONSE']._serialized_end=1780
+  _globals['_LISTPRESETSREQUEST']._serialized_start=1782
+  _globals['_LISTPRESETSREQUEST']._serialized_end=1802
+  _globals['_PRESET']._serialized_start=1804
+  _globals['_PRESET']._serialized_end=1898
+  _globals['_LISTPRESETSRESPONSE']._serialized_start=1900
+  _globals['_LISTPRESETSRESPONSE']._serialized_end=1954
+  _globals['_LISTCORPORAREQUEST']._serialized_start=1956
+  _globals['_LISTCORPORAREQUEST']._serialized_end=1976
+  _globals['_LISTCORPORARESPONSE']._serialized_start=1978
+  _globals['_LISTCORPORARESPONSE']._serialized_end=2032
+  _globals['_PREVIEWCORPUSREQUEST']._serialized_start=2034
+  _globals['_PREVIEWCORPUSREQUEST']._serialized_end=2070
+  _globals['_PREVIEWCORPUSRESPONSE']._serialized_start=2072
+  _globals['_PREVIEWCORPUSRESPONSE']._serialized_end=2141
+  _globals['_TRAINERSERVICE']._serialized_start=2144
+  _globals['_TRAINERSERVICE']._serialized_end=3293
 # @@protoc_insertion_point(module_scope)

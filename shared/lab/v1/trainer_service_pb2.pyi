@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from lab.v1 import checkpoint_pb2 as _checkpoint_pb2
 from lab.v1 import corpus_pb2 as _corpus_pb2
 from lab.v1 import event_pb2 as _event_pb2
+from lab.v1 import preflight_pb2 as _preflight_pb2
 from lab.v1 import run_pb2 as _run_pb2
 from lab.v1 import run_spec_pb2 as _run_spec_pb2
 from lab.v1 import series_pb2 as _series_pb2
@@ -75,18 +76,24 @@ class CreateRunResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RUN_FIELD_NUMBER: _builtins.int
+    PREFLIGHT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
         """The run."""
+
+    @_builtins.property
+    def preflight(self) -> _preflight_pb2.Preflight:
+        """With validate_only: what the run would take."""
 
     def __init__(
         self,
         *,
         run: _run_pb2.Run | None = ...,
+        preflight: _preflight_pb2.Preflight | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preflight", b"preflight", "run", b"run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preflight", b"preflight", "run", b"run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

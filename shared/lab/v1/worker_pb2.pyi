@@ -573,3 +573,45 @@ class WorkerBeat(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WorkerBeat: _TypeAlias = WorkerBeat  # noqa: Y015
+
+@_typing.final
+class StepTiming(_message.Message):
+    """What a few real steps of a run took on this machine. Written by `python -m services.trainer.worker.timing`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_SECS_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    EVALUATION_BATCH_SECS_FIELD_NUMBER: _builtins.int
+    SAMPLE_SECS_FIELD_NUMBER: _builtins.int
+    PEAK_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    START_SECS_FIELD_NUMBER: _builtins.int
+    step_secs: _builtins.float
+    """Seconds of a step, the median of those made after the first."""
+    steps: _builtins.int
+    """How many steps that is the median of."""
+    evaluation_batch_secs: _builtins.float
+    """Seconds of one validation batch; 0 when the spec has no validation."""
+    sample_secs: _builtins.float
+    """Seconds of one sample text; 0 when the spec has no samples."""
+    peak_memory_bytes: _builtins.int
+    """The most memory the process had, in bytes."""
+    start_secs: _builtins.float
+    """Seconds from the start of the process to its first step, the import of torch included."""
+    def __init__(
+        self,
+        *,
+        step_secs: _builtins.float = ...,
+        steps: _builtins.int = ...,
+        evaluation_batch_secs: _builtins.float = ...,
+        sample_secs: _builtins.float = ...,
+        peak_memory_bytes: _builtins.int = ...,
+        start_secs: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation_batch_secs", b"evaluation_batch_secs", "peak_memory_bytes", b"peak_memory_bytes", "sample_secs", b"sample_secs", "start_secs", b"start_secs", "step_secs", b"step_secs", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepTiming: _TypeAlias = StepTiming  # noqa: Y015

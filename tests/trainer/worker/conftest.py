@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from lab.spec import load_presets
+from lab.text.from_tokens import write_tokens
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.training import Training, build
-from tests.support.tokens import write_tokens
 from tests.trainer.worker.worker_process import Worker, workers
 
 VOCABULARY = 97

@@ -1,5 +1,6 @@
 """`lab train` as people run it: a process with a terminal or without, and its exit code."""
 
+import json
 import os
 import re
 import signal
@@ -140,3 +141,18 @@ def test_a_worker_that_is_killed_is_told(lab: Lab) -> None:
     code, _, err = ended(process)
     assert code == 1
     assert "the worker died (killed by SIGKILL)" in err
+
+
+def test_a_dry_run_tells_what_it_would_take_and_trains_nothing(lab: Lab, tmp_path: Path) -> None:
+    code, out, err = ended(lab("--config", "nano", "--dry-run", "--set", "budget.threads=999"))
+    assert (code, err) == (0, "")
+    assert re.search(r"step +[\d.e-]+ s, measured", out)
+    assert "12, " in out
+    assert "  try: --set budget.threads=0" in out
+    assert sorted(os.listdir(tmp_path / "home")) == ["assets", "timings"]  # no corpus was prepared
+    code, out, err = ended(lab("--config", "nano", "--dry-run", "--json"))
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert (told["steps"], told["tokensPerStep"]) == (12, "128")
+    assert told["timing"] == "TIMING_SOURCE_MEASURED"
+    assert told["durationSecs"] > 12 * told["stepSecs"]

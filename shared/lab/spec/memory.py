@@ -1,0 +1,38 @@
+"""How much memory the training worker of a spec will need, from its shape alone.
+
+A formula with few terms, so that one can see what a change would save; the constants were fitted
+to measured peaks (tests/benchmarks/test_preflight.py holds them to 10 %).
+"""
+
+from lab.spec.parameters import count_parameters
+from lab.v1 import run_spec_pb2
+from lab.v1.preflight_pb2 import MemoryPart
+from lab.v1.run_spec_pb2 import RunSpec
+
+PROCESS_BYTES = 370 << 20  # Python, torch and its libraries, before any model
+FP32_BYTES, BF16_BYTES = 4, 2
+MOMENTS = 2  # AdamW's, for each parameter
+# Numbers kept for the backward pass per token, layer and channel: the known 34 bytes of an all-bf16
+# block (Korthikanti et al., arXiv 2205.05198) are 17 numbers; fp32 keeps some of them twice.
+KEPT_FP32, KEPT_BF16 = 21, 24
+LOGIT_ARRAYS = 3  # log-probabilities, their gradient, and that of the logits
+
+
+def memory_parts(spec: RunSpec) -> list[MemoryPart]:
+    """What the peak is made of, largest first."""
+    model, parameters = spec.model, count_parameters(spec.model)
+    tokens = spec.budget.micro_batch * model.context
+    bf16 = spec.budget.precision == run_spec_pb2.PRECISION_BF16
+    kept = KEPT_BF16 * BF16_BYTES if bf16 else KEPT_FP32 * FP32_BYTES
+    sizes = {
+        "Python and torch": PROCESS_BYTES,
+        "weights": parameters * FP32_BYTES,
+        "gradients": parameters * FP32_BYTES,
+        "AdamW's moments": parameters * MOMENTS * FP32_BYTES,
+        "activations": tokens * model.layers * model.width * kept,
+        "logits": LOGIT_ARRAYS * tokens * model.vocab_size * FP32_BYTES,
+    }
+    if bf16:
+        sizes["bf16 copy of the weights"] = parameters * BF16_BYTES
+    parts = [MemoryPart(name=name, bytes=size) for name, size in sizes.items()]
+    return sorted(parts, key=lambda part: -part.bytes)

@@ -1,0 +1,180 @@
+"""What a run would take, told before it starts: sizes, times, memory, disk, and what to change."""
+
+from dataclasses import dataclass
+
+import psutil
+
+from lab.spec.memory import memory_parts
+from lab.spec.parameters import count_parameters
+from lab.spec.resolve import windows
+from lab.v1 import preflight_pb2
+from lab.v1.preflight_pb2 import Preflight, PreflightProblem
+from lab.v1.run_spec_pb2 import RunSpec
+from lab.v1.worker_pb2 import StepTiming
+
+STATE_BYTES = 12  # of a full checkpoint per parameter: the weight and two moments
+SMALL_FILES_BYTES = 64 << 10  # config, state and manifest
+LARGE_SHARE = 0.3  # of the time that may go into validation and samples without a word
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the worker will run on; 0 where it is not known."""
+
+    memory_available_bytes: int
+    memory_total_bytes: int
+    disk_free_bytes: int
+    cores: int
+
+
+@dataclass(frozen=True)
+class Times:
+    """Measured times, or why there are none."""
+
+    source: preflight_pb2.TimingSource.ValueType
+    timing: StepTiming | None = None
+    note: str = ""
+
+
+def this_machine(*, disk_free_bytes: int) -> Machine:
+    memory = psutil.virtual_memory()
+    return Machine(
+        memory_available_bytes=memory.available,
+        memory_total_bytes=memory.total,
+        disk_free_bytes=disk_free_bytes,
+        cores=len(psutil.Process().cpu_affinity() or [0]),
+    )
+
+
+def preflight(
+    spec: RunSpec,
+    *,
+    train_tokens: int,
+    validation_tokens: int,
+    machine: Machine,
+    times: Times,
+) -> Preflight:
+    """Of a resolved spec."""
+    model, budget, hooks = spec.model, spec.budget, spec.hooks
+    parameters, steps = count_parameters(model), budget.steps
+    sequences = windows(train_tokens, model.context)
+    there = windows(validation_tokens, model.context)
+    answer = Preflight(
+        parameters=parameters,
+        tokens_per_step=budget.batch * model.context,
+        steps=steps,
+        tokens=budget.batch * model.context * steps,
+        epochs=steps * budget.batch / sequences if sequences else 0.0,
+        timing=times.source,
+        timing_note=times.note,
+        memory_parts=memory_parts(spec),
+        memory_available_bytes=machine.memory_available_bytes,
+        memory_total_bytes=machine.memory_total_bytes,
+        checkpoints=_checkpoints(spec),
+        checkpoint_bytes=parameters * STATE_BYTES + SMALL_FILES_BYTES,
+        disk_free_bytes=machine.disk_free_bytes,
+    )
+    answer.memory_bytes = sum(part.bytes for part in answer.memory_parts)
+    if hooks.evaluate_every:
+        answer.evaluations = _rounds(steps, hooks.evaluate_every)
+        wanted = hooks.evaluate_batches * budget.micro_batch
+        answer.validation_batches = -(-min(there, wanted) // budget.micro_batch)
+    if answer.checkpoints:
+        answer.disk_bytes = (answer.checkpoints + 1) * answer.checkpoint_bytes
+    if times.timing is not None:
+        answer.memory_bytes = times.timing.peak_memory_bytes
+        answer.step_secs = times.timing.step_secs
+        answer.duration_secs = steps * times.timing.step_secs + beside_secs(answer, spec, times)
+    answer.problems.extend(_problems(answer, spec, machine, times))
+    return answer
+
+
+def beside_secs(answer: Preflight, spec: RunSpec, times: Times) -> float:
+    """Seconds of all evaluations and samples."""
+    if times.timing is None:
+        return 0.0
+    hooks = spec.hooks
+    rounds = _rounds(spec.budget.steps, hooks.sample_every) if hooks.sample_every else 0
+    samples = rounds * len(hooks.sample_prompts) * times.timing.sample_secs
+    batches = answer.evaluations * answer.validation_batches
+    return samples + batches * times.timing.evaluation_batch_secs
+
+
+def _rounds(steps: int, every: int) -> int:
+    """Before the first step, at each interval, and after the last step."""
+    return 1 + steps // every + (steps % every > 0)
+
+
+def _checkpoints(spec: RunSpec) -> int:
+    steps, every = spec.budget.steps, spec.hooks.checkpoint_every
+    at_intervals = steps // every if every else 0
+    again = bool(every) and steps % every == 0
+    return at_intervals + (spec.hooks.checkpoint_on_stop and not again)
+
+
+def _problems(
+    answer: Preflight, spec: RunSpec, machine: Machine, times: Times
+) -> list[PreflightProblem]:
+    budget, hooks = spec.budget, spec.hooks
+    found: list[PreflightProblem] = []
+
+    def add(field: str, description: str, remedy: str = "") -> None:
+        problem = PreflightProblem(field=field, description=description, remedy=remedy)
+        found.append(problem)
+
+    on_this_memory = budget.device == "cpu" and machine.memory_available_bytes
+    if on_this_memory and answer.memory_bytes > machine.memory_available_bytes:
+        smaller = _smaller_micro_batch(spec)
+        add(
+            "budget.micro_batch",
+            f"the run will need about {_gigabytes(answer.memory_bytes)} of memory, but "
+            f"{_gigabytes(machine.memory_available_bytes)} of "
+            f"{_gigabytes(machine.memory_total_bytes)} are free; end other programs, or lower "
+            + ("micro_batch" if smaller else "model.context or model.width"),
+            f"budget.micro_batch={smaller}" if smaller else "",
+        )
+    if answer.disk_bytes > machine.disk_free_bytes:
+        room = machine.disk_free_bytes // answer.checkpoint_bytes - 2
+        every = -(-budget.steps // room) if room > 0 else 0
+        add(
+            "hooks.checkpoint_every",
+            f"{answer.checkpoints:,} checkpoints of {_gigabytes(answer.checkpoint_bytes)} need "
+            f"{_gigabytes(answer.disk_bytes)} of disk, but {_gigabytes(machine.disk_free_bytes)} "
+            "are free; save less often, or make room",
+            f"hooks.checkpoint_every={every}",
+        )
+    if hooks.evaluate_every and answer.validation_batches < hooks.evaluate_batches:
+        add(
+            "hooks.evaluate_batches",
+            f"is {hooks.evaluate_batches:,}, but the validation split has "
+            f"{answer.validation_batches:,} batches of {budget.micro_batch} sequences; each "
+            "evaluation reads all of it",
+            f"hooks.evaluate_batches={answer.validation_batches}",
+        )
+    if budget.threads > machine.cores:
+        add(
+            "budget.threads",
+            f"is {budget.threads}, but this machine has {machine.cores} cores; more threads than "
+            "cores get in each other's way",
+            "budget.threads=0",
+        )
+    beside = beside_secs(answer, spec, times)
+    if beside > LARGE_SHARE * answer.duration_secs:
+        add(
+            "hooks.evaluate_every",
+            f"validation and samples will take {beside / answer.duration_secs:.0%} of the time; "
+            "make them less often, or samples shorter",
+            f"hooks.evaluate_every={2 * hooks.evaluate_every}" if hooks.evaluate_every else "",
+        )
+    return found
+
+
+def _smaller_micro_batch(spec: RunSpec) -> int:
+    """The next divisor of the batch; 0 when there is none."""
+    budget = spec.budget
+    smaller = [n for n in range(1, budget.micro_batch) if budget.batch % n == 0]
+    return max(smaller, default=0)
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.0f} MB"

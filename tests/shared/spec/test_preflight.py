@@ -1,0 +1,153 @@
+"""What a run would take is told before it starts, with what to change when it would not go well."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.spec import Machine, Times, load_presets, preflight, set_dotted
+from lab.spec.memory import memory_parts
+from lab.v1 import preflight_pb2
+from lab.v1.preflight_pb2 import Preflight
+from lab.v1.run_spec_pb2 import RunSpec
+from lab.v1.worker_pb2 import StepTiming
+
+ROOMY = Machine(
+    memory_available_bytes=64 << 30, memory_total_bytes=64 << 30, disk_free_bytes=1 << 40, cores=4
+)
+UNTIMED = Times(preflight_pb2.TIMING_SOURCE_NONE, note="not asked for")
+
+
+def spec_of(*changes: str, preset: str = "nano") -> RunSpec:
+    spec = load_presets()[preset].spec
+    for change in changes:
+        set_dotted(spec, change)
+    return spec
+
+
+def told(
+    spec: RunSpec, *, machine: Machine = ROOMY, times: Times = UNTIMED, validation: int = 33_802
+) -> Preflight:
+    return preflight(
+        spec, train_tokens=304_224, validation_tokens=validation, machine=machine, times=times
+    )
+
+
+def timed(**values: Any) -> Times:
+    return Times(preflight_pb2.TIMING_SOURCE_MEASURED, StepTiming(**values))
+
+
+def test_sizes_are_those_of_the_spec() -> None:
+    found = told(spec_of("budget.batch=6", "budget.micro_batch=3", "budget.steps=1000"))
+    assert found.parameters == 9_938_080
+    assert (found.tokens_per_step, found.steps, found.tokens) == (1_536, 1_000, 1_536_000)
+    assert found.epochs == pytest.approx(6_000 / 1_188)
+    assert found.memory_bytes == sum(part.bytes for part in found.memory_parts)
+    assert (found.checkpoints, found.disk_bytes) == (0, 0)
+    assert not found.HasField("step_secs")
+    assert found.timing_note == "not asked for"
+    assert not found.problems
+
+
+@pytest.mark.parametrize(
+    ("every", "on_stop", "expected"),
+    [(0, False, 0), (0, True, 1), (30, False, 3), (30, True, 4), (50, True, 2), (100, True, 1)],
+)
+def test_the_saving_policy_is_counted_out(every: int, on_stop: bool, expected: int) -> None:
+    spec = spec_of("budget.steps=100")
+    spec.hooks.checkpoint_every, spec.hooks.checkpoint_on_stop = every, on_stop
+    found = told(spec)
+    assert found.checkpoints == expected
+    assert found.checkpoint_bytes == pytest.approx(12 * 9_938_080, rel=0.01)
+    assert found.disk_bytes == (found.checkpoint_bytes * (expected + 1) if expected else 0)
+
+
+def test_the_time_is_that_of_all_steps_and_of_what_is_done_beside_them() -> None:
+    spec = spec_of("budget.steps=100", "hooks.evaluate_every=40", "hooks.sample_every=60")
+    spec.hooks.sample_prompts.append("and another")
+    times = timed(step_secs=2.0, evaluation_batch_secs=0.5, sample_secs=1.0, peak_memory_bytes=77)
+    found = told(spec, times=times)
+    # Evaluations at 0, 40, 80, 100, two batches each; samples at 0, 60, 100, two prompts each.
+    assert (found.evaluations, found.validation_batches) == (4, 2)
+    assert found.duration_secs == 100 * 2.0 + 4 * 2 * 0.5 + 3 * 2 * 1.0
+    assert (found.step_secs, found.memory_bytes) == (2.0, 77)
+
+
+def one_problem(found: Preflight) -> tuple[str, str, str]:
+    (problem,) = found.problems
+    return problem.field, problem.description, problem.remedy
+
+
+def test_too_little_memory() -> None:
+    small = Machine(
+        memory_available_bytes=10**9, memory_total_bytes=2 * 10**9, disk_free_bytes=0, cores=4
+    )
+    field, said, remedy = one_problem(told(spec_of(), machine=small))
+    assert field == "budget.micro_batch"
+    assert "1.2 GB of memory, but 1.0 GB of 2.0 GB are free" in said
+    assert remedy == "budget.micro_batch=2"
+    assert not told(spec_of(remedy), machine=small).problems
+    alone = spec_of("budget.batch=1", "budget.micro_batch=1", preset="medium")
+    assert one_problem(told(alone, machine=small))[2] == ""
+
+
+def test_too_little_disk() -> None:
+    full = Machine(
+        memory_available_bytes=64 << 30, memory_total_bytes=0, disk_free_bytes=10**9, cores=4
+    )
+    spec = spec_of("hooks.checkpoint_every=10", "budget.steps=600")
+    field, said, remedy = one_problem(told(spec, machine=full))
+    assert field == "hooks.checkpoint_every"
+    assert "60 checkpoints of 0.1 GB need 7.3 GB of disk, but 1.0 GB are free" in said
+    assert not told(spec_of(remedy, "budget.steps=600"), machine=full).problems
+    none = Machine(64 << 30, 0, disk_free_bytes=10**6, cores=4)
+    assert one_problem(told(spec, machine=none))[2] == "hooks.checkpoint_every=0"
+
+
+def test_less_validation_than_was_asked_for() -> None:
+    found = told(spec_of("hooks.evaluate_batches=50"), validation=3_000)  # 11 windows of 256
+    assert found.validation_batches == 3
+    field, said, remedy = one_problem(found)
+    assert field == "hooks.evaluate_batches"
+    assert "is 50, but the validation split has 3 batches" in said
+    assert not told(spec_of(remedy), validation=3_000).problems
+
+
+def test_more_threads_than_cores_and_more_beside_than_training() -> None:
+    assert one_problem(told(spec_of("budget.threads=5")))[2] == "budget.threads=0"
+    slow = timed(step_secs=1.0, evaluation_batch_secs=20.0)
+    field, said, remedy = one_problem(told(spec_of(), times=slow))
+    assert (field, remedy) == ("hooks.evaluate_every", "hooks.evaluate_every=100")
+    assert "46% of the time" in said
+
+
+@given(
+    layers=st.integers(1, 24),
+    heads=st.integers(1, 16),
+    context=st.integers(8, 2_048),
+    batch=st.integers(1, 16),
+)
+def test_the_memory_estimate_grows_with_everything(
+    layers: int, heads: int, context: int, batch: int
+) -> None:
+    spec = spec_of()
+    spec.model.layers, spec.model.width, spec.model.context = layers, 32 * heads, context
+    spec.budget.micro_batch = batch
+
+    def total() -> int:
+        parts = memory_parts(spec)
+        assert [part.bytes for part in parts] == sorted((p.bytes for p in parts), reverse=True)
+        return sum(part.bytes for part in parts)
+
+    before = total()
+    for section, name in (
+        ("model", "layers"),
+        ("model", "width"),
+        ("model", "context"),
+        ("budget", "micro_batch"),
+    ):
+        part = getattr(spec, section)
+        setattr(part, name, 2 * getattr(part, name))
+        assert total() > before
+        before = total()

@@ -1,0 +1,54 @@
+"""The times of a preflight are those of real steps; its sizes are those of real files."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from lab.spec import Machine, Times, preflight
+from lab.v1 import preflight_pb2
+from lab.v1.run_spec_pb2 import RunSpec
+from lab.v1.worker_pb2 import StepTiming
+from services.trainer.worker.state import write_checkpoint
+from services.trainer.worker.training import Training
+
+COMMAND = [sys.executable, "-m", "services.trainer.worker.timing"]
+
+
+def test_real_steps_are_timed_without_any_corpus(spec: RunSpec) -> None:
+    spec.hooks.evaluate_every, spec.hooks.sample_every = 1, 1
+    done = subprocess.run(COMMAND, input=spec.SerializeToString(), capture_output=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    timing = StepTiming.FromString(done.stdout)
+    assert timing.steps == 8
+    assert 0 < timing.step_secs < 5
+    assert 0 < timing.evaluation_batch_secs < 5
+    assert 0 < timing.sample_secs < 5
+    assert timing.start_secs > timing.step_secs
+    assert 100 << 20 < timing.peak_memory_bytes < 2 << 30
+
+
+def test_what_cannot_be_trained_here_is_told_in_a_sentence(spec: RunSpec) -> None:
+    spec.budget.device = "cuda"
+    environment = {"CUDA_VISIBLE_DEVICES": "", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        COMMAND, input=spec.SerializeToString(), capture_output=True, timeout=100, env=environment
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"this machine has no CUDA device" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_checkpoint_has_the_size_that_was_foretold(training: Training, tmp_path: Path) -> None:
+    (tmp_path / "it").mkdir()
+    write_checkpoint(training, tmp_path / "it")
+    written = sum(path.stat().st_size for path in (tmp_path / "it").iterdir())
+    machine = Machine(0, 0, disk_free_bytes=0, cores=1)
+    foretold = preflight(
+        training.spec,
+        train_tokens=500,
+        validation_tokens=100,
+        machine=machine,
+        times=Times(preflight_pb2.TIMING_SOURCE_NONE),
+    )
+    assert foretold.parameters == training.model.parameter_count()
+    assert abs(foretold.checkpoint_bytes - written) < 64 << 10
