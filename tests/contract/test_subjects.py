@@ -8,7 +8,7 @@ from lab.bus import streams, subjects
 from lab.v1.event_pb2 import Event
 
 FACTS = [field.name for field in Event.DESCRIPTOR.oneofs_by_name["fact"].fields]
-NEVER_KEPT = {"service_beat"}
+NEVER_KEPT = {"service_beat", "checkpoint_changed"}
 
 
 def filled(fact: str) -> Event:
@@ -17,6 +17,8 @@ def filled(fact: str) -> Event:
     if fact == "service_beat":
         event.run = ""
         event.service_beat.service = "trainer"
+    if fact == "checkpoint_changed":
+        event.checkpoint_changed.checkpoint = "runs/nano-a/checkpoints/step-00000001"
     return event
 
 
@@ -48,7 +50,7 @@ def test_a_fact_has_a_subject_of_four_tokens_with_its_run_last(fact: str) -> Non
     tokens = subjects.subject_of(filled(fact)).split(".")
     assert len(tokens) == 4
     assert tokens[:2] == ["lab", "v1"]
-    assert tokens[3] == ("trainer" if fact in NEVER_KEPT else "nano-a")
+    assert tokens[3] == ("trainer" if fact == "service_beat" else "nano-a")
 
 
 @pytest.mark.parametrize("fact", FACTS)

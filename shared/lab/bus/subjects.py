@@ -22,6 +22,8 @@ TOPICS: Final[Mapping[str, str]] = {
     "log_written": "log",
     "step_measured": "step",
     "service_beat": "beat",
+    # Not "checkpoint": the stream of the runs' facts keeps that, and this is only said.
+    "checkpoint_changed": "shelf",
 }
 
 
@@ -39,6 +41,9 @@ def subject_of(event: Event) -> str:
         raise ValueError("an event without a fact has no subject")
     if fact == "service_beat":
         return topic("beat", event.service_beat.service)
+    if fact == "checkpoint_changed":
+        run, _ = names.checkpoint_ids(event.checkpoint_changed.checkpoint)
+        return topic("shelf", run)
     return topic(TOPICS[fact], names.run_id(event.run))
 
 

@@ -33,6 +33,8 @@ class _CheckpointKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Checkp
     """Everything a resume needs."""
     CHECKPOINT_KIND_PEEK: _CheckpointKind.ValueType  # 2
     """Weights only, one per run, replaced each time, never listed: for a look inside."""
+    CHECKPOINT_KIND_WEIGHTS: _CheckpointKind.ValueType  # 3
+    """Weights from elsewhere, "runs/imports/checkpoints/{checkpoint}": can be looked into, not resumed."""
 
 class CheckpointKind(_CheckpointKind, metaclass=_CheckpointKindEnumTypeWrapper):
     """What a checkpoint holds."""
@@ -43,6 +45,8 @@ CHECKPOINT_KIND_FULL: CheckpointKind.ValueType  # 1
 """Everything a resume needs."""
 CHECKPOINT_KIND_PEEK: CheckpointKind.ValueType  # 2
 """Weights only, one per run, replaced each time, never listed: for a look inside."""
+CHECKPOINT_KIND_WEIGHTS: CheckpointKind.ValueType  # 3
+"""Weights from elsewhere, "runs/imports/checkpoints/{checkpoint}": can be looked into, not resumed."""
 Global___CheckpointKind: _TypeAlias = CheckpointKind  # noqa: Y015
 
 @_typing.final
@@ -50,6 +54,26 @@ class Checkpoint(_message.Message):
     """A saved state of a run. Whole by construction: it is visible only after every byte was verified and synced."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     NAME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
@@ -63,6 +87,11 @@ class Checkpoint(_message.Message):
     SPEC_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     PRESET_FIELD_NUMBER: _builtins.int
+    PINNED_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"runs/{run}/checkpoints/{checkpoint}", or "runs/{run}/peek"."""
     kind: Global___CheckpointKind.ValueType
@@ -81,6 +110,12 @@ class Checkpoint(_message.Message):
     """Size of all files."""
     preset: _builtins.str
     """Name of the preset the run was made from."""
+    pinned: _builtins.bool
+    """Refuses deletion and retention until it is unpinned. This and the next two may change; they are kept beside the
+    manifest and are no part of the digest.
+    """
+    notes: _builtins.str
+    """What somebody wanted to remember about it."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckpointFile]:
         """Its files, by name."""
@@ -92,6 +127,18 @@ class Checkpoint(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it became visible."""
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Short texts under short names, for people and programs."""
+
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was moved to the trash; absent while it is not there."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the trash will have lost it; absent while it is not there."""
 
     def __init__(
         self,
@@ -108,10 +155,15 @@ class Checkpoint(_message.Message):
         spec: _run_spec_pb2.RunSpec | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         preset: _builtins.str = ...,
+        pinned: _builtins.bool = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        notes: _builtins.str = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "create_time", b"create_time", "loss", b"loss", "spec", b"spec", "validation_loss", b"validation_loss"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "create_time", b"create_time", "delete_time", b"delete_time", "expire_time", b"expire_time", "loss", b"loss", "spec", b"spec", "validation_loss", b"validation_loss"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "create_time", b"create_time", "digest", b"digest", "files", b"files", "kind", b"kind", "loss", b"loss", "name", b"name", "preset", b"preset", "size_bytes", b"size_bytes", "spec", b"spec", "step", b"step", "tokens", b"tokens", "validation_loss", b"validation_loss"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "create_time", b"create_time", "delete_time", b"delete_time", "digest", b"digest", "expire_time", b"expire_time", "files", b"files", "kind", b"kind", "labels", b"labels", "loss", b"loss", "name", b"name", "notes", b"notes", "pinned", b"pinned", "preset", b"preset", "size_bytes", b"size_bytes", "spec", b"spec", "step", b"step", "tokens", b"tokens", "validation_loss", b"validation_loss"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__loss: _TypeAlias = _typing.Literal["loss"]  # noqa: Y015
     _WhichOneofArgType__loss: _TypeAlias = _typing.Literal["_loss", b"_loss"]  # noqa: Y015

@@ -25,13 +25,15 @@ _sym_db = _symbol_database.Default()
 from lab.v1 import checkpoint_pb2 as lab_dot_v1_dot_checkpoint__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flab/v1/checkpoint_service.proto\x12\x06lab.v1\x1a\x17lab/v1/checkpoint.proto\"\x92\x01\n\x16WriteCheckpointRequest\x12$\n\x06header\x18\x01 \x01(\x0b\x32\x12.lab.v1.CheckpointH\x00\x12\"\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x11.lab.v1.FileChunkH\x00\x12&\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x17.lab.v1.EndOfCheckpointH\x00\x42\x06\n\x04part\"7\n\tFileChunk\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x11\n\x0f\x45ndOfCheckpoint\"A\n\x17WriteCheckpointResponse\x12&\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"4\n\x15ReadCheckpointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66iles\x18\x02 \x03(\t\"j\n\x16ReadCheckpointResponse\x12$\n\x06header\x18\x01 \x01(\x0b\x32\x12.lab.v1.CheckpointH\x00\x12\"\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x11.lab.v1.FileChunkH\x00\x42\x06\n\x04part\"$\n\x14GetCheckpointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x15GetCheckpointResponse\x12&\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"L\n\x16ListCheckpointsRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"[\n\x17ListCheckpointsResponse\x12\'\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32\x12.lab.v1.Checkpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x17VerifyCheckpointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x18VerifyCheckpointResponse\x12\r\n\x05whole\x18\x01 \x01(\x08\x12\x0e\n\x06\x64\x61mage\x18\x02 \x03(\t\"\'\n\x17\x44\x65leteCheckpointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x1a\n\x18\x44\x65leteCheckpointResponse2\x8c\x04\n\x11\x43heckpointService\x12T\n\x0fWriteCheckpoint\x12\x1e.lab.v1.WriteCheckpointRequest\x1a\x1f.lab.v1.WriteCheckpointResponse(\x01\x12Q\n\x0eReadCheckpoint\x12\x1d.lab.v1.ReadCheckpointRequest\x1a\x1e.lab.v1.ReadCheckpointResponse0\x01\x12L\n\rGetCheckpoint\x12\x1c.lab.v1.GetCheckpointRequest\x1a\x1d.lab.v1.GetCheckpointResponse\x12R\n\x0fListCheckpoints\x12\x1e.lab.v1.ListCheckpointsRequest\x1a\x1f.lab.v1.ListCheckpointsResponse\x12U\n\x10VerifyCheckpoint\x12\x1f.lab.v1.VerifyCheckpointRequest\x1a .lab.v1.VerifyCheckpointResponse\x12U\n\x10\x44\x65leteCheckpoint\x12\x1f.lab.v1.DeleteCheckpointRequest\x1a .lab.v1.DeleteCheckpointResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flab/v1/checkpoint_service.proto\x12\x06lab.v1\x1a\x17lab/v1/checkpoint.proto\"\x92\x01\n\x16WriteCheckpointRequest\x12$\n\x06header\x18\x01 \x01(\x0b\x32\x12.lab.v1.CheckpointH\x00\x12\"\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x11.lab.v1.FileChunkH\x00\x12&\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x17.lab.v1.EndOfCheckpointH\x00\x42\x06\n\x04part\"7\n\tFileChunk\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x11\n\x0f\x45ndOfCheckpoint\"A\n\x17WriteCheckpointResponse\x12&\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"4\n\x15ReadCheckpointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66iles\x18\x02 \x03(\t\"j\n\x16ReadCheckpointResponse\x12$\n\x06header\x18\x01 \x01(\x0b\x32\x12.lab.v1.CheckpointH\x00\x12\"\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x11.lab.v1.FileChunkH\x00\x42\x06\n\x04part\"$\n\x14GetCheckpointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x15GetCheckpointResponse\x12&\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"]\n\x16ListCheckpointsRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0f\n\x07trashed\x18\x04 \x01(\x08\"[\n\x17ListCheckpointsResponse\x12\'\n\x0b\x63heckpoints\x18\x01 \x03(\x0b\x32\x12.lab.v1.Checkpoint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\'\n\x17VerifyCheckpointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x18VerifyCheckpointResponse\x12\r\n\x05whole\x18\x01 \x01(\x08\x12\x0e\n\x06\x64\x61mage\x18\x02 \x03(\t\"\xd1\x01\n\x17UpdateCheckpointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x06pinned\x18\x02 \x01(\x08H\x00\x88\x01\x01\x12;\n\x06labels\x18\x03 \x03(\x0b\x32+.lab.v1.UpdateCheckpointRequest.LabelsEntry\x12\x12\n\x05notes\x18\x04 \x01(\tH\x01\x88\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07_pinnedB\x08\n\x06_notes\"B\n\x18UpdateCheckpointResponse\x12&\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"<\n\x17\x44\x65leteCheckpointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bpermanently\x18\x02 \x01(\x08\"B\n\x18\x44\x65leteCheckpointResponse\x12&\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"(\n\x18RestoreCheckpointRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"C\n\x19RestoreCheckpointResponse\x12&\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"_\n\x0fRetentionPolicy\x12\x11\n\tkeep_last\x18\x01 \x01(\r\x12\x11\n\tkeep_best\x18\x02 \x01(\x08\x12\x12\n\nkeep_every\x18\x03 \x01(\r\x12\x12\n\nlog_spaced\x18\x04 \x01(\x08\"^\n\x15\x41pplyRetentionRequest\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\'\n\x06policy\x18\x02 \x01(\x0b\x32\x17.lab.v1.RetentionPolicy\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"_\n\x11RetentionDecision\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12\x14\n\x0ckept_because\x18\x04 \x03(\t\"]\n\x16\x41pplyRetentionResponse\x12,\n\tdecisions\x18\x01 \x03(\x0b\x32\x19.lab.v1.RetentionDecision\x12\x15\n\rremoved_bytes\x18\x02 \x01(\x04\"\x13\n\x11GetDiskUseRequest\"X\n\nRunDiskUse\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x13\n\x0b\x63heckpoints\x18\x02 \x01(\r\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12\x14\n\x0cpinned_bytes\x18\x04 \x01(\x04\"\x84\x01\n\x12GetDiskUseResponse\x12 \n\x04runs\x18\x01 \x03(\x0b\x32\x12.lab.v1.RunDiskUse\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x13\n\x0btrash_bytes\x18\x03 \x01(\x04\x12\x0f\n\x07trashed\x18\x04 \x01(\r\x12\x12\n\nfree_bytes\x18\x05 \x01(\x04\x32\xd3\x06\n\x11\x43heckpointService\x12T\n\x0fWriteCheckpoint\x12\x1e.lab.v1.WriteCheckpointRequest\x1a\x1f.lab.v1.WriteCheckpointResponse(\x01\x12Q\n\x0eReadCheckpoint\x12\x1d.lab.v1.ReadCheckpointRequest\x1a\x1e.lab.v1.ReadCheckpointResponse0\x01\x12L\n\rGetCheckpoint\x12\x1c.lab.v1.GetCheckpointRequest\x1a\x1d.lab.v1.GetCheckpointResponse\x12R\n\x0fListCheckpoints\x12\x1e.lab.v1.ListCheckpointsRequest\x1a\x1f.lab.v1.ListCheckpointsResponse\x12U\n\x10VerifyCheckpoint\x12\x1f.lab.v1.VerifyCheckpointRequest\x1a .lab.v1.VerifyCheckpointResponse\x12U\n\x10UpdateCheckpoint\x12\x1f.lab.v1.UpdateCheckpointRequest\x1a .lab.v1.UpdateCheckpointResponse\x12U\n\x10\x44\x65leteCheckpoint\x12\x1f.lab.v1.DeleteCheckpointRequest\x1a .lab.v1.DeleteCheckpointResponse\x12X\n\x11RestoreCheckpoint\x12 .lab.v1.RestoreCheckpointRequest\x1a!.lab.v1.RestoreCheckpointResponse\x12O\n\x0e\x41pplyRetention\x12\x1d.lab.v1.ApplyRetentionRequest\x1a\x1e.lab.v1.ApplyRetentionResponse\x12\x43\n\nGetDiskUse\x12\x19.lab.v1.GetDiskUseRequest\x1a\x1a.lab.v1.GetDiskUseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lab.v1.checkpoint_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_UPDATECHECKPOINTREQUEST_LABELSENTRY']._loaded_options = None
+  _globals['_UPDATECHECKPOINTREQUEST_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_WRITECHECKPOINTREQUEST']._serialized_start=69
   _globals['_WRITECHECKPOINTREQUEST']._serialized_end=215
   _globals['_FILECHUNK']._serialized_start=217
@@ -49,17 +51,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCHECKPOINTRESPONSE']._serialized_start=560
   _globals['_GETCHECKPOINTRESPONSE']._serialized_end=623
   _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=625
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=701
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=703
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=794
-  _globals['_VERIFYCHECKPOINTREQUEST']._serialized_start=796
-  _globals['_VERIFYCHECKPOINTREQUEST']._serialized_end=835
-  _globals['_VERIFYCHECKPOINTRESPONSE']._serialized_start=837
-  _globals['_VERIFYCHECKPOINTRESPONSE']._serialized_end=894
-  _globals['_DELETECHECKPOINTREQUEST']._serialized_start=896
-  _globals['_DELETECHECKPOINTREQUEST']._serialized_end=935
-  _globals['_DELETECHECKPOINTRESPONSE']._serialized_start=937
-  _globals['_DELETECHECKPOINTRESPONSE']._serialized_end=963
-  _globals['_CHECKPOINTSERVICE']._serialized_start=966
-  _globals['_CHECKPOINTSERVICE']._serialized_end=1490
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=718
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=720
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=811
+  _globals['_VERIFYCHECKPOINTREQUEST']._serialized_start=813
+  _globals['_VERIFYCHECKPOINTREQUEST']._serialized_end=852
+  _globals['_VERIFYCHECKPOINTRESPONSE']._serialized_start=854
+  _globals['_VERIFYCHECKPOINTRESPONSE']._serialized_end=911
+  _globals['_UPDATECHECKPOINTREQUEST']._serialized_start=914
+  _globals['_UPDATECHECKPOINTREQUEST']._serialized_end=1123
+  _globals['_UPDATECHECKPOINTREQUEST_LABELSENTRY']._serialized_start=1057
+  _globals['_UPDATECHECKPOINTREQUEST_LABELSENTRY']._serialized_end=1102
+  _globals['_UPDATECHECKPOINTRESPONSE']._serialized_start=1125
+  _globals['_UPDATECHECKPOINTRESPONSE']._serialized_end=1191
+  _globals['_DELETECHECKPOINTREQUEST']._serialized_start=1193
+  _globals['_DELETECHECKPOINTREQUEST']._serialized_end=1253
+  _globals['_DELETECHECKPOINTRESPONSE']._serialized_start=1255
+  _globals['_DELETECHECKPOINTRESPONSE']._serialized_end=1321
+  _globals['_RESTORECHECKPOINTREQUEST']._serialized_start=1323
+  _globals['_RESTORECHECKPOINTREQUEST']._serialized_end=1363
+  _globals['_RESTORECHECKPOINTRESPONSE']._serialized_start=1365
+  _globals['_RESTORECHECKPOINTRESPONSE']._serialized_end=1432
+  _globals['_RETENTIONPOLICY']._serialized_start=1434
+  _globals['_RETENTIONPOLICY']._serialized_end=1529
+  _globals['_APPLYRETENTIONREQUEST']._serialized_start=1531
+  _globals['_APPLYRETENTIONREQUEST']._serialized_end=1625
+  _globals['_RETENTIONDECISION']._serialized_start=1627
+  _globals['_RETENTIONDECISION']._serialized_end=1722
+  _globals['_APPLYRETENTIONRESPONSE']._serialized_start=1724
+  _globals['_APPLYRETENTIONRESPONSE']._serialized_end=1817
+  _globals['_GETDISKUSEREQUEST']._serialized_start=1819
+  _globals['_GETDISKUSEREQUEST']._serialized_end=1838
+  _globals['_RUNDISKUSE']._serialized_start=1840
+  _globals['_RUNDISKUSE']._serialized_end=1928
+  _globals['_GETDISKUSERESPONSE']._serialized_start=1931
+  _globals['_GETDISKUSERESPONSE']._serialized_end=2063
+  _globals['_CHECKPOINTSERVICE']._serialized_start=2066
+  _globals['_CHECKPOINTSERVICE']._serialized_end=2917
 # @@protoc_insertion_point(module_scope)

@@ -60,10 +60,30 @@ class CheckpointServiceStub:
                 request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.VerifyCheckpointRequest.SerializeToString,
                 response_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.VerifyCheckpointResponse.FromString,
                 _registered_method=True)
+        self.UpdateCheckpoint = channel.unary_unary(
+                '/lab.v1.CheckpointService/UpdateCheckpoint',
+                request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.UpdateCheckpointRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.UpdateCheckpointResponse.FromString,
+                _registered_method=True)
         self.DeleteCheckpoint = channel.unary_unary(
                 '/lab.v1.CheckpointService/DeleteCheckpoint',
                 request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.DeleteCheckpointRequest.SerializeToString,
                 response_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.DeleteCheckpointResponse.FromString,
+                _registered_method=True)
+        self.RestoreCheckpoint = channel.unary_unary(
+                '/lab.v1.CheckpointService/RestoreCheckpoint',
+                request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.RestoreCheckpointRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.RestoreCheckpointResponse.FromString,
+                _registered_method=True)
+        self.ApplyRetention = channel.unary_unary(
+                '/lab.v1.CheckpointService/ApplyRetention',
+                request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.ApplyRetentionRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.ApplyRetentionResponse.FromString,
+                _registered_method=True)
+        self.GetDiskUse = channel.unary_unary(
+                '/lab.v1.CheckpointService/GetDiskUse',
+                request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.GetDiskUseRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.GetDiskUseResponse.FromString,
                 _registered_method=True)
 
 
@@ -107,8 +127,37 @@ class CheckpointServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateCheckpoint(self, request, context):
+        """Pins, labels or annotates a checkpoint; a field that is not given stays. Its bytes never change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteCheckpoint(self, request, context):
-        """Removes a checkpoint or a peek.
+        """Moves a checkpoint to the trash, where it can be restored for a while; removes a peek at once. A pinned one is
+        refused.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreCheckpoint(self, request, context):
+        """Takes a checkpoint back from the trash.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplyRetention(self, request, context):
+        """Says what a policy keeps of a run and why, and moves the rest to the trash unless it is a dry run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDiskUse(self, request, context):
+        """Bytes per run, in the trash, and free.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,10 +191,30 @@ def add_CheckpointServiceServicer_to_server(servicer, server):
                     request_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.VerifyCheckpointRequest.FromString,
                     response_serializer=lab_dot_v1_dot_checkpoint__service__pb2.VerifyCheckpointResponse.SerializeToString,
             ),
+            'UpdateCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCheckpoint,
+                    request_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.UpdateCheckpointRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_checkpoint__service__pb2.UpdateCheckpointResponse.SerializeToString,
+            ),
             'DeleteCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteCheckpoint,
                     request_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.DeleteCheckpointRequest.FromString,
                     response_serializer=lab_dot_v1_dot_checkpoint__service__pb2.DeleteCheckpointResponse.SerializeToString,
+            ),
+            'RestoreCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreCheckpoint,
+                    request_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.RestoreCheckpointRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_checkpoint__service__pb2.RestoreCheckpointResponse.SerializeToString,
+            ),
+            'ApplyRetention': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyRetention,
+                    request_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.ApplyRetentionRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_checkpoint__service__pb2.ApplyRetentionResponse.SerializeToString,
+            ),
+            'GetDiskUse': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDiskUse,
+                    request_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.GetDiskUseRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_checkpoint__service__pb2.GetDiskUseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -295,6 +364,33 @@ class CheckpointService:
             _registered_method=True)
 
     @staticmethod
+    def UpdateCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lab.v1.CheckpointService/UpdateCheckpoint',
+            lab_dot_v1_dot_checkpoint__service__pb2.UpdateCheckpointRequest.SerializeToString,
+            lab_dot_v1_dot_checkpoint__service__pb2.UpdateCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def DeleteCheckpoint(request,
             target,
             options=(),
@@ -311,6 +407,87 @@ class CheckpointService:
             '/lab.v1.CheckpointService/DeleteCheckpoint',
             lab_dot_v1_dot_checkpoint__service__pb2.DeleteCheckpointRequest.SerializeToString,
             lab_dot_v1_dot_checkpoint__service__pb2.DeleteCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lab.v1.CheckpointService/RestoreCheckpoint',
+            lab_dot_v1_dot_checkpoint__service__pb2.RestoreCheckpointRequest.SerializeToString,
+            lab_dot_v1_dot_checkpoint__service__pb2.RestoreCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyRetention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lab.v1.CheckpointService/ApplyRetention',
+            lab_dot_v1_dot_checkpoint__service__pb2.ApplyRetentionRequest.SerializeToString,
+            lab_dot_v1_dot_checkpoint__service__pb2.ApplyRetentionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDiskUse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lab.v1.CheckpointService/GetDiskUse',
+            lab_dot_v1_dot_checkpoint__service__pb2.GetDiskUseRequest.SerializeToString,
+            lab_dot_v1_dot_checkpoint__service__pb2.GetDiskUseResponse.FromString,
             options,
             channel_credentials,
             insecure,

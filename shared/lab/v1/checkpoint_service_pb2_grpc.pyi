@@ -45,8 +45,18 @@ class CheckpointServiceStub:
     """The checkpoints of one run or of all, newest first. Peeks are not listed."""
     VerifyCheckpoint: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.VerifyCheckpointRequest, _checkpoint_service_pb2.VerifyCheckpointResponse]
     """Hashes every file again and compares with the manifest."""
+    UpdateCheckpoint: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.UpdateCheckpointRequest, _checkpoint_service_pb2.UpdateCheckpointResponse]
+    """Pins, labels or annotates a checkpoint; a field that is not given stays. Its bytes never change."""
     DeleteCheckpoint: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.DeleteCheckpointRequest, _checkpoint_service_pb2.DeleteCheckpointResponse]
-    """Removes a checkpoint or a peek."""
+    """Moves a checkpoint to the trash, where it can be restored for a while; removes a peek at once. A pinned one is
+    refused.
+    """
+    RestoreCheckpoint: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.RestoreCheckpointRequest, _checkpoint_service_pb2.RestoreCheckpointResponse]
+    """Takes a checkpoint back from the trash."""
+    ApplyRetention: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ApplyRetentionRequest, _checkpoint_service_pb2.ApplyRetentionResponse]
+    """Says what a policy keeps of a run and why, and moves the rest to the trash unless it is a dry run."""
+    GetDiskUse: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.GetDiskUseRequest, _checkpoint_service_pb2.GetDiskUseResponse]
+    """Bytes per run, in the trash, and free."""
 
 @_typing.type_check_only
 class CheckpointServiceAsyncStub(CheckpointServiceStub):
@@ -65,8 +75,18 @@ class CheckpointServiceAsyncStub(CheckpointServiceStub):
     """The checkpoints of one run or of all, newest first. Peeks are not listed."""
     VerifyCheckpoint: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.VerifyCheckpointRequest, _checkpoint_service_pb2.VerifyCheckpointResponse]  # type: ignore[assignment]
     """Hashes every file again and compares with the manifest."""
+    UpdateCheckpoint: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.UpdateCheckpointRequest, _checkpoint_service_pb2.UpdateCheckpointResponse]  # type: ignore[assignment]
+    """Pins, labels or annotates a checkpoint; a field that is not given stays. Its bytes never change."""
     DeleteCheckpoint: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.DeleteCheckpointRequest, _checkpoint_service_pb2.DeleteCheckpointResponse]  # type: ignore[assignment]
-    """Removes a checkpoint or a peek."""
+    """Moves a checkpoint to the trash, where it can be restored for a while; removes a peek at once. A pinned one is
+    refused.
+    """
+    RestoreCheckpoint: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.RestoreCheckpointRequest, _checkpoint_service_pb2.RestoreCheckpointResponse]  # type: ignore[assignment]
+    """Takes a checkpoint back from the trash."""
+    ApplyRetention: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ApplyRetentionRequest, _checkpoint_service_pb2.ApplyRetentionResponse]  # type: ignore[assignment]
+    """Says what a policy keeps of a run and why, and moves the rest to the trash unless it is a dry run."""
+    GetDiskUse: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.GetDiskUseRequest, _checkpoint_service_pb2.GetDiskUseResponse]  # type: ignore[assignment]
+    """Bytes per run, in the trash, and free."""
 
 class CheckpointServiceServicer(metaclass=_abc_1.ABCMeta):
     """Owns the bytes of checkpoints and peeks, and knows whether they are whole. Listing never opens a weight file."""
@@ -114,11 +134,45 @@ class CheckpointServiceServicer(metaclass=_abc_1.ABCMeta):
         """Hashes every file again and compares with the manifest."""
 
     @_abc_1.abstractmethod
+    def UpdateCheckpoint(
+        self,
+        request: _checkpoint_service_pb2.UpdateCheckpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_checkpoint_service_pb2.UpdateCheckpointResponse, _abc.Awaitable[_checkpoint_service_pb2.UpdateCheckpointResponse]]:
+        """Pins, labels or annotates a checkpoint; a field that is not given stays. Its bytes never change."""
+
+    @_abc_1.abstractmethod
     def DeleteCheckpoint(
         self,
         request: _checkpoint_service_pb2.DeleteCheckpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_checkpoint_service_pb2.DeleteCheckpointResponse, _abc.Awaitable[_checkpoint_service_pb2.DeleteCheckpointResponse]]:
-        """Removes a checkpoint or a peek."""
+        """Moves a checkpoint to the trash, where it can be restored for a while; removes a peek at once. A pinned one is
+        refused.
+        """
+
+    @_abc_1.abstractmethod
+    def RestoreCheckpoint(
+        self,
+        request: _checkpoint_service_pb2.RestoreCheckpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_checkpoint_service_pb2.RestoreCheckpointResponse, _abc.Awaitable[_checkpoint_service_pb2.RestoreCheckpointResponse]]:
+        """Takes a checkpoint back from the trash."""
+
+    @_abc_1.abstractmethod
+    def ApplyRetention(
+        self,
+        request: _checkpoint_service_pb2.ApplyRetentionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_checkpoint_service_pb2.ApplyRetentionResponse, _abc.Awaitable[_checkpoint_service_pb2.ApplyRetentionResponse]]:
+        """Says what a policy keeps of a run and why, and moves the rest to the trash unless it is a dry run."""
+
+    @_abc_1.abstractmethod
+    def GetDiskUse(
+        self,
+        request: _checkpoint_service_pb2.GetDiskUseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_checkpoint_service_pb2.GetDiskUseResponse, _abc.Awaitable[_checkpoint_service_pb2.GetDiskUseResponse]]:
+        """Bytes per run, in the trash, and free."""
 
 def add_CheckpointServiceServicer_to_server(servicer: CheckpointServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

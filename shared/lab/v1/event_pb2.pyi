@@ -95,6 +95,7 @@ class Event(_message.Message):
     LOG_WRITTEN_FIELD_NUMBER: _builtins.int
     SERVICE_BEAT_FIELD_NUMBER: _builtins.int
     RUN_DELETED_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_CHANGED_FIELD_NUMBER: _builtins.int
     run: _builtins.str
     """"runs/{run}"; empty for facts about a service."""
     sequence: _builtins.int
@@ -137,6 +138,10 @@ class Event(_message.Message):
     def run_deleted(self) -> Global___RunDeleted:
         """The run and its history were removed."""
 
+    @_builtins.property
+    def checkpoint_changed(self) -> Global___CheckpointChanged:
+        """A saved checkpoint was deleted, restored, pinned or annotated."""
+
     def __init__(
         self,
         *,
@@ -152,12 +157,13 @@ class Event(_message.Message):
         log_written: Global___LogWritten | None = ...,
         service_beat: Global___ServiceBeat | None = ...,
         run_deleted: Global___RunDeleted | None = ...,
+        checkpoint_changed: Global___CheckpointChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "log_written", b"log_written", "run_deleted", b"run_deleted", "run_state_changed", b"run_state_changed", "service_beat", b"service_beat", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint_changed", b"checkpoint_changed", "checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "log_written", b"log_written", "run_deleted", b"run_deleted", "run_state_changed", b"run_state_changed", "service_beat", b"service_beat", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "log_written", b"log_written", "producer", b"producer", "run", b"run", "run_deleted", b"run_deleted", "run_state_changed", b"run_state_changed", "sequence", b"sequence", "service_beat", b"service_beat", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_changed", b"checkpoint_changed", "checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "log_written", b"log_written", "producer", b"producer", "run", b"run", "run_deleted", b"run_deleted", "run_state_changed", b"run_state_changed", "sequence", b"sequence", "service_beat", b"service_beat", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["run_state_changed", "step_measured", "evaluation_completed", "text_sampled", "checkpoint_committed", "log_written", "service_beat", "run_deleted"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["run_state_changed", "step_measured", "evaluation_completed", "text_sampled", "checkpoint_committed", "log_written", "service_beat", "run_deleted", "checkpoint_changed"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -425,3 +431,27 @@ class RunDeleted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunDeleted: _TypeAlias = RunDeleted  # noqa: Y015
+
+@_typing.final
+class CheckpointChanged(_message.Message):
+    """A saved checkpoint was deleted, restored, pinned or annotated. Said over core NATS by the checkpoint service and never
+    stored: whoever hears it, or has just connected, asks the service how it is now.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.str
+    """"runs/{run}/checkpoints/{checkpoint}"."""
+    def __init__(
+        self,
+        *,
+        checkpoint: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckpointChanged: _TypeAlias = CheckpointChanged  # noqa: Y015

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/checkpoint.proto.
  */
 export const file_lab_v1_checkpoint: GenFile = /*@__PURE__*/
-  fileDesc("ChdsYWIvdjEvY2hlY2twb2ludC5wcm90bxIGbGFiLnYxItcCCgpDaGVja3BvaW50EgwKBG5hbWUYASABKAkSJAoEa2luZBgCIAEoDjIWLmxhYi52MS5DaGVja3BvaW50S2luZBIMCgRzdGVwGAMgASgNEg4KBnRva2VucxgEIAEoBBIRCgRsb3NzGAUgASgBSACIAQESHAoPdmFsaWRhdGlvbl9sb3NzGAYgASgBSAGIAQESJQoFZmlsZXMYByADKAsyFi5sYWIudjEuQ2hlY2twb2ludEZpbGUSDgoGZGlnZXN0GAggASgJEhIKCnNpemVfYnl0ZXMYCSABKAQSHQoEc3BlYxgKIAEoCzIPLmxhYi52MS5SdW5TcGVjEi8KC2NyZWF0ZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZwcmVzZXQYDCABKAlCBwoFX2xvc3NCEgoQX3ZhbGlkYXRpb25fbG9zcyJCCg5DaGVja3BvaW50RmlsZRIMCgRuYW1lGAEgASgJEhIKCnNpemVfYnl0ZXMYAiABKAQSDgoGc2hhMjU2GAMgASgJKmUKDkNoZWNrcG9pbnRLaW5kEh8KG0NIRUNLUE9JTlRfS0lORF9VTlNQRUNJRklFRBAAEhgKFENIRUNLUE9JTlRfS0lORF9GVUxMEAESGAoUQ0hFQ0tQT0lOVF9LSU5EX1BFRUsQAmIGcHJvdG8z", [file_google_protobuf_timestamp, file_lab_v1_run_spec]);
+  fileDesc("ChdsYWIvdjEvY2hlY2twb2ludC5wcm90bxIGbGFiLnYxIrcECgpDaGVja3BvaW50EgwKBG5hbWUYASABKAkSJAoEa2luZBgCIAEoDjIWLmxhYi52MS5DaGVja3BvaW50S2luZBIMCgRzdGVwGAMgASgNEg4KBnRva2VucxgEIAEoBBIRCgRsb3NzGAUgASgBSACIAQESHAoPdmFsaWRhdGlvbl9sb3NzGAYgASgBSAGIAQESJQoFZmlsZXMYByADKAsyFi5sYWIudjEuQ2hlY2twb2ludEZpbGUSDgoGZGlnZXN0GAggASgJEhIKCnNpemVfYnl0ZXMYCSABKAQSHQoEc3BlYxgKIAEoCzIPLmxhYi52MS5SdW5TcGVjEi8KC2NyZWF0ZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZwcmVzZXQYDCABKAkSDgoGcGlubmVkGA0gASgIEi4KBmxhYmVscxgOIAMoCzIeLmxhYi52MS5DaGVja3BvaW50LkxhYmVsc0VudHJ5Eg0KBW5vdGVzGA8gASgJEi8KC2RlbGV0ZV90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIHCgVfbG9zc0ISChBfdmFsaWRhdGlvbl9sb3NzIkIKDkNoZWNrcG9pbnRGaWxlEgwKBG5hbWUYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoBBIOCgZzaGEyNTYYAyABKAkqggEKDkNoZWNrcG9pbnRLaW5kEh8KG0NIRUNLUE9JTlRfS0lORF9VTlNQRUNJRklFRBAAEhgKFENIRUNLUE9JTlRfS0lORF9GVUxMEAESGAoUQ0hFQ0tQT0lOVF9LSU5EX1BFRUsQAhIbChdDSEVDS1BPSU5UX0tJTkRfV0VJR0hUUxADYgZwcm90bzM", [file_google_protobuf_timestamp, file_lab_v1_run_spec]);
 
 /**
  * A saved state of a run. Whole by construction: it is visible only after every byte was verified and synced.
@@ -107,6 +107,42 @@ export type Checkpoint = Message<"lab.v1.Checkpoint"> & {
    * @generated from field: string preset = 12;
    */
   preset: string;
+
+  /**
+   * Refuses deletion and retention until it is unpinned. This and the next two may change; they are kept beside the
+   * manifest and are no part of the digest.
+   *
+   * @generated from field: bool pinned = 13;
+   */
+  pinned: boolean;
+
+  /**
+   * Short texts under short names, for people and programs.
+   *
+   * @generated from field: map<string, string> labels = 14;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * What somebody wanted to remember about it.
+   *
+   * @generated from field: string notes = 15;
+   */
+  notes: string;
+
+  /**
+   * When it was moved to the trash; absent while it is not there.
+   *
+   * @generated from field: google.protobuf.Timestamp delete_time = 16;
+   */
+  deleteTime?: Timestamp | undefined;
+
+  /**
+   * When the trash will have lost it; absent while it is not there.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 17;
+   */
+  expireTime?: Timestamp | undefined;
 };
 
 /**
@@ -177,6 +213,13 @@ export enum CheckpointKind {
    * @generated from enum value: CHECKPOINT_KIND_PEEK = 2;
    */
   PEEK = 2,
+
+  /**
+   * Weights from elsewhere, "runs/imports/checkpoints/{checkpoint}": can be looked into, not resumed.
+   *
+   * @generated from enum value: CHECKPOINT_KIND_WEIGHTS = 3;
+   */
+  WEIGHTS = 3,
 }
 
 /**

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/checkpoint_service.proto.
  */
 export const file_lab_v1_checkpoint_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9sYWIvdjEvY2hlY2twb2ludF9zZXJ2aWNlLnByb3RvEgZsYWIudjEikgEKFldyaXRlQ2hlY2twb2ludFJlcXVlc3QSJAoGaGVhZGVyGAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnRIABIiCgVjaHVuaxgCIAEoCzIRLmxhYi52MS5GaWxlQ2h1bmtIABImCgNlbmQYAyABKAsyFy5sYWIudjEuRW5kT2ZDaGVja3BvaW50SABCBgoEcGFydCI3CglGaWxlQ2h1bmsSDAoEZmlsZRgBIAEoCRIOCgZvZmZzZXQYAiABKAQSDAoEZGF0YRgDIAEoDCIRCg9FbmRPZkNoZWNrcG9pbnQiQQoXV3JpdGVDaGVja3BvaW50UmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50IjQKFVJlYWRDaGVja3BvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBWZpbGVzGAIgAygJImoKFlJlYWRDaGVja3BvaW50UmVzcG9uc2USJAoGaGVhZGVyGAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnRIABIiCgVjaHVuaxgCIAEoCzIRLmxhYi52MS5GaWxlQ2h1bmtIAEIGCgRwYXJ0IiQKFEdldENoZWNrcG9pbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiPwoVR2V0Q2hlY2twb2ludFJlc3BvbnNlEiYKCmNoZWNrcG9pbnQYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCJMChZMaXN0Q2hlY2twb2ludHNSZXF1ZXN0EgsKA3J1bhgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJbChdMaXN0Q2hlY2twb2ludHNSZXNwb25zZRInCgtjaGVja3BvaW50cxgBIAMoCzISLmxhYi52MS5DaGVja3BvaW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSInChdWZXJpZnlDaGVja3BvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIjkKGFZlcmlmeUNoZWNrcG9pbnRSZXNwb25zZRINCgV3aG9sZRgBIAEoCBIOCgZkYW1hZ2UYAiADKAkiJwoXRGVsZXRlQ2hlY2twb2ludFJlcXVlc3QSDAoEbmFtZRgBIAEoCSIaChhEZWxldGVDaGVja3BvaW50UmVzcG9uc2UyjAQKEUNoZWNrcG9pbnRTZXJ2aWNlElQKD1dyaXRlQ2hlY2twb2ludBIeLmxhYi52MS5Xcml0ZUNoZWNrcG9pbnRSZXF1ZXN0Gh8ubGFiLnYxLldyaXRlQ2hlY2twb2ludFJlc3BvbnNlKAESUQoOUmVhZENoZWNrcG9pbnQSHS5sYWIudjEuUmVhZENoZWNrcG9pbnRSZXF1ZXN0Gh4ubGFiLnYxLlJlYWRDaGVja3BvaW50UmVzcG9uc2UwARJMCg1HZXRDaGVja3BvaW50EhwubGFiLnYxLkdldENoZWNrcG9pbnRSZXF1ZXN0Gh0ubGFiLnYxLkdldENoZWNrcG9pbnRSZXNwb25zZRJSCg9MaXN0Q2hlY2twb2ludHMSHi5sYWIudjEuTGlzdENoZWNrcG9pbnRzUmVxdWVzdBofLmxhYi52MS5MaXN0Q2hlY2twb2ludHNSZXNwb25zZRJVChBWZXJpZnlDaGVja3BvaW50Eh8ubGFiLnYxLlZlcmlmeUNoZWNrcG9pbnRSZXF1ZXN0GiAubGFiLnYxLlZlcmlmeUNoZWNrcG9pbnRSZXNwb25zZRJVChBEZWxldGVDaGVja3BvaW50Eh8ubGFiLnYxLkRlbGV0ZUNoZWNrcG9pbnRSZXF1ZXN0GiAubGFiLnYxLkRlbGV0ZUNoZWNrcG9pbnRSZXNwb25zZWIGcHJvdG8z", [file_lab_v1_checkpoint]);
+  fileDesc("Ch9sYWIvdjEvY2hlY2twb2ludF9zZXJ2aWNlLnByb3RvEgZsYWIudjEikgEKFldyaXRlQ2hlY2twb2ludFJlcXVlc3QSJAoGaGVhZGVyGAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnRIABIiCgVjaHVuaxgCIAEoCzIRLmxhYi52MS5GaWxlQ2h1bmtIABImCgNlbmQYAyABKAsyFy5sYWIudjEuRW5kT2ZDaGVja3BvaW50SABCBgoEcGFydCI3CglGaWxlQ2h1bmsSDAoEZmlsZRgBIAEoCRIOCgZvZmZzZXQYAiABKAQSDAoEZGF0YRgDIAEoDCIRCg9FbmRPZkNoZWNrcG9pbnQiQQoXV3JpdGVDaGVja3BvaW50UmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50IjQKFVJlYWRDaGVja3BvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBWZpbGVzGAIgAygJImoKFlJlYWRDaGVja3BvaW50UmVzcG9uc2USJAoGaGVhZGVyGAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnRIABIiCgVjaHVuaxgCIAEoCzIRLmxhYi52MS5GaWxlQ2h1bmtIAEIGCgRwYXJ0IiQKFEdldENoZWNrcG9pbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiPwoVR2V0Q2hlY2twb2ludFJlc3BvbnNlEiYKCmNoZWNrcG9pbnQYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCJdChZMaXN0Q2hlY2twb2ludHNSZXF1ZXN0EgsKA3J1bhgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCRIPCgd0cmFzaGVkGAQgASgIIlsKF0xpc3RDaGVja3BvaW50c1Jlc3BvbnNlEicKC2NoZWNrcG9pbnRzGAEgAygLMhIubGFiLnYxLkNoZWNrcG9pbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIicKF1ZlcmlmeUNoZWNrcG9pbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiOQoYVmVyaWZ5Q2hlY2twb2ludFJlc3BvbnNlEg0KBXdob2xlGAEgASgIEg4KBmRhbWFnZRgCIAMoCSLRAQoXVXBkYXRlQ2hlY2twb2ludFJlcXVlc3QSDAoEbmFtZRgBIAEoCRITCgZwaW5uZWQYAiABKAhIAIgBARI7CgZsYWJlbHMYAyADKAsyKy5sYWIudjEuVXBkYXRlQ2hlY2twb2ludFJlcXVlc3QuTGFiZWxzRW50cnkSEgoFbm90ZXMYBCABKAlIAYgBARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgkKB19waW5uZWRCCAoGX25vdGVzIkIKGFVwZGF0ZUNoZWNrcG9pbnRSZXNwb25zZRImCgpjaGVja3BvaW50GAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnQiPAoXRGVsZXRlQ2hlY2twb2ludFJlcXVlc3QSDAoEbmFtZRgBIAEoCRITCgtwZXJtYW5lbnRseRgCIAEoCCJCChhEZWxldGVDaGVja3BvaW50UmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50IigKGFJlc3RvcmVDaGVja3BvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIkMKGVJlc3RvcmVDaGVja3BvaW50UmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50Il8KD1JldGVudGlvblBvbGljeRIRCglrZWVwX2xhc3QYASABKA0SEQoJa2VlcF9iZXN0GAIgASgIEhIKCmtlZXBfZXZlcnkYAyABKA0SEgoKbG9nX3NwYWNlZBgEIAEoCCJeChVBcHBseVJldGVudGlvblJlcXVlc3QSCwoDcnVuGAEgASgJEicKBnBvbGljeRgCIAEoCzIXLmxhYi52MS5SZXRlbnRpb25Qb2xpY3kSDwoHZHJ5X3J1bhgDIAEoCCJfChFSZXRlbnRpb25EZWNpc2lvbhISCgpjaGVja3BvaW50GAEgASgJEgwKBHN0ZXAYAiABKA0SEgoKc2l6ZV9ieXRlcxgDIAEoBBIUCgxrZXB0X2JlY2F1c2UYBCADKAkiXQoWQXBwbHlSZXRlbnRpb25SZXNwb25zZRIsCglkZWNpc2lvbnMYASADKAsyGS5sYWIudjEuUmV0ZW50aW9uRGVjaXNpb24SFQoNcmVtb3ZlZF9ieXRlcxgCIAEoBCITChFHZXREaXNrVXNlUmVxdWVzdCJYCgpSdW5EaXNrVXNlEgsKA3J1bhgBIAEoCRITCgtjaGVja3BvaW50cxgCIAEoDRISCgpzaXplX2J5dGVzGAMgASgEEhQKDHBpbm5lZF9ieXRlcxgEIAEoBCKEAQoSR2V0RGlza1VzZVJlc3BvbnNlEiAKBHJ1bnMYASADKAsyEi5sYWIudjEuUnVuRGlza1VzZRISCgpzaXplX2J5dGVzGAIgASgEEhMKC3RyYXNoX2J5dGVzGAMgASgEEg8KB3RyYXNoZWQYBCABKA0SEgoKZnJlZV9ieXRlcxgFIAEoBDLTBgoRQ2hlY2twb2ludFNlcnZpY2USVAoPV3JpdGVDaGVja3BvaW50Eh4ubGFiLnYxLldyaXRlQ2hlY2twb2ludFJlcXVlc3QaHy5sYWIudjEuV3JpdGVDaGVja3BvaW50UmVzcG9uc2UoARJRCg5SZWFkQ2hlY2twb2ludBIdLmxhYi52MS5SZWFkQ2hlY2twb2ludFJlcXVlc3QaHi5sYWIudjEuUmVhZENoZWNrcG9pbnRSZXNwb25zZTABEkwKDUdldENoZWNrcG9pbnQSHC5sYWIudjEuR2V0Q2hlY2twb2ludFJlcXVlc3QaHS5sYWIudjEuR2V0Q2hlY2twb2ludFJlc3BvbnNlElIKD0xpc3RDaGVja3BvaW50cxIeLmxhYi52MS5MaXN0Q2hlY2twb2ludHNSZXF1ZXN0Gh8ubGFiLnYxLkxpc3RDaGVja3BvaW50c1Jlc3BvbnNlElUKEFZlcmlmeUNoZWNrcG9pbnQSHy5sYWIudjEuVmVyaWZ5Q2hlY2twb2ludFJlcXVlc3QaIC5sYWIudjEuVmVyaWZ5Q2hlY2twb2ludFJlc3BvbnNlElUKEFVwZGF0ZUNoZWNrcG9pbnQSHy5sYWIudjEuVXBkYXRlQ2hlY2twb2ludFJlcXVlc3QaIC5sYWIudjEuVXBkYXRlQ2hlY2twb2ludFJlc3BvbnNlElUKEERlbGV0ZUNoZWNrcG9pbnQSHy5sYWIudjEuRGVsZXRlQ2hlY2twb2ludFJlcXVlc3QaIC5sYWIudjEuRGVsZXRlQ2hlY2twb2ludFJlc3BvbnNlElgKEVJlc3RvcmVDaGVja3BvaW50EiAubGFiLnYxLlJlc3RvcmVDaGVja3BvaW50UmVxdWVzdBohLmxhYi52MS5SZXN0b3JlQ2hlY2twb2ludFJlc3BvbnNlEk8KDkFwcGx5UmV0ZW50aW9uEh0ubGFiLnYxLkFwcGx5UmV0ZW50aW9uUmVxdWVzdBoeLmxhYi52MS5BcHBseVJldGVudGlvblJlc3BvbnNlEkMKCkdldERpc2tVc2USGS5sYWIudjEuR2V0RGlza1VzZVJlcXVlc3QaGi5sYWIudjEuR2V0RGlza1VzZVJlc3BvbnNlYgZwcm90bzM", [file_lab_v1_checkpoint]);
 
 /**
  * One piece of a checkpoint on its way in.
@@ -265,6 +265,13 @@ export type ListCheckpointsRequest = Message<"lab.v1.ListCheckpointsRequest"> & 
    * @generated from field: string page_token = 3;
    */
   pageToken: string;
+
+  /**
+   * Lists what is in the trash instead.
+   *
+   * @generated from field: bool trashed = 4;
+   */
+  trashed: boolean;
 };
 
 /**
@@ -352,6 +359,69 @@ export const VerifyCheckpointResponseSchema: GenMessage<VerifyCheckpointResponse
   messageDesc(file_lab_v1_checkpoint_service, 11);
 
 /**
+ * What to change of a checkpoint; a field that is not given stays.
+ *
+ * @generated from message lab.v1.UpdateCheckpointRequest
+ */
+export type UpdateCheckpointRequest = Message<"lab.v1.UpdateCheckpointRequest"> & {
+  /**
+   * Name of a checkpoint.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Whether it refuses deletion.
+   *
+   * @generated from field: optional bool pinned = 2;
+   */
+  pinned?: boolean | undefined;
+
+  /**
+   * Labels to set; one with an empty value is removed, the others stay.
+   *
+   * @generated from field: map<string, string> labels = 3;
+   */
+  labels: { [key: string]: string };
+
+  /**
+   * New notes.
+   *
+   * @generated from field: optional string notes = 4;
+   */
+  notes?: string | undefined;
+};
+
+/**
+ * Describes the message lab.v1.UpdateCheckpointRequest.
+ * Use `create(UpdateCheckpointRequestSchema)` to create a new message.
+ */
+export const UpdateCheckpointRequestSchema: GenMessage<UpdateCheckpointRequest> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 12);
+
+/**
+ * The checkpoint after the change.
+ *
+ * @generated from message lab.v1.UpdateCheckpointResponse
+ */
+export type UpdateCheckpointResponse = Message<"lab.v1.UpdateCheckpointResponse"> & {
+  /**
+   * The checkpoint.
+   *
+   * @generated from field: lab.v1.Checkpoint checkpoint = 1;
+   */
+  checkpoint?: Checkpoint | undefined;
+};
+
+/**
+ * Describes the message lab.v1.UpdateCheckpointResponse.
+ * Use `create(UpdateCheckpointResponseSchema)` to create a new message.
+ */
+export const UpdateCheckpointResponseSchema: GenMessage<UpdateCheckpointResponse> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 13);
+
+/**
  * Removes a checkpoint.
  *
  * @generated from message lab.v1.DeleteCheckpointRequest
@@ -363,6 +433,13 @@ export type DeleteCheckpointRequest = Message<"lab.v1.DeleteCheckpointRequest"> 
    * @generated from field: string name = 1;
    */
   name: string;
+
+  /**
+   * Frees the disk at once: not to the trash, and out of it.
+   *
+   * @generated from field: bool permanently = 2;
+   */
+  permanently: boolean;
 };
 
 /**
@@ -370,14 +447,20 @@ export type DeleteCheckpointRequest = Message<"lab.v1.DeleteCheckpointRequest"> 
  * Use `create(DeleteCheckpointRequestSchema)` to create a new message.
  */
 export const DeleteCheckpointRequestSchema: GenMessage<DeleteCheckpointRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 12);
+  messageDesc(file_lab_v1_checkpoint_service, 14);
 
 /**
- * Nothing to say.
+ * What was removed.
  *
  * @generated from message lab.v1.DeleteCheckpointResponse
  */
 export type DeleteCheckpointResponse = Message<"lab.v1.DeleteCheckpointResponse"> & {
+  /**
+   * The checkpoint in the trash, with the time until which it can be restored; absent when it is gone for good.
+   *
+   * @generated from field: lab.v1.Checkpoint checkpoint = 1;
+   */
+  checkpoint?: Checkpoint | undefined;
 };
 
 /**
@@ -385,7 +468,302 @@ export type DeleteCheckpointResponse = Message<"lab.v1.DeleteCheckpointResponse"
  * Use `create(DeleteCheckpointResponseSchema)` to create a new message.
  */
 export const DeleteCheckpointResponseSchema: GenMessage<DeleteCheckpointResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 13);
+  messageDesc(file_lab_v1_checkpoint_service, 15);
+
+/**
+ * Takes a checkpoint back.
+ *
+ * @generated from message lab.v1.RestoreCheckpointRequest
+ */
+export type RestoreCheckpointRequest = Message<"lab.v1.RestoreCheckpointRequest"> & {
+  /**
+   * The name it had. If several of that name were deleted, the one deleted last is taken.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message lab.v1.RestoreCheckpointRequest.
+ * Use `create(RestoreCheckpointRequestSchema)` to create a new message.
+ */
+export const RestoreCheckpointRequestSchema: GenMessage<RestoreCheckpointRequest> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 16);
+
+/**
+ * The checkpoint as it is again.
+ *
+ * @generated from message lab.v1.RestoreCheckpointResponse
+ */
+export type RestoreCheckpointResponse = Message<"lab.v1.RestoreCheckpointResponse"> & {
+  /**
+   * The checkpoint.
+   *
+   * @generated from field: lab.v1.Checkpoint checkpoint = 1;
+   */
+  checkpoint?: Checkpoint | undefined;
+};
+
+/**
+ * Describes the message lab.v1.RestoreCheckpointResponse.
+ * Use `create(RestoreCheckpointResponseSchema)` to create a new message.
+ */
+export const RestoreCheckpointResponseSchema: GenMessage<RestoreCheckpointResponse> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 17);
+
+/**
+ * Which checkpoints of a run to keep. One that any rule keeps is kept; pinned ones always are.
+ *
+ * @generated from message lab.v1.RetentionPolicy
+ */
+export type RetentionPolicy = Message<"lab.v1.RetentionPolicy"> & {
+  /**
+   * The newest, by step; at least 2, because the newest may turn out damaged.
+   *
+   * @generated from field: uint32 keep_last = 1;
+   */
+  keepLast: number;
+
+  /**
+   * The one with the lowest validation loss, or the lowest training loss where none was validated.
+   *
+   * @generated from field: bool keep_best = 2;
+   */
+  keepBest: boolean;
+
+  /**
+   * Those whose step is a multiple of this; 0 means none.
+   *
+   * @generated from field: uint32 keep_every = 3;
+   */
+  keepEvery: number;
+
+  /**
+   * The first at or after each power of two: dense early, sparse later.
+   *
+   * @generated from field: bool log_spaced = 4;
+   */
+  logSpaced: boolean;
+};
+
+/**
+ * Describes the message lab.v1.RetentionPolicy.
+ * Use `create(RetentionPolicySchema)` to create a new message.
+ */
+export const RetentionPolicySchema: GenMessage<RetentionPolicy> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 18);
+
+/**
+ * Applies a policy.
+ *
+ * @generated from message lab.v1.ApplyRetentionRequest
+ */
+export type ApplyRetentionRequest = Message<"lab.v1.ApplyRetentionRequest"> & {
+  /**
+   * "runs/{run}".
+   *
+   * @generated from field: string run = 1;
+   */
+  run: string;
+
+  /**
+   * What to keep.
+   *
+   * @generated from field: lab.v1.RetentionPolicy policy = 2;
+   */
+  policy?: RetentionPolicy | undefined;
+
+  /**
+   * Only says what would happen.
+   *
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message lab.v1.ApplyRetentionRequest.
+ * Use `create(ApplyRetentionRequestSchema)` to create a new message.
+ */
+export const ApplyRetentionRequestSchema: GenMessage<ApplyRetentionRequest> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 19);
+
+/**
+ * What becomes of one checkpoint.
+ *
+ * @generated from message lab.v1.RetentionDecision
+ */
+export type RetentionDecision = Message<"lab.v1.RetentionDecision"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string checkpoint = 1;
+   */
+  checkpoint: string;
+
+  /**
+   * Its step.
+   *
+   * @generated from field: uint32 step = 2;
+   */
+  step: number;
+
+  /**
+   * Its size.
+   *
+   * @generated from field: uint64 size_bytes = 3;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * Why it stays, as in "pinned" or "best"; empty when it goes.
+   *
+   * @generated from field: repeated string kept_because = 4;
+   */
+  keptBecause: string[];
+};
+
+/**
+ * Describes the message lab.v1.RetentionDecision.
+ * Use `create(RetentionDecisionSchema)` to create a new message.
+ */
+export const RetentionDecisionSchema: GenMessage<RetentionDecision> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 20);
+
+/**
+ * What became, or would become, of each checkpoint of the run.
+ *
+ * @generated from message lab.v1.ApplyRetentionResponse
+ */
+export type ApplyRetentionResponse = Message<"lab.v1.ApplyRetentionResponse"> & {
+  /**
+   * Newest step first.
+   *
+   * @generated from field: repeated lab.v1.RetentionDecision decisions = 1;
+   */
+  decisions: RetentionDecision[];
+
+  /**
+   * Size of those that go. The disk has it back when the trash loses them.
+   *
+   * @generated from field: uint64 removed_bytes = 2;
+   */
+  removedBytes: bigint;
+};
+
+/**
+ * Describes the message lab.v1.ApplyRetentionResponse.
+ * Use `create(ApplyRetentionResponseSchema)` to create a new message.
+ */
+export const ApplyRetentionResponseSchema: GenMessage<ApplyRetentionResponse> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 21);
+
+/**
+ * Asks what the disk holds.
+ *
+ * @generated from message lab.v1.GetDiskUseRequest
+ */
+export type GetDiskUseRequest = Message<"lab.v1.GetDiskUseRequest"> & {
+};
+
+/**
+ * Describes the message lab.v1.GetDiskUseRequest.
+ * Use `create(GetDiskUseRequestSchema)` to create a new message.
+ */
+export const GetDiskUseRequestSchema: GenMessage<GetDiskUseRequest> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 22);
+
+/**
+ * The checkpoints of one run on disk.
+ *
+ * @generated from message lab.v1.RunDiskUse
+ */
+export type RunDiskUse = Message<"lab.v1.RunDiskUse"> & {
+  /**
+   * "runs/{run}".
+   *
+   * @generated from field: string run = 1;
+   */
+  run: string;
+
+  /**
+   * How many there are.
+   *
+   * @generated from field: uint32 checkpoints = 2;
+   */
+  checkpoints: number;
+
+  /**
+   * Their size.
+   *
+   * @generated from field: uint64 size_bytes = 3;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * Of that, what is pinned.
+   *
+   * @generated from field: uint64 pinned_bytes = 4;
+   */
+  pinnedBytes: bigint;
+};
+
+/**
+ * Describes the message lab.v1.RunDiskUse.
+ * Use `create(RunDiskUseSchema)` to create a new message.
+ */
+export const RunDiskUseSchema: GenMessage<RunDiskUse> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 23);
+
+/**
+ * What the disk holds.
+ *
+ * @generated from message lab.v1.GetDiskUseResponse
+ */
+export type GetDiskUseResponse = Message<"lab.v1.GetDiskUseResponse"> & {
+  /**
+   * Largest first.
+   *
+   * @generated from field: repeated lab.v1.RunDiskUse runs = 1;
+   */
+  runs: RunDiskUse[];
+
+  /**
+   * Size of all checkpoints, the trash left out.
+   *
+   * @generated from field: uint64 size_bytes = 2;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * Size of the trash.
+   *
+   * @generated from field: uint64 trash_bytes = 3;
+   */
+  trashBytes: bigint;
+
+  /**
+   * How many are in the trash.
+   *
+   * @generated from field: uint32 trashed = 4;
+   */
+  trashed: number;
+
+  /**
+   * Room on the disk that new checkpoints may take: what is free, less what is always kept free.
+   *
+   * @generated from field: uint64 free_bytes = 5;
+   */
+  freeBytes: bigint;
+};
+
+/**
+ * Describes the message lab.v1.GetDiskUseResponse.
+ * Use `create(GetDiskUseResponseSchema)` to create a new message.
+ */
+export const GetDiskUseResponseSchema: GenMessage<GetDiskUseResponse> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 24);
 
 /**
  * Owns the bytes of checkpoints and peeks, and knows whether they are whole. Listing never opens a weight file.
@@ -445,7 +823,18 @@ export const CheckpointService: GenService<{
     output: typeof VerifyCheckpointResponseSchema;
   },
   /**
-   * Removes a checkpoint or a peek.
+   * Pins, labels or annotates a checkpoint; a field that is not given stays. Its bytes never change.
+   *
+   * @generated from rpc lab.v1.CheckpointService.UpdateCheckpoint
+   */
+  updateCheckpoint: {
+    methodKind: "unary";
+    input: typeof UpdateCheckpointRequestSchema;
+    output: typeof UpdateCheckpointResponseSchema;
+  },
+  /**
+   * Moves a checkpoint to the trash, where it can be restored for a while; removes a peek at once. A pinned one is
+   * refused.
    *
    * @generated from rpc lab.v1.CheckpointService.DeleteCheckpoint
    */
@@ -453,6 +842,36 @@ export const CheckpointService: GenService<{
     methodKind: "unary";
     input: typeof DeleteCheckpointRequestSchema;
     output: typeof DeleteCheckpointResponseSchema;
+  },
+  /**
+   * Takes a checkpoint back from the trash.
+   *
+   * @generated from rpc lab.v1.CheckpointService.RestoreCheckpoint
+   */
+  restoreCheckpoint: {
+    methodKind: "unary";
+    input: typeof RestoreCheckpointRequestSchema;
+    output: typeof RestoreCheckpointResponseSchema;
+  },
+  /**
+   * Says what a policy keeps of a run and why, and moves the rest to the trash unless it is a dry run.
+   *
+   * @generated from rpc lab.v1.CheckpointService.ApplyRetention
+   */
+  applyRetention: {
+    methodKind: "unary";
+    input: typeof ApplyRetentionRequestSchema;
+    output: typeof ApplyRetentionResponseSchema;
+  },
+  /**
+   * Bytes per run, in the trash, and free.
+   *
+   * @generated from rpc lab.v1.CheckpointService.GetDiskUse
+   */
+  getDiskUse: {
+    methodKind: "unary";
+    input: typeof GetDiskUseRequestSchema;
+    output: typeof GetDiskUseResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_lab_v1_checkpoint_service, 0);

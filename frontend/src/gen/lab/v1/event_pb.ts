@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/event.proto.
  */
 export const file_lab_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChJsYWIvdjEvZXZlbnQucHJvdG8SBmxhYi52MSL5AwoFRXZlbnQSCwoDcnVuGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb2R1Y2VyGAQgASgJEjQKEXJ1bl9zdGF0ZV9jaGFuZ2VkGAogASgLMhcubGFiLnYxLlJ1blN0YXRlQ2hhbmdlZEgAEi0KDXN0ZXBfbWVhc3VyZWQYCyABKAsyFC5sYWIudjEuU3RlcE1lYXN1cmVkSAASOwoUZXZhbHVhdGlvbl9jb21wbGV0ZWQYDCABKAsyGy5sYWIudjEuRXZhbHVhdGlvbkNvbXBsZXRlZEgAEisKDHRleHRfc2FtcGxlZBgNIAEoCzITLmxhYi52MS5UZXh0U2FtcGxlZEgAEjsKFGNoZWNrcG9pbnRfY29tbWl0dGVkGA4gASgLMhsubGFiLnYxLkNoZWNrcG9pbnRDb21taXR0ZWRIABIpCgtsb2dfd3JpdHRlbhgPIAEoCzISLmxhYi52MS5Mb2dXcml0dGVuSAASKwoMc2VydmljZV9iZWF0GBAgASgLMhMubGFiLnYxLlNlcnZpY2VCZWF0SAASKQoLcnVuX2RlbGV0ZWQYESABKAsyEi5sYWIudjEuUnVuRGVsZXRlZEgAQgYKBGZhY3QiKwoPUnVuU3RhdGVDaGFuZ2VkEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iuwEKDFN0ZXBNZWFzdXJlZBIMCgRzdGVwGAEgASgNEg4KBnRva2VucxgCIAEoBBIMCgRsb3NzGAMgASgBEhEKCWdyYWRfbm9ybRgEIAEoARIVCg1sZWFybmluZ19yYXRlGAUgASgBEhYKDnRva2Vuc19wZXJfc2VjGAYgASgBEhEKCXN0ZXBfc2VjcxgHIAEoARIUCgxtZW1vcnlfYnl0ZXMYCCABKAQSFAoMZWxhcHNlZF9zZWNzGAkgASgBIkEKE0V2YWx1YXRpb25Db21wbGV0ZWQSDAoEc3RlcBgBIAEoDRIMCgRsb3NzGAIgASgBEg4KBnRva2VucxgDIAEoBCJPCgtUZXh0U2FtcGxlZBIMCgRzdGVwGAEgASgNEg4KBnByb21wdBgCIAEoCRIMCgR0ZXh0GAMgASgJEhQKDHByb21wdF9pbmRleBgEIAEoDSJLChNDaGVja3BvaW50Q29tbWl0dGVkEhIKCmNoZWNrcG9pbnQYASABKAkSDAoEc3RlcBgCIAEoDRISCgpzaXplX2J5dGVzGAMgASgEIkkKCkxvZ1dyaXR0ZW4SHwoFbGV2ZWwYASABKA4yEC5sYWIudjEuTG9nTGV2ZWwSDAoEdGV4dBgCIAEoCRIMCgRzdGVwGAMgASgNIpQBCgtTZXJ2aWNlQmVhdBIPCgdzZXJ2aWNlGAEgASgJEiMKBXN0YXRlGAIgASgOMhQubGFiLnYxLlNlcnZpY2VTdGF0ZRITCgt3YWl0aW5nX2ZvchgDIAMoCRIPCgd2ZXJzaW9uGAQgASgJEhQKDG1lbW9yeV9ieXRlcxgFIAEoBBITCgt1cHRpbWVfc2VjcxgGIAEoASIMCgpSdW5EZWxldGVkKmUKCExvZ0xldmVsEhkKFUxPR19MRVZFTF9VTlNQRUNJRklFRBAAEhIKDkxPR19MRVZFTF9JTkZPEAESFQoRTE9HX0xFVkVMX1dBUk5JTkcQAhITCg9MT0dfTEVWRUxfRVJST1IQAyp5CgxTZXJ2aWNlU3RhdGUSHQoZU0VSVklDRV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFVNFUlZJQ0VfU1RBVEVfV0FJVElORxABEhcKE1NFUlZJQ0VfU1RBVEVfUkVBRFkQAhIWChJTRVJWSUNFX1NUQVRFX0xPU1QQA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_lab_v1_run]);
+  fileDesc("ChJsYWIvdjEvZXZlbnQucHJvdG8SBmxhYi52MSKyBAoFRXZlbnQSCwoDcnVuGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb2R1Y2VyGAQgASgJEjQKEXJ1bl9zdGF0ZV9jaGFuZ2VkGAogASgLMhcubGFiLnYxLlJ1blN0YXRlQ2hhbmdlZEgAEi0KDXN0ZXBfbWVhc3VyZWQYCyABKAsyFC5sYWIudjEuU3RlcE1lYXN1cmVkSAASOwoUZXZhbHVhdGlvbl9jb21wbGV0ZWQYDCABKAsyGy5sYWIudjEuRXZhbHVhdGlvbkNvbXBsZXRlZEgAEisKDHRleHRfc2FtcGxlZBgNIAEoCzITLmxhYi52MS5UZXh0U2FtcGxlZEgAEjsKFGNoZWNrcG9pbnRfY29tbWl0dGVkGA4gASgLMhsubGFiLnYxLkNoZWNrcG9pbnRDb21taXR0ZWRIABIpCgtsb2dfd3JpdHRlbhgPIAEoCzISLmxhYi52MS5Mb2dXcml0dGVuSAASKwoMc2VydmljZV9iZWF0GBAgASgLMhMubGFiLnYxLlNlcnZpY2VCZWF0SAASKQoLcnVuX2RlbGV0ZWQYESABKAsyEi5sYWIudjEuUnVuRGVsZXRlZEgAEjcKEmNoZWNrcG9pbnRfY2hhbmdlZBgSIAEoCzIZLmxhYi52MS5DaGVja3BvaW50Q2hhbmdlZEgAQgYKBGZhY3QiKwoPUnVuU3RhdGVDaGFuZ2VkEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iuwEKDFN0ZXBNZWFzdXJlZBIMCgRzdGVwGAEgASgNEg4KBnRva2VucxgCIAEoBBIMCgRsb3NzGAMgASgBEhEKCWdyYWRfbm9ybRgEIAEoARIVCg1sZWFybmluZ19yYXRlGAUgASgBEhYKDnRva2Vuc19wZXJfc2VjGAYgASgBEhEKCXN0ZXBfc2VjcxgHIAEoARIUCgxtZW1vcnlfYnl0ZXMYCCABKAQSFAoMZWxhcHNlZF9zZWNzGAkgASgBIkEKE0V2YWx1YXRpb25Db21wbGV0ZWQSDAoEc3RlcBgBIAEoDRIMCgRsb3NzGAIgASgBEg4KBnRva2VucxgDIAEoBCJPCgtUZXh0U2FtcGxlZBIMCgRzdGVwGAEgASgNEg4KBnByb21wdBgCIAEoCRIMCgR0ZXh0GAMgASgJEhQKDHByb21wdF9pbmRleBgEIAEoDSJLChNDaGVja3BvaW50Q29tbWl0dGVkEhIKCmNoZWNrcG9pbnQYASABKAkSDAoEc3RlcBgCIAEoDRISCgpzaXplX2J5dGVzGAMgASgEIkkKCkxvZ1dyaXR0ZW4SHwoFbGV2ZWwYASABKA4yEC5sYWIudjEuTG9nTGV2ZWwSDAoEdGV4dBgCIAEoCRIMCgRzdGVwGAMgASgNIpQBCgtTZXJ2aWNlQmVhdBIPCgdzZXJ2aWNlGAEgASgJEiMKBXN0YXRlGAIgASgOMhQubGFiLnYxLlNlcnZpY2VTdGF0ZRITCgt3YWl0aW5nX2ZvchgDIAMoCRIPCgd2ZXJzaW9uGAQgASgJEhQKDG1lbW9yeV9ieXRlcxgFIAEoBBITCgt1cHRpbWVfc2VjcxgGIAEoASIMCgpSdW5EZWxldGVkIicKEUNoZWNrcG9pbnRDaGFuZ2VkEhIKCmNoZWNrcG9pbnQYASABKAkqZQoITG9nTGV2ZWwSGQoVTE9HX0xFVkVMX1VOU1BFQ0lGSUVEEAASEgoOTE9HX0xFVkVMX0lORk8QARIVChFMT0dfTEVWRUxfV0FSTklORxACEhMKD0xPR19MRVZFTF9FUlJPUhADKnkKDFNlcnZpY2VTdGF0ZRIdChlTRVJWSUNFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVU0VSVklDRV9TVEFURV9XQUlUSU5HEAESFwoTU0VSVklDRV9TVEFURV9SRUFEWRACEhYKElNFUlZJQ0VfU1RBVEVfTE9TVBADYgZwcm90bzM", [file_google_protobuf_timestamp, file_lab_v1_run]);
 
 /**
  * The envelope of every fact. Facts are absolute ("loss 3.21 at step 400"), so that seeing one twice does no harm.
@@ -121,6 +121,14 @@ export type Event = Message<"lab.v1.Event"> & {
      */
     value: RunDeleted;
     case: "runDeleted";
+  } | {
+    /**
+     * A saved checkpoint was deleted, restored, pinned or annotated.
+     *
+     * @generated from field: lab.v1.CheckpointChanged checkpoint_changed = 18;
+     */
+    value: CheckpointChanged;
+    case: "checkpointChanged";
   } | { case: undefined; value?: undefined };
 };
 
@@ -446,6 +454,28 @@ export type RunDeleted = Message<"lab.v1.RunDeleted"> & {
  */
 export const RunDeletedSchema: GenMessage<RunDeleted> = /*@__PURE__*/
   messageDesc(file_lab_v1_event, 8);
+
+/**
+ * A saved checkpoint was deleted, restored, pinned or annotated. Said over core NATS by the checkpoint service and never
+ * stored: whoever hears it, or has just connected, asks the service how it is now.
+ *
+ * @generated from message lab.v1.CheckpointChanged
+ */
+export type CheckpointChanged = Message<"lab.v1.CheckpointChanged"> & {
+  /**
+   * "runs/{run}/checkpoints/{checkpoint}".
+   *
+   * @generated from field: string checkpoint = 1;
+   */
+  checkpoint: string;
+};
+
+/**
+ * Describes the message lab.v1.CheckpointChanged.
+ * Use `create(CheckpointChangedSchema)` to create a new message.
+ */
+export const CheckpointChangedSchema: GenMessage<CheckpointChanged> = /*@__PURE__*/
+  messageDesc(file_lab_v1_event, 9);
 
 /**
  * How much a log line matters.
