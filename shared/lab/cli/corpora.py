@@ -87,6 +87,9 @@ def add(
         ),
     ],
     field: Annotated[str, typer.Option(help="Name of the text in each line of .jsonl.")] = "text",
+    separator: Annotated[
+        str, typer.Option(help="What stands between the documents of a .txt, as <|endoftext|>.")
+    ] = "",
     title: Annotated[str, typer.Option(help="What people call it.")] = "",
     description: Annotated[str, typer.Option(help="What it is, in a sentence.")] = "",
     licence: Annotated[str, typer.Option(help="Licence of the text.")] = "",
@@ -95,7 +98,7 @@ def add(
     """Make a corpus of your own text."""
     corpus = _new_id(name)
     found = find_texts(paths)
-    reader = DocumentReader(found.files, field=field)
+    reader = DocumentReader(found.files, field=field, separator=separator)
     began = time.monotonic()
     with Steps() as steps:
         added = Corpora.at_home().add(

@@ -6,7 +6,7 @@ place where it is.
 
 import codecs
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -32,9 +32,13 @@ class Piece:
 class DocumentReader:
     """Reads files one after another, and counts what is worth telling about them."""
 
-    def __init__(self, files: Sequence[TextFile], *, field: str = "text") -> None:
+    def __init__(
+        self, files: Sequence[TextFile], *, field: str = "text", separator: str = ""
+    ) -> None:
+        """A separator parts the documents of a .txt file wherever it stands, and is left out."""
         self._files = files
         self._field = field
+        self._separator = separator
         self.total_bytes = sum(file.size_bytes for file in files)
         self.read_bytes = 0
         self.empty_documents = 0  # left out
@@ -46,6 +50,8 @@ class DocumentReader:
             with opened(file) as stream:
                 if file.path.suffix.lower() in JSON_LINES:
                     yield from self._lines(file.label, stream)
+                elif self._separator:
+                    yield from self._parted(self._text(file.label, stream))
                 else:
                     yield from self._text(file.label, stream)
 
@@ -73,6 +79,25 @@ class DocumentReader:
             _decode(label, rest, offset, last=True)
         self.empty_documents += not begun
         self.files_with_crlf += crlf
+
+    def _parted(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        """The documents between the separators, without the white space around them."""
+        mark, held, begins = self._separator, "", True
+        for piece in pieces:
+            *whole, held = (held + piece.text).split(mark)
+            for text in whole:
+                if text := text.rstrip() if not begins else text.strip():
+                    yield Piece(text, begins)
+                elif begins:
+                    self.empty_documents += 1
+                begins = True
+            # Its end may be the beginning of a separator, or white space before one.
+            ready = len(held.rstrip()) - len(mark)
+            if ready > len(mark) and (text := held[:ready].lstrip() if begins else held[:ready]):
+                yield Piece(text, begins)
+                held, begins = held[ready:], False
+        if text := held.strip() if begins else held.rstrip():
+            yield Piece(text, begins)
 
     def _lines(self, label: str, stream: BinaryIO) -> Iterator[Piece]:
         number = offset = 0

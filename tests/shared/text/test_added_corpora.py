@@ -199,3 +199,26 @@ def test_a_file_that_changes_while_it_is_read_is_refused(place: Place, tmp_path:
         more.write("and more")
     with pytest.raises(InvalidArgument, match=r"a.txt: changed while it was read"):
         list(pieces)
+
+
+MARK = "<|endoftext|>"
+
+
+@pytest.mark.parametrize("block_bytes", [1, 7, 64, 1 << 20])
+def test_a_separator_parts_the_documents_of_a_text(
+    tmp_path: Path, block_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever a block ends, in a separator too."""
+    monkeypatch.setattr("lab.text.documents.BLOCK_BYTES", block_bytes)
+    stories = ["One  day,\n\nlater.", "Two < three <|end", STORY.strip(), "Fünf\nsechs"]
+    text = f"\n{MARK}\n{stories[0]}\n{MARK}\n {stories[1]}{MARK}{MARK}\n\n".join(["", stories[2]])
+    (tmp_path / "a.txt").write_text(f"{text}\n{MARK}\n{stories[3]} \n")
+    reader = DocumentReader(find_texts([tmp_path / "a.txt"]).files, separator=MARK)
+    documents: list[str] = []
+    for piece in reader.pieces():
+        assert MARK not in piece.text
+        if piece.begins:
+            documents.append("")
+        documents[-1] += piece.text
+    assert documents == stories
+    assert reader.empty_documents == 2

@@ -8,9 +8,9 @@ import pytest
 from lab.errors import Damaged
 from lab.text import open_splits
 from lab.text.corpus_manifest import read_manifest
+from lab.text.from_tokens import write_tokens
 from lab.text.shards import HEADER_BYTES
 from lab.text.splits import split_sizes
-from lab.text.from_tokens import write_tokens
 
 RANDOM = np.random.default_rng(5)
 # Documents that can be told apart: each begins with its own number.
