@@ -1,9 +1,11 @@
 // One run: control, progress, numbers, charts, samples, log.
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
+import type { ChartPicture } from "@/charts/line/picture";
 import { LinkedWindow } from "@/charts/line/window";
 import { RunState, RunVerb, type Run } from "@/gen/lab/v1/run_pb";
 import { DeleteRun } from "@/features/runs/delete-run";
+import { ExportMenu } from "@/features/runs/export-menu";
 import { RunControls } from "@/features/runs/run-controls";
 import { runDetail } from "@/features/runs/run-detail";
 import { StateBadge } from "@/features/runs/state-badge";
@@ -35,6 +37,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
   const { state: series, problem: seriesProblem } = useChannel(`${name}/steps`, stepSeries);
   const [window] = useState(() => new LinkedWindow());
   const axis = useChartSettings((settings) => settings.axis);
+  const picture = useRef<ChartPicture>(null);
   useDetail(name, series, window, axis);
   const { run, evaluations, checkpoints, deleted } = detail;
   useEffect(() => series.evaluated(evaluations), [series, evaluations]);
@@ -65,6 +68,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
           <Link to={`/inside?run=${encodeURIComponent(id)}`} data-testid="look-inside">
             Look inside
           </Link>
+          <ExportMenu run={run} picture={() => picture.current} />
         </div>
         <RunControls run={run}>
           {run.allowedVerbs.includes(RunVerb.DELETE) && (
@@ -77,7 +81,12 @@ function OneRun({ name, id }: { name: string; id: string }) {
       <LiveProgress run={run} series={series} />
       <Tiles series={series} />
       <div className={styles["main"]}>
-        <LossChart series={series} window={window} vocabulary={run.spec?.model?.vocabSize ?? 0} />
+        <LossChart
+          series={series}
+          window={window}
+          vocabulary={run.spec?.model?.vocabSize ?? 0}
+          picture={picture}
+        />
         <SamplesPanel run={name} every={hooks?.sampleEvery ?? 0} />
       </div>
       <SmallCharts series={series} window={window} />

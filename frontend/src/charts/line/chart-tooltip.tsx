@@ -18,7 +18,7 @@ export function ChartTooltip({
   if (cursor === null || cursor < painter.shown[0] || cursor > painter.shown[1]) return null;
   const rows = painter.lines().flatMap((line) => {
     const i = nearestIndex(line.columns, cursor);
-    if (i < 0) return [];
+    if (i < 0 || line.untold) return [];
     const y = line.columns.y[i] ?? NaN;
     const x = line.columns.x[i] ?? NaN;
     return [{ name: line.name, color: line.color, mark: line.mark, x, y }];

@@ -3,6 +3,7 @@ import { cssColor } from "@/lib/colors";
 import type { Columns } from "./columns";
 import { lowerBound, nearestIndex } from "./columns";
 import { oddValues, traceLine, yTicks, type Box, type Scale } from "./geometry";
+import type { Ink } from "./ink";
 import type { Stretch } from "./window";
 
 export interface Line {
@@ -11,6 +12,12 @@ export interface Line {
   /** Faint for raw values, bold for what is to be read, points for rare measurements. */
   mark: "faint" | "bold" | "points";
   columns: Columns;
+  /** Says that another line speaks for it: not in tooltip and legend. */
+  untold?: boolean;
+  /** Tells it from another line of the same colour. */
+  dash?: readonly number[];
+  /** Drawn pale, because another one is looked at. */
+  pale?: boolean;
 }
 
 export interface Reference {
@@ -39,13 +46,12 @@ export interface Scene {
   tickFactor: number;
 }
 
-const FONT = "11px system-ui, sans-serif";
+export const FONT = "11px system-ui, sans-serif";
 const PIXELS_PER_X_TICK = 90;
 const PIXELS_PER_Y_TICK = 34;
 
-export function drawScene(context: CanvasRenderingContext2D, scene: Scene): void {
-  const { width, height, box } = scene;
-  context.clearRect(0, 0, width, height);
+export function drawScene(context: Ink, scene: Scene): void {
+  const { box } = scene;
   context.font = FONT;
   context.lineWidth = 1;
   drawAxes(context, scene);
@@ -67,7 +73,7 @@ export function drawScene(context: CanvasRenderingContext2D, scene: Scene): void
   context.restore();
 }
 
-function drawAxes(context: CanvasRenderingContext2D, scene: Scene): void {
+function drawAxes(context: Ink, scene: Scene): void {
   const { box, x, y } = scene;
   const crisp = (at: number) => Math.round(at) + 0.5;
   const factor = scene.tickFactor;
@@ -108,7 +114,7 @@ function drawAxes(context: CanvasRenderingContext2D, scene: Scene): void {
   context.stroke();
 }
 
-function drawReferences(context: CanvasRenderingContext2D, scene: Scene): void {
+function drawReferences(context: Ink, scene: Scene): void {
   const { box, y } = scene;
   for (const reference of scene.references) {
     const py = Math.round(y(reference.y)) + 0.5;
@@ -128,41 +134,48 @@ function drawReferences(context: CanvasRenderingContext2D, scene: Scene): void {
   }
 }
 
-function drawLine(context: CanvasRenderingContext2D, scene: Scene, line: Line): void {
+function drawLine(context: Ink, scene: Scene, line: Line): void {
   const { x, y, shown, logY } = scene;
   context.strokeStyle = context.fillStyle = cssColor(line.color);
   if (line.mark === "points") {
     drawPoints(context, scene, line);
     return;
   }
-  context.globalAlpha = line.mark === "faint" ? 0.35 : 1;
+  context.globalAlpha = opacity(line);
+  context.setLineDash([...(line.dash ?? [])]);
   context.lineWidth = line.mark === "faint" ? 1 : 1.75;
   context.lineJoin = context.lineCap = "round";
   context.beginPath();
   traceLine(line.columns, shown, x, y, logY, context);
   context.stroke();
+  context.setLineDash([]);
   context.globalAlpha = 1;
   context.lineWidth = 1;
 }
 
-function drawPoints(context: CanvasRenderingContext2D, scene: Scene, line: Line): void {
+function opacity({ mark, pale = false }: Line): number {
+  return (mark === "faint" ? 0.35 : 1) * (pale ? 0.2 : 1);
+}
+
+function drawPoints(context: Ink, scene: Scene, line: Line): void {
   const { x, y, shown, logY } = scene;
   const { columns } = line;
   context.lineWidth = 1;
-  context.globalAlpha = 0.5;
+  context.globalAlpha = 0.5 * opacity(line);
   context.beginPath();
   traceLine(columns, shown, x, y, logY, context);
   context.stroke();
-  context.globalAlpha = 1;
+  context.globalAlpha = opacity(line);
   const begin = Math.max(0, lowerBound(columns, shown[0]));
   for (let i = begin; i < columns.length && (columns.x[i] ?? Infinity) <= shown[1]; i += 1) {
     const value = columns.y[i] ?? NaN;
     if (!Number.isFinite(value) || (logY && value <= 0)) continue;
     drawDiamond(context, x(columns.x[i] ?? 0), y(value), 4);
   }
+  context.globalAlpha = 1;
 }
 
-function drawDiamond(context: CanvasRenderingContext2D, px: number, py: number, r: number): void {
+function drawDiamond(context: Ink, px: number, py: number, r: number): void {
   context.beginPath();
   context.moveTo(px, py - r);
   context.lineTo(px + r, py);
@@ -175,7 +188,7 @@ function drawDiamond(context: CanvasRenderingContext2D, px: number, py: number, 
 // Letters rather than shapes alone: they say what happened at that step.
 const ODD_SIGNS = { NaN: "✕", "+Inf": "▲", "-Inf": "▼", "not above 0": "○" } as const;
 
-function drawOdd(context: CanvasRenderingContext2D, scene: Scene, line: Line): void {
+function drawOdd(context: Ink, scene: Scene, line: Line): void {
   const { box } = scene;
   context.fillStyle = cssColor("--failed");
   context.textAlign = "center";
@@ -189,7 +202,7 @@ function drawOdd(context: CanvasRenderingContext2D, scene: Scene, line: Line): v
   }
 }
 
-function drawCursor(context: CanvasRenderingContext2D, scene: Scene): void {
+function drawCursor(context: Ink, scene: Scene): void {
   const { box, cursor, x, y } = scene;
   if (cursor === null || cursor < scene.shown[0] || cursor > scene.shown[1]) return;
   const px = Math.round(x(cursor)) + 0.5;
@@ -199,7 +212,7 @@ function drawCursor(context: CanvasRenderingContext2D, scene: Scene): void {
   context.lineTo(px, box.bottom);
   context.stroke();
   for (const line of scene.lines) {
-    if (line.mark === "faint") continue;
+    if (line.mark === "faint" || line.pale) continue;
     const i = nearestIndex(line.columns, cursor);
     const value = line.columns.y[i] ?? NaN;
     if (!Number.isFinite(value) || (scene.logY && value <= 0)) continue;

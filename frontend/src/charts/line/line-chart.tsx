@@ -1,9 +1,10 @@
 // A line chart: canvas, tooltip, text summary. Its data comes from a source outside React.
-import { useEffect, useId, useRef, useState } from "react";
+import { useEffect, useId, useImperativeHandle, useRef, useState, type Ref } from "react";
 import { ChartTooltip } from "./chart-tooltip";
 import { attachGestures } from "./gestures";
 import styles from "./line-chart.module.css";
 import { ChartPainter, type ChartOptions, type LineSource } from "./painter";
+import { picturePng, pictureSvg, type ChartPicture } from "./picture";
 import type { LinkedWindow } from "./window";
 
 export function LineChart({
@@ -13,6 +14,7 @@ export function LineChart({
   window,
   height,
   options,
+  picture,
   "data-testid": testId,
 }: {
   /** Name of the chart for those who cannot see it. */
@@ -23,6 +25,8 @@ export function LineChart({
   window: LinkedWindow;
   height: number;
   options: ChartOptions;
+  /** For saving what is shown as a file. */
+  picture?: Ref<ChartPicture> | undefined;
   "data-testid": string;
 }) {
   const frame = useRef<HTMLDivElement>(null);
@@ -48,6 +52,18 @@ export function LineChart({
   }, [window]);
 
   useEffect(() => painter?.update(source, options), [painter, source, options]);
+
+  useImperativeHandle(picture, () => {
+    const scene = () => {
+      const shown = painter?.scene();
+      if (!shown) throw new Error(`${label} is not drawn yet`);
+      return shown;
+    };
+    return {
+      png: async (heading) => picturePng(scene(), heading),
+      svg: (heading) => pictureSvg(scene(), heading),
+    };
+  }, [painter, label]);
 
   return (
     <div

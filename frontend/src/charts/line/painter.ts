@@ -1,7 +1,7 @@
 // One chart's canvas: decides when to draw, knows where things were drawn. Outside React, because data is.
 import { frames } from "@/lib/frame";
 import { onThemeChange } from "@/lib/theme";
-import { drawScene, type Line, type Reference } from "./draw";
+import { drawScene, type Line, type Reference, type Scene } from "./draw";
 import { xExtent, xScale, yExtent, yScale, type Scale } from "./geometry";
 import type { LinkedWindow, Stretch } from "./window";
 
@@ -81,9 +81,19 @@ export class ChartPainter {
   }
 
   private paint(): void {
-    const { options, box, width, height } = this;
     const context = this.canvas.getContext("2d");
-    if (!options || !context || width === 0) return;
+    const scene = this.scene();
+    if (!context || !scene) return;
+    this.fit();
+    context.clearRect(0, 0, scene.width, scene.height);
+    drawScene(context, scene);
+    this.describe(scene.lines);
+  }
+
+  /** What is drawn now; undefined before there is a size and something to draw. */
+  scene(): Scene | undefined {
+    const { options, box, width, height } = this;
+    if (!options || width === 0) return undefined;
     const lines = this.lines();
     const looking = this.window.get();
     this.all = xExtent(lines.map((line) => line.columns)) ?? [0, 1];
@@ -91,8 +101,7 @@ export class ChartPainter {
     this.x = xScale(this.shown, box);
     const visible = lines.map((line) => line.columns);
     const y = yScale(yExtent(visible, this.shown, options.logY), box, options.logY);
-    this.fit();
-    drawScene(context, {
+    return {
       width,
       height,
       box,
@@ -103,8 +112,7 @@ export class ChartPainter {
       cursor: looking.cursor,
       selection: this.selection,
       ...options,
-    });
-    this.describe(lines);
+    };
   }
 
   private fit(): void {

@@ -1,6 +1,7 @@
 // The loss: raw faint, smoothed bold, validation as points, and the line of blind guessing.
-import { useMemo, useSyncExternalStore } from "react";
+import { useMemo, useSyncExternalStore, type Ref } from "react";
 import { LineChart } from "@/charts/line/line-chart";
+import type { ChartPicture } from "@/charts/line/picture";
 import type { LinkedWindow } from "@/charts/line/window";
 import { formatCount, formatLoss, formatTick } from "@/lib/format";
 import { Button } from "@/ui/button";
@@ -22,10 +23,12 @@ export function LossChart({
   series,
   window,
   vocabulary,
+  picture,
 }: {
   series: StepSeries;
   window: LinkedWindow;
   vocabulary: number;
+  picture?: Ref<ChartPicture>;
 }) {
   const { axis, logLoss, smoothing, set } = useChartSettings();
   const { stretch } = useSyncExternalStore(window.subscribe, window.get);
@@ -103,6 +106,7 @@ export function LossChart({
           window={window}
           height={HEIGHT}
           options={options}
+          picture={picture}
         />
       </div>
       <ul className={styles["legend"]} aria-label="Legend">
