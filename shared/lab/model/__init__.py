@@ -1,6 +1,7 @@
 """The transformer, from the book's parts: the only torch in the shared package.
 
-Read it in this order: config, attention, feed_forward, block, gpt; then init, kv_cache, taps, hf.
+Read it in this order: config, attention, feed_forward, block, gpt, loss; then init, kv_cache, taps,
+hf.
 """
 
 from lab.model.attention import MultiHeadAttention
@@ -10,6 +11,7 @@ from lab.model.feed_forward import FeedForward
 from lab.model.gpt import GPTModel
 from lab.model.hf import load_hf_state, load_model, save_model, to_hf_state
 from lab.model.kv_cache import KeyValueCache
+from lab.model.loss import LogitsRoom, linear_cross_entropy, token_losses
 from lab.model.taps import AttentionTap
 
 __all__ = [
@@ -19,10 +21,13 @@ __all__ = [
     "GPTConfig",
     "GPTModel",
     "KeyValueCache",
+    "LogitsRoom",
     "MultiHeadAttention",
     "TransformerBlock",
+    "linear_cross_entropy",
     "load_hf_state",
     "load_model",
     "save_model",
     "to_hf_state",
+    "token_losses",
 ]
