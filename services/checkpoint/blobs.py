@@ -1,12 +1,13 @@
-"""Takes checkpoints in, gives them out, removes them: always whole or not at all.
+"""Takes checkpoints in: always whole or not at all.
 
-A write is staged in a temporary folder, synced, and gets its name by one rename. A delete takes the
-name away by one rename. What a crash leaves in between is removed at the next start.
+A write is staged in a temporary folder, synced, and gets its name by one rename. What a crash
+leaves in between is removed at the next start.
 """
 
 import fcntl
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -29,13 +30,18 @@ class Blobs:
         max_checkpoint_bytes: int,
         free_space_floor_bytes: int,
         max_uploads: int,
+        lock: threading.Lock,
+        make_room: Callable[[int], None],
     ) -> None:
+        """`lock` is held for renames and bookkeeping, never for bulk bytes. `make_room` is given
+        the bytes that are missing, and frees them if it can."""
         self._layout = layout
+        self._make_room = make_room
         self._max_checkpoint_bytes = max_checkpoint_bytes
         self._floor_bytes = free_space_floor_bytes
         self._max_uploads = max_uploads
         self._open: set[Staging] = set()
-        self._lock = threading.Lock()  # held for renames and bookkeeping, never for bulk bytes
+        self._lock = lock
         self._owned: IO[bytes] | None = None
 
     def start(self) -> int:
@@ -72,6 +78,9 @@ class Blobs:
     def begin(self, header: Checkpoint) -> Staging:
         """A place for the files of `header`; refuses what cannot be taken before any byte of it."""
         check_header(header, max_bytes=self._max_checkpoint_bytes)
+        wanted_bytes = sum(file.size_bytes for file in header.files)
+        if (missing_bytes := wanted_bytes - self.free_bytes()) > 0:
+            self._make_room(missing_bytes)  # what was deleted goes before what is new is refused
         with self._lock:
             if len(self._open) >= self._max_uploads:
                 raise LabError(
@@ -81,7 +90,7 @@ class Blobs:
                     reason=ErrorReason.ERROR_REASON_OVER_LIMIT,
                     metadata={"limit": str(self._max_uploads), "requested": "1"},
                 )
-            self._check_room(sum(file.size_bytes for file in header.files))
+            self._check_room(wanted_bytes)
             staging = Staging(self._layout.temporary(header.name), header)
             self._open.add(staging)
         return staging
@@ -110,19 +119,6 @@ class Blobs:
         with self._lock:
             self._open.discard(staging)
 
-    def delete(self, name: str) -> None:
-        """Takes the name away, then removes the bytes. Readers that have files open finish."""
-        with self._lock:
-            folder = self._layout.find(name)
-            is_peek = self._layout.root(name) == self._layout.peeks
-            named = self._layout.peek_folders(name) if is_peek else [folder]
-            doomed = [self._hidden(each, name) for each in named]
-            manifest.sync_folder(folder.parent)
-            if not any(folder.parent.iterdir()):
-                folder.parent.rmdir()
-        for each in doomed:
-            shutil.rmtree(each)
-
     def _hidden(self, folder: Path, name: str) -> Path:
         hidden = self._layout.temporary(name)
         folder.rename(hidden)
@@ -146,13 +142,17 @@ class Blobs:
             )
         return present
 
-    def _check_room(self, wanted_bytes: int) -> None:
+    def free_bytes(self) -> int:
+        """Room that new checkpoints may take."""
         free = shutil.disk_usage(self._layout.checkpoints).free - self._floor_bytes
-        free -= sum(staging.total_bytes - staging.written_bytes for staging in self._open)
-        if wanted_bytes > free:
+        free -= sum(staging.total_bytes - staging.written_bytes for staging in list(self._open))
+        return max(free, 0)
+
+    def _check_room(self, wanted_bytes: int) -> None:
+        if wanted_bytes > (free := self.free_bytes()):
             raise no_room(
-                f"the checkpoint needs {wanted_bytes} bytes, but only {max(free, 0)} may be used "
+                f"the checkpoint needs {wanted_bytes} bytes, but only {free} may be used "
                 f"({self._floor_bytes} are kept free); delete checkpoints or free space",
-                limit_bytes=max(free, 0),
+                limit_bytes=free,
                 requested_bytes=wanted_bytes,
             )

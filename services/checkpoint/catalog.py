@@ -1,4 +1,4 @@
-"""What checkpoints there are. The manifests on disk are the only record.
+"""What checkpoints there are. The manifests on disk, and the marks beside them, are the record.
 
 A listing stats each manifest and parses those that changed, so a folder that was removed or put
 back by hand is never misreported, and no weight file is opened.
@@ -13,8 +13,11 @@ import structlog
 
 from lab import manifest
 from lab.errors import Damaged, InvalidArgument
+from lab.names import run_id
 from lab.v1.checkpoint_pb2 import Checkpoint
+from services.checkpoint import marks
 from services.checkpoint.layout import Layout
+from services.checkpoint.trash import Trash
 
 DEFAULT_PAGE = 200
 MAX_PAGE = 1000
@@ -25,9 +28,10 @@ log = structlog.get_logger()
 class Catalog:
     """Reads run in threads; the lock covers only the table of parsed manifests."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, trash: Trash) -> None:
         self._layout = layout
-        self._parsed: dict[Path, tuple[tuple[int, int], Checkpoint]] = {}
+        self._trash = trash
+        self._parsed: dict[Path, tuple[Stamp, Checkpoint]] = {}
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Checkpoint:
@@ -46,7 +50,7 @@ class Catalog:
             status = (folder / manifest.MANIFEST).stat()
         except FileNotFoundError:
             return manifest.read(folder)  # says what is missing
-        stamp = (status.st_mtime_ns, status.st_ino)
+        stamp = (status.st_mtime_ns, status.st_ino, *_marks_stamp(folder))
         with self._lock:
             known = self._parsed.get(folder)
         if known is not None and known[0] == stamp:
@@ -54,21 +58,37 @@ class Catalog:
         checkpoint = manifest.read(folder)
         if checkpoint.name != name:
             raise Damaged(f"the {manifest.MANIFEST} of {name} is that of {checkpoint.name}")
+        checkpoint = marks.lay(checkpoint, marks.read(folder))
         with self._lock:
             self._parsed[folder] = (stamp, checkpoint)
         return checkpoint
 
-    def page(self, run: str, *, size: int, token: str) -> tuple[list[Checkpoint], str]:
+    def page(
+        self, run: str, *, size: int, token: str, trashed: bool = False
+    ) -> tuple[list[Checkpoint], str]:
         """Checkpoints of `runs/{run}`, or of all when empty, newest first; and the next token."""
         size = min(size or DEFAULT_PAGE, MAX_PAGE)
         after = _position(token) if token else None
-        rest = sorted(self._all(run), key=_age)
+        rest = sorted(self.in_trash(run) if trashed else self.all(run), key=_age)
         if after is not None:
             rest = [checkpoint for checkpoint in rest if _age(checkpoint) > after]
         page = rest[:size]
         return page, _token(_age(page[-1])) if len(rest) > size else ""
 
-    def _all(self, run: str) -> list[Checkpoint]:
+    def in_trash(self, run: str = "") -> list[Checkpoint]:
+        """What can be restored of `runs/{run}`, or of all; the newest of each name."""
+        if run:
+            run_id(run)
+        found: dict[str, Checkpoint] = {}
+        for entry in self._trash.entries(run):
+            try:
+                found[entry.name] = self._trash.dated(self.read(entry.name, entry.folder), entry)
+            except Damaged as error:
+                log.info("trash not listed", checkpoint=entry.name, detail=error.message)
+        return list(found.values())
+
+    def all(self, run: str = "") -> list[Checkpoint]:
+        """Every checkpoint of `runs/{run}`, or of all when empty."""
         listed = list(self._layout.listed(run))
         found: list[Checkpoint] = []
         for name, folder in listed:
@@ -78,7 +98,8 @@ class Catalog:
                 if folder.exists():
                     log.warning("checkpoint not listed", checkpoint=name, detail=error.message)
         if not run:
-            self._forget_all_but({folder for _, folder in listed})
+            trashed = {entry.folder for entry in self._trash.entries()}
+            self._forget_all_but(trashed | {folder for _, folder in listed})
         return found
 
     def _forget_all_but(self, folders: set[Path]) -> None:
@@ -87,7 +108,16 @@ class Catalog:
                 del self._parsed[gone]
 
 
+Stamp = tuple[int, ...]  # changes when the manifest or the marks do
 Age = tuple[int, str]  # sorts the newest first; the name settles a tie
+
+
+def _marks_stamp(folder: Path) -> tuple[int, ...]:
+    try:
+        status = (folder / marks.MARKS).stat()
+    except FileNotFoundError:
+        return ()
+    return status.st_mtime_ns, status.st_ino
 
 
 def _age(checkpoint: Checkpoint) -> Age:

@@ -16,6 +16,7 @@ from lab.v1.checkpoint_pb2 import (
     CheckpointKind,
 )
 from lab.v1.checkpoint_service_pb2 import FileChunk
+from services.checkpoint.marks import MARKS
 
 MAX_CHUNK_BYTES: Final = 1 << 20
 MAX_FILES: Final = 64
@@ -63,8 +64,8 @@ def _wrong_files(files: Sequence[CheckpointFile]) -> Iterator[Violation]:
     seen: set[str] = set()
     for index, file in enumerate(files):
         where = f"files[{index}]"
-        if file.name == MANIFEST:
-            yield Violation(f"{where}.name", f"{MANIFEST} is written by the checkpoint service")
+        if file.name in (MANIFEST, MARKS):
+            yield Violation(f"{where}.name", f"{file.name} is written by the checkpoint service")
         elif not _FILE_NAME.fullmatch(file.name):
             yield Violation(
                 f"{where}.name",

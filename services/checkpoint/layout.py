@@ -3,6 +3,7 @@
 checkpoints/<run>/<checkpoint>/      visible once it is there: it gets its name by a rename
 peeks/<run>/<number>/                the highest number counts; a rename cannot replace a folder
 {checkpoints,peeks}/.tmp-…           a write under way, or left over from a crash
+checkpoints/.trash/…                 deleted, see trash.py
 """
 
 import secrets
@@ -31,6 +32,9 @@ class Layout:
         _, checkpoint = checkpoint_ids(name)
         return self.peeks if checkpoint is None else self.checkpoints
 
+    def is_peek(self, name: str) -> bool:
+        return self.root(name) == self.peeks
+
     def temporary(self, name: str) -> Path:
         """A new folder name on the same disk as the place of `name`, so that a rename is atomic."""
         return self.root(name) / f"{TEMPORARY}{secrets.token_hex(8)}"
@@ -41,6 +45,14 @@ class Layout:
         if folder is None:
             raise NotFound(f"there is no {name}", metadata={"name": name})
         return folder
+
+    def find_checkpoint(self, name: str) -> Path:
+        """As `find`, but refuses a peek, which nobody can keep."""
+        if self.is_peek(name):
+            raise InvalidArgument.field(
+                "name", f"{name} is a peek, which is replaced each time; save a checkpoint instead"
+            )
+        return self.find(name)
 
     def destination(self, name: str) -> Path:
         """The folder that a commit of `name` becomes."""

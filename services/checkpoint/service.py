@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import structlog
 from pydantic import Field
@@ -15,7 +16,13 @@ from lab.v1 import checkpoint_service_pb2_grpc as services
 from services.checkpoint.blobs import Blobs
 from services.checkpoint.catalog import Catalog
 from services.checkpoint.layout import Layout
+from services.checkpoint.news import News
 from services.checkpoint.servicer import CheckpointServicer
+from services.checkpoint.shelf import Shelf
+from services.checkpoint.trash import NAME as TRASH
+from services.checkpoint.trash import Trash
+
+DAY_SECS = 86_400.0
 
 log = structlog.get_logger()
 
@@ -26,23 +33,40 @@ class Settings(ServiceSettings):
     free_space_floor_bytes: int = Field(512 << 20, ge=0, description="disk space never used")
     max_uploads: int = Field(4, gt=0, description="checkpoints being written at once")
     upload_idle_secs: float = Field(60.0, gt=0, description="silence that ends an upload")
+    trash_days: float = Field(
+        7.0, ge=0, description="how long a deleted checkpoint is kept; 0 is not at all"
+    )
+    trash_look_secs: float = Field(
+        3600.0, gt=0, description="how often the trash is looked through"
+    )
 
 
 async def build(settings: Settings, service: Service) -> GrpcServer:
     # Reads and writes need no NATS, so it does not hold up readiness: it only carries the beat.
-    await join_bus(service, settings.nats_url, needed=False)
+    bus = await join_bus(service, settings.nats_url, needed=False)
     layout = Layout(settings.home)
+    trash = Trash(layout.checkpoints / TRASH, keep_secs=settings.trash_days * DAY_SECS)
+    lock = threading.Lock()
+    shelf = Shelf(layout, trash, lock)
     blobs = Blobs(
         layout,
         max_checkpoint_bytes=settings.max_checkpoint_bytes,
         free_space_floor_bytes=settings.free_space_floor_bytes,
         max_uploads=settings.max_uploads,
+        lock=lock,
+        make_room=shelf.make_room,
     )
     leftovers = await asyncio.to_thread(blobs.start)
     service.on_exit(lambda: asyncio.to_thread(blobs.close))
     log.info("checkpoints", folder=str(layout.checkpoints), leftovers_removed=leftovers)
+    service.tasks.start("empty trash", _empty_trash(shelf, every_secs=settings.trash_look_secs))
     servicer = CheckpointServicer(
-        layout, blobs, Catalog(layout), upload_idle_secs=settings.upload_idle_secs
+        layout,
+        blobs,
+        shelf,
+        Catalog(layout, trash),
+        News(bus),
+        upload_idle_secs=settings.upload_idle_secs,
     )
     return GrpcServer(
         [
@@ -55,3 +79,11 @@ async def build(settings: Settings, service: Service) -> GrpcServer:
         host=settings.host,
         port=settings.port,
     )
+
+
+async def _empty_trash(shelf: Shelf, *, every_secs: float) -> None:
+    """At the start and ever after. A background task."""
+    while True:
+        if gone := await asyncio.to_thread(shelf.empty_expired):
+            log.info("out of the trash for good", checkpoints=gone)
+        await asyncio.sleep(every_secs)

@@ -6,23 +6,39 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from lab.errors import NotFound, PreconditionFailed
+from lab.names import checkpoint_ids, run_name
 from lab.v1 import checkpoint_service_pb2 as messages
 from lab.v1 import checkpoint_service_pb2_grpc as services
+from lab.v1.checkpoint_pb2 import Checkpoint
+from services.checkpoint import retention
 from services.checkpoint.blobs import Blobs
 from services.checkpoint.catalog import Catalog
+from services.checkpoint.disk_use import disk_use
 from services.checkpoint.layout import Layout
+from services.checkpoint.news import News
 from services.checkpoint.reading import open_files
+from services.checkpoint.shelf import Shelf
 from services.checkpoint.upload import receive
 from services.checkpoint.verify import verify
 
 
 class CheckpointServicer(services.CheckpointServiceServicer):
     def __init__(
-        self, layout: Layout, blobs: Blobs, catalog: Catalog, *, upload_idle_secs: float
+        self,
+        layout: Layout,
+        blobs: Blobs,
+        shelf: Shelf,
+        catalog: Catalog,
+        news: News,
+        *,
+        upload_idle_secs: float,
     ) -> None:
         self._layout = layout
         self._blobs = blobs
+        self._shelf = shelf
         self._catalog = catalog
+        self._news = news
         self._upload_idle_secs = upload_idle_secs
 
     async def WriteCheckpoint(
@@ -56,7 +72,11 @@ class CheckpointServicer(services.CheckpointServiceServicer):
         self, request: messages.ListCheckpointsRequest, context: Any
     ) -> messages.ListCheckpointsResponse:
         page, token = await asyncio.to_thread(
-            self._catalog.page, request.run, size=request.page_size, token=request.page_token
+            self._catalog.page,
+            request.run,
+            size=request.page_size,
+            token=request.page_token,
+            trashed=request.trashed,
         )
         return messages.ListCheckpointsResponse(checkpoints=page, next_page_token=token)
 
@@ -66,8 +86,62 @@ class CheckpointServicer(services.CheckpointServiceServicer):
         damage = await asyncio.to_thread(verify, self._layout, self._catalog, request.name)
         return messages.VerifyCheckpointResponse(whole=not damage, damage=damage)
 
+    async def UpdateCheckpoint(
+        self, request: messages.UpdateCheckpointRequest, context: Any
+    ) -> messages.UpdateCheckpointResponse:
+        await asyncio.to_thread(self._shelf.mark, request)
+        checkpoint = await asyncio.to_thread(self._catalog.get, request.name)
+        await self._news.tell(request.name)
+        return messages.UpdateCheckpointResponse(checkpoint=checkpoint)
+
     async def DeleteCheckpoint(
         self, request: messages.DeleteCheckpointRequest, context: Any
     ) -> messages.DeleteCheckpointResponse:
-        await asyncio.to_thread(self._blobs.delete, request.name)
-        return messages.DeleteCheckpointResponse()
+        trashed = await asyncio.to_thread(
+            self._shelf.delete, request.name, permanently=request.permanently
+        )
+        await self._news.tell(request.name)
+        answer = messages.DeleteCheckpointResponse()
+        if trashed is not None:
+            found = await asyncio.to_thread(
+                self._catalog.in_trash, run_name(checkpoint_ids(request.name)[0])
+            )
+            answer.checkpoint.CopyFrom(
+                next((each for each in found if each.name == request.name), Checkpoint())
+            )
+        return answer
+
+    async def RestoreCheckpoint(
+        self, request: messages.RestoreCheckpointRequest, context: Any
+    ) -> messages.RestoreCheckpointResponse:
+        await asyncio.to_thread(self._shelf.restore, request.name)
+        await self._news.tell(request.name)
+        checkpoint = await asyncio.to_thread(self._catalog.get, request.name)
+        return messages.RestoreCheckpointResponse(checkpoint=checkpoint)
+
+    async def ApplyRetention(
+        self, request: messages.ApplyRetentionRequest, context: Any
+    ) -> messages.ApplyRetentionResponse:
+        checkpoints = await asyncio.to_thread(self._catalog.all, retention.checked_run(request.run))
+        decisions = retention.decide(checkpoints, request.policy)
+        if not request.dry_run:
+            for decision in decisions:
+                if not decision.kept_because:
+                    await self._retire(decision)
+        removed = sum(each.size_bytes for each in decisions if not each.kept_because)
+        return messages.ApplyRetentionResponse(decisions=decisions, removed_bytes=removed)
+
+    async def GetDiskUse(
+        self, request: messages.GetDiskUseRequest, context: Any
+    ) -> messages.GetDiskUseResponse:
+        return await asyncio.to_thread(disk_use, self._catalog, free_bytes=self._blobs.free_bytes())
+
+    async def _retire(self, decision: messages.RetentionDecision) -> None:
+        try:
+            await asyncio.to_thread(self._shelf.delete, decision.checkpoint)
+        except NotFound:
+            return  # somebody else deleted it meanwhile
+        except PreconditionFailed:
+            decision.kept_because.append("pinned")  # meanwhile
+            return
+        await self._news.tell(decision.checkpoint)

@@ -15,7 +15,7 @@ from lab.errors import Code, Damaged, LabError
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import FileChunk
 from lab.v1.error_pb2 import ErrorReason
-from services.checkpoint import safetensors_header
+from services.checkpoint import marks, safetensors_header
 from services.checkpoint.intake import Order, kind_of
 
 
@@ -81,8 +81,9 @@ class Staging:
         self._sha256[self._open_name] = self._hash.hexdigest()
 
     def _described(self) -> Checkpoint:
-        checkpoint = Checkpoint()
-        checkpoint.CopyFrom(self.header)
+        checkpoint = marks.lay(self.header, Checkpoint())  # what is new has no marks
+        checkpoint.ClearField("delete_time")
+        checkpoint.ClearField("expire_time")
         checkpoint.kind = kind_of(checkpoint.name)
         checkpoint.size_bytes = self.total_bytes
         for file in checkpoint.files:

@@ -11,6 +11,8 @@ from lab.errors import InvalidArgument
 
 ID_PATTERN: Final = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ID = re.compile(ID_PATTERN)
+# Where weights from elsewhere stand, as in runs/imports/checkpoints/gpt2. No run is called so.
+IMPORTS: Final = "imports"
 # No vowels and no look-alikes: random ids that spell nothing and can be read aloud.
 _ID_LETTERS: Final = "bcdfghjkmnpqrstvwxz23456789"
 

@@ -125,9 +125,9 @@ async def test_a_delete_during_a_read_does_not_cut_it(
 
 
 @pytest.mark.parametrize("name", [NAME, PEEK])
-async def test_a_delete_leaves_nothing(stub: Stub, tmp_path: Path, name: str) -> None:
+async def test_a_permanent_delete_leaves_nothing(stub: Stub, tmp_path: Path, name: str) -> None:
     await write(stub, parts(SMALL, name=name))
-    await stub.DeleteCheckpoint(DeleteCheckpointRequest(name=name))
+    await stub.DeleteCheckpoint(DeleteCheckpointRequest(name=name, permanently=True))
     assert stored(tmp_path) == []
     with pytest.raises(LabError, match=f"there is no {name}") as caught:
         await stub.DeleteCheckpoint(DeleteCheckpointRequest(name=name))

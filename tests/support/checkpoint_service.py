@@ -27,7 +27,7 @@ CHUNK_BYTES = 1 << 20
 NAME = "runs/nano-1/checkpoints/step-00000010"
 PEEK = "runs/nano-1/peek"
 NO_NATS = "nats://127.0.0.1:1"  # never the server of a cluster that happens to run here
-DEFAULTS: Mapping[str, Any] = {"free_space_floor_bytes": 0}
+DEFAULTS: Mapping[str, Any] = {"free_space_floor_bytes": 0, "nats_url": NO_NATS}
 
 
 @asynccontextmanager
@@ -36,7 +36,7 @@ async def checkpoint_service(home: Path, **settings: Any) -> AsyncIterator[str]:
     async with AsyncExitStack() as stack:
         service = Service("checkpoint", stack)
         stack.push_async_callback(service.tasks.stop)
-        values = Settings(home=home, port=0, nats_url=NO_NATS, **{**DEFAULTS, **settings})
+        values = Settings(home=home, port=0, **{**DEFAULTS, **settings})
         server = await build(values, service)
         await server.start()
         await server.set_ready(True)
@@ -155,5 +155,5 @@ def stored(home: Path) -> list[str]:
     return sorted(
         str(path.relative_to(home))
         for path in home.rglob("*")
-        if path.name not in (".lock", "checkpoints", "peeks")
+        if path.name not in (".lock", ".trash", "checkpoints", "peeks")
     )
