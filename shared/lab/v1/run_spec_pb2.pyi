@@ -229,11 +229,13 @@ class DataSpec(_message.Message):
     VALIDATION_FRACTION_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     corpus: _builtins.str
-    """Name of a corpus in configs/corpora."""
+    """Name of a corpus: one in configs/corpora, or one that was added."""
     tokenizer: _builtins.str
     """Name of the tokenizer; "gpt2" is the one there is."""
     validation_fraction: _builtins.float
-    """Share of the corpus kept for validation, taken from its end; above 0 and below 1."""
+    """Share of the corpus kept for validation; above 0 and below 1. With many documents whole ones, chosen by the hash of
+    their text; with few the end of the text.
+    """
     seed: _builtins.int
     """Seed of initialisation, data order and sampling."""
     def __init__(

@@ -150,7 +150,7 @@ export const ModelSpecSchema: GenMessage<ModelSpec> = /*@__PURE__*/
  */
 export type DataSpec = Message<"lab.v1.DataSpec"> & {
   /**
-   * Name of a corpus in configs/corpora.
+   * Name of a corpus: one in configs/corpora, or one that was added.
    *
    * @generated from field: optional string corpus = 1;
    */
@@ -164,7 +164,8 @@ export type DataSpec = Message<"lab.v1.DataSpec"> & {
   tokenizer?: string | undefined;
 
   /**
-   * Share of the corpus kept for validation, taken from its end; above 0 and below 1.
+   * Share of the corpus kept for validation; above 0 and below 1. With many documents whole ones, chosen by the hash of
+   * their text; with few the end of the text.
    *
    * @generated from field: optional double validation_fraction = 3;
    */
