@@ -59,9 +59,7 @@ def make_app(parts: Parts, places: AllowedPlaces) -> ASGIApp:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _internal_error)
     app.include_router(runs.router(parts.upstream))
-    app.include_router(
-        checkpoints.router(parts.upstream, deleted=parts.live.hub.checkpoint_deleted)
-    )
+    app.include_router(checkpoints.router(parts.upstream))
     app.include_router(models.router(parts.upstream))
     app.include_router(generations.router(parts.generations))
     app.include_router(catalogue.router(parts.upstream))

@@ -69,6 +69,28 @@ async def test_a_hostile_body_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (b"[]", "labels: must be a JSON object"),
+        (b'{"a": 1}', "labels.a: must be a text"),
+        (b'{"a": {"b": "c"}}', "labels.a: must be a text"),
+        (b'{"a": null}', "labels.a: must be a text"),
+        (b'{"a": "b\\u0000"}', "labels.a: must not hold the character U+0000"),
+        (b'{"a\\u0000": "b"}', "labels: must not hold the character U+0000"),
+    ],
+)
+async def test_hostile_labels_are_refused(
+    http: httpx.AsyncClient, fakes: Fakes, labels: bytes, says: str
+) -> None:
+    body = b'{"labels": ' + labels + b"}"
+    path = "/api/runs/nano-1/checkpoints/step-00000010"
+    answer = await http.patch(path, content=body, headers=JSON)
+    assert answer.status_code == 400, answer.text
+    assert says in answer.json()["detail"]
+    assert fakes.checkpoints.called("UpdateCheckpoint") == []
+
+
+@pytest.mark.parametrize(
     ("path", "status"),
     [
         ("/api/runs/Bad", 404),

@@ -11,6 +11,7 @@ from lab.bus import Bus
 from lab.errors import Unavailable
 from lab.v1 import event_pb2
 from lab.v1.event_pb2 import (
+    CheckpointChanged,
     CheckpointCommitted,
     EvaluationCompleted,
     Event,
@@ -333,8 +334,10 @@ async def test_a_deleted_checkpoint_leaves_the_list_of_everybody(
         assert len(log.snapshots[0].checkpoints.checkpoints) == 2
         name = "runs/a/checkpoints/step-00000010"
         assert (await http.delete(f"/api/{name}")).status_code == 200
-        await until(lambda: len(log.snapshots) == 2)
-        assert [each.step for each in log.snapshots[1].checkpoints.checkpoints] == [20]
+        await bus.say(Event(checkpoint_changed=CheckpointChanged(checkpoint=name)))
+        await until(
+            lambda: [each.step for each in log.snapshots[-1].checkpoints.checkpoints] == [20]
+        )
 
 
 async def test_a_deleted_run_is_told(

@@ -61,3 +61,27 @@ class FakeCheckpoints(Scripted, checkpoint_service_pb2_grpc.CheckpointServiceSer
         await self.entering("DeleteCheckpoint", request)
         del self.checkpoints[self._checkpoint(request.name).name]
         return c.DeleteCheckpointResponse()
+
+    async def UpdateCheckpoint(
+        self, request: c.UpdateCheckpointRequest, context: Context
+    ) -> c.UpdateCheckpointResponse:
+        await self.entering("UpdateCheckpoint", request)
+        return c.UpdateCheckpointResponse(checkpoint=self._checkpoint(request.name))
+
+    async def RestoreCheckpoint(
+        self, request: c.RestoreCheckpointRequest, context: Context
+    ) -> c.RestoreCheckpointResponse:
+        await self.entering("RestoreCheckpoint", request)
+        return c.RestoreCheckpointResponse(checkpoint=self._checkpoint(request.name))
+
+    async def ApplyRetention(
+        self, request: c.ApplyRetentionRequest, context: Context
+    ) -> c.ApplyRetentionResponse:
+        await self.entering("ApplyRetention", request)
+        return c.ApplyRetentionResponse()
+
+    async def GetDiskUse(
+        self, request: c.GetDiskUseRequest, context: Context
+    ) -> c.GetDiskUseResponse:
+        await self.entering("GetDiskUse", request)
+        return c.GetDiskUseResponse(size_bytes=7)

@@ -1,9 +1,8 @@
-"""Checkpoints: list, look at, verify, delete. The bytes never pass the gateway."""
+"""Checkpoints: list, verify, mark, delete, restore, retain. The bytes never pass the gateway."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from lab.names import check_id, run_name
 from lab.v1 import checkpoint_service_pb2 as checkpoints
@@ -21,28 +20,80 @@ VerifyBody = Annotated[
 ]
 
 
-def router(upstream: Upstream, *, deleted: Callable[[], Awaitable[None]]) -> APIRouter:
-    """`deleted` is called after a checkpoint was removed: nobody publishes that as a fact."""
+UpdateBody = Annotated[
+    checkpoints.UpdateCheckpointRequest,
+    Depends(Body(checkpoints.UpdateCheckpointRequest, without=("name",))),
+]
+RestoreBody = Annotated[
+    checkpoints.RestoreCheckpointRequest,
+    Depends(Body(checkpoints.RestoreCheckpointRequest, without=("name",))),
+]
+RetentionBody = Annotated[
+    checkpoints.ApplyRetentionRequest,
+    Depends(Body(checkpoints.ApplyRetentionRequest, without=("run",))),
+]
+Trashed = Annotated[bool, Query(description="what is in the trash instead")]
+
+
+def router(upstream: Upstream) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["checkpoints"])
+    _add_lists(routes, upstream)
+    _add_resource(routes, upstream)
+    return routes
+
+
+def _add_lists(routes: APIRouter, upstream: Upstream) -> None:
     stub = upstream.checkpoint
 
     @routes.get("/checkpoints", **documented(checkpoints.ListCheckpointsResponse))
     async def list_checkpoints(
-        request: Request, page_size: PageSize = 0, page_token: PageToken = ""
+        request: Request,
+        page_size: PageSize = 0,
+        page_token: PageToken = "",
+        trashed: Trashed = False,
     ) -> Response:
         """The checkpoints of all runs, newest first."""
-        page = checkpoints.ListCheckpointsRequest(page_size=page_size, page_token=page_token)
+        page = checkpoints.ListCheckpointsRequest(
+            page_size=page_size, page_token=page_token, trashed=trashed
+        )
         return respond(request, await ask(stub.ListCheckpoints, page))
 
     @routes.get("/runs/{run:id}/checkpoints", **documented(checkpoints.ListCheckpointsResponse))
     async def list_checkpoints_of_run(
-        request: Request, run: RunId, page_size: PageSize = 0, page_token: PageToken = ""
+        request: Request,
+        run: RunId,
+        page_size: PageSize = 0,
+        page_token: PageToken = "",
+        trashed: Trashed = False,
     ) -> Response:
         """The checkpoints of one run, newest first."""
         page = checkpoints.ListCheckpointsRequest(
-            run=run_name(run), page_size=page_size, page_token=page_token
+            run=run_name(run), page_size=page_size, page_token=page_token, trashed=trashed
         )
         return respond(request, await ask(stub.ListCheckpoints, page))
+
+    @routes.post(
+        "/runs/{run:id}/checkpoints:retain",
+        **documented(
+            checkpoints.ApplyRetentionResponse,
+            body=checkpoints.ApplyRetentionRequest,
+            without=("run",),
+        ),
+    )
+    async def apply_retention(request: Request, run: RunId, body: RetentionBody) -> Response:
+        """Says what a policy keeps of a run; moves the rest to the trash unless `dryRun`."""
+        body.run = run_name(run)
+        decided = await ask(stub.ApplyRetention, body, timeout_secs=DELETE_DEADLINE_SECS)
+        return respond(request, decided)
+
+    @routes.get("/checkpoints:disk", **documented(checkpoints.GetDiskUseResponse))
+    async def get_disk_use(request: Request) -> Response:
+        """Bytes per run, in the trash, and free for new checkpoints."""
+        return respond(request, await ask(stub.GetDiskUse, checkpoints.GetDiskUseRequest()))
+
+
+def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
+    stub = upstream.checkpoint
 
     @routes.get(
         "/runs/{run:id}/checkpoints/{checkpoint:id}",
@@ -69,18 +120,52 @@ def router(upstream: Upstream, *, deleted: Callable[[], Awaitable[None]]) -> API
         verified = await ask(stub.VerifyCheckpoint, body, timeout_secs=VERIFY_DEADLINE_SECS)
         return respond(request, verified)
 
+    @routes.patch(
+        "/runs/{run:id}/checkpoints/{checkpoint:id}",
+        **documented(
+            checkpoints.UpdateCheckpointResponse,
+            body=checkpoints.UpdateCheckpointRequest,
+            without=("name",),
+        ),
+    )
+    async def update_checkpoint(
+        request: Request, run: RunId, checkpoint: CheckpointId, body: UpdateBody
+    ) -> Response:
+        """Pins, labels or annotates; a field that is not given stays."""
+        body.name = _name(run, checkpoint)
+        return respond(request, await ask(stub.UpdateCheckpoint, body))
+
     @routes.delete(
         "/runs/{run:id}/checkpoints/{checkpoint:id}",
         **documented(checkpoints.DeleteCheckpointResponse),
     )
-    async def delete_checkpoint(request: Request, run: RunId, checkpoint: CheckpointId) -> Response:
-        """Removes a checkpoint."""
-        one = checkpoints.DeleteCheckpointRequest(name=_name(run, checkpoint))
+    async def delete_checkpoint(
+        request: Request,
+        run: RunId,
+        checkpoint: CheckpointId,
+        permanently: Annotated[bool, Query(description="not to the trash, and out of it")] = False,
+    ) -> Response:
+        """Moves a checkpoint to the trash, where it can be restored for a while."""
+        one = checkpoints.DeleteCheckpointRequest(
+            name=_name(run, checkpoint), permanently=permanently
+        )
         done = await ask(stub.DeleteCheckpoint, one, timeout_secs=DELETE_DEADLINE_SECS)
-        await deleted()
         return respond(request, done)
 
-    return routes
+    @routes.post(
+        "/runs/{run:id}/checkpoints/{checkpoint:id}:restore",
+        **documented(
+            checkpoints.RestoreCheckpointResponse,
+            body=checkpoints.RestoreCheckpointRequest,
+            without=("name",),
+        ),
+    )
+    async def restore_checkpoint(
+        request: Request, run: RunId, checkpoint: CheckpointId, body: RestoreBody
+    ) -> Response:
+        """Takes a checkpoint back from the trash."""
+        body.name = _name(run, checkpoint)
+        return respond(request, await ask(stub.RestoreCheckpoint, body))
 
 
 def _name(run: str, checkpoint: str) -> str:

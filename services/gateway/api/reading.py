@@ -76,11 +76,23 @@ def _message(
 def _field(field: FieldDescriptor, value: Any, path: str) -> Iterator[Violation]:
     if not field.is_repeated:
         yield from _one(field, value, path)
+    elif field.message_type is not None and field.message_type.GetOptions().map_entry:
+        yield from _map(field.message_type.fields_by_name["value"], value, path)
     elif not isinstance(value, list):
         yield Violation(_public(path), "must be a list")
     else:
         for index, each in enumerate(value):
             yield from _one(field, each, f"{path}[{index}]")
+
+
+def _map(values: FieldDescriptor, value: Any, path: str) -> Iterator[Violation]:
+    if not isinstance(value, dict):
+        yield Violation(_public(path), "must be a JSON object")
+        return
+    for key, each in value.items():
+        if "\0" in key:
+            yield Violation(_public(path), "must not hold the character U+0000")
+        yield from _one(values, each, _join(path, _shown(key)))
 
 
 def _one(field: FieldDescriptor, value: Any, path: str) -> Iterator[Violation]:

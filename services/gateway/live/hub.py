@@ -10,6 +10,7 @@ from lab.v1.rest_pb2 import SystemStatus
 from services.gateway.generations import Generations
 from services.gateway.live.channels import Channels
 from services.gateway.live.feeds import BusFeed, Feed, TextFeed
+from services.gateway.live.shelf import hear_changes
 from services.gateway.live.system import ServicesSeen
 from services.gateway.upstream import Upstream
 
@@ -31,6 +32,7 @@ class Hub:
         self._feeds: dict[str, BusFeed] = {}
         self._system = ServicesSeen(bus, readiness)
         self.sessions = 0
+        tasks.start("hear changes of checkpoints", hear_changes(bus, self._shelf_changed))
         tasks.start("hear beats", self._system.listen())
         tasks.start("look for lost services", self._system.look())
 
@@ -59,8 +61,8 @@ class Hub:
     def feeds_in_use(self) -> int:
         return len(self._feeds)
 
-    async def checkpoint_deleted(self) -> None:
-        """Nobody publishes a deletion: whoever follows the checkpoints gets them anew."""
+    def _shelf_changed(self) -> None:
+        """Only a name is told: whoever follows the checkpoints gets them anew."""
         if feed := self._feeds.get("checkpoints"):
             feed.lose_track()
 
