@@ -28,6 +28,7 @@ from services.trainer.runs.records import Records
 from services.trainer.runs.recovery import recover
 from services.trainer.runs.reports import Reports
 from services.trainer.runs.runs import Runs
+from services.trainer.runs.shelf import ShelfWatch
 from services.trainer.runs.store import Store, lock_folder, read_store, store_path
 from services.trainer.runs.surroundings import StartWorker, Surroundings
 from services.trainer.runs.uploads import Uploads
@@ -114,6 +115,9 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     runs = Runs(around)
     await recover(stored, around, runs, publisher, histories=folder / "runs")
     publishing = service.tasks.start("publish facts", publisher.run())
+    shelf = ShelfWatch(bus, checkpoints, records)
+    service.tasks.start("hear changes of checkpoints", shelf.listen())
+    service.tasks.start("look at checkpoints", shelf.look())
 
     async def put_away() -> None:
         await runs.stop_all(STOP_REASON, grace_secs=settings.stop_secs)
