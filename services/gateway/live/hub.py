@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import lab
-from lab.bus import Bus
+from lab.bus import Bus, listen
+from lab.bus.subjects import topic
 from lab.service.readiness import Readiness
 from lab.service.tasks import Tasks
 from lab.v1.rest_pb2 import SystemStatus
 from services.gateway.generations import Generations
 from services.gateway.live.channels import Channels
 from services.gateway.live.feeds import BusFeed, Feed, TextFeed
-from services.gateway.live.shelf import hear_changes
 from services.gateway.live.system import ServicesSeen
 from services.gateway.upstream import Upstream
 
@@ -32,7 +32,13 @@ class Hub:
         self._feeds: dict[str, BusFeed] = {}
         self._system = ServicesSeen(bus, readiness)
         self.sessions = 0
-        tasks.start("hear changes of checkpoints", hear_changes(bus, self._shelf_changed))
+        changed = listen(
+            bus,
+            topic("shelf"),
+            heard=lambda _: self._shelf_changed(),
+            joined=self._shelf_changed,
+        )
+        tasks.start("hear changes of checkpoints", changed)
         tasks.start("hear beats", self._system.listen())
         tasks.start("look for lost services", self._system.look())
 
@@ -62,7 +68,8 @@ class Hub:
         return len(self._feeds)
 
     def _shelf_changed(self) -> None:
-        """Only a name is told: whoever follows the checkpoints gets them anew."""
+        """Only a name is told, and what was told while NATS was away is not known: whoever follows
+        the checkpoints gets them anew."""
         if feed := self._feeds.get("checkpoints"):
             feed.lose_track()
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import asyncio
 
-import nats.errors
 import structlog
-from nats.aio.msg import Msg
 
 from lab import names
-from lab.bus import Bus
-from lab.bus.subjects import topic, who
+from lab.bus import Bus, listen
+from lab.bus.subjects import topic
 from lab.errors import LabError
 from lab.v1 import checkpoint_service_pb2_grpc as services
+from lab.v1.event_pb2 import Event
 from services.trainer.runs import sending
 from services.trainer.runs.records import Records
 
@@ -35,20 +34,7 @@ class ShelfWatch:
         self._doubt = asyncio.Event()
 
     async def listen(self) -> None:
-        """Over every connection there will be. What was said before one is not known, so then
-        every run that has a checkpoint is looked at."""
-        while True:
-            connection = await self._bus.connection()
-            try:
-                await connection.client.subscribe(topic("shelf"), cb=self._heard)
-                for run in self._records.all():
-                    if run.latest_checkpoint:
-                        self._doubtful.add(names.run_id(run.name))
-                self._doubt.set()
-                await connection.closed.wait()
-            except (nats.errors.Error, OSError) as error:
-                log.info("changes of checkpoints not heard", error=str(error))
-                await asyncio.sleep(PAUSE_SECS)
+        await listen(self._bus, topic("shelf"), heard=self._heard, joined=self._joined)
 
     async def look(self) -> None:
         while True:
@@ -62,8 +48,17 @@ class ShelfWatch:
                 await asyncio.sleep(PAUSE_SECS)
                 self._doubt.set()
 
-    async def _heard(self, message: Msg) -> None:
-        self._doubtful.add(who(message.subject))
+    def _heard(self, event: Event) -> None:
+        run_id, _ = names.checkpoint_ids(event.checkpoint_changed.checkpoint)
+        self._doubt_of(run_id)
+
+    def _joined(self) -> None:
+        for run in self._records.all():
+            if run.latest_checkpoint:
+                self._doubt_of(names.run_id(run.name))
+
+    def _doubt_of(self, run_id: str) -> None:
+        self._doubtful.add(run_id)
         self._doubt.set()
 
     async def _look_at(self, run_id: str) -> None:
