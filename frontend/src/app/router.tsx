@@ -27,6 +27,10 @@ export const router = createBrowserRouter([
             lazy: async () => ({ Component: (await import("./pages/run")).RunPage }),
           },
           {
+            path: "compare",
+            lazy: async () => ({ Component: (await import("./pages/compare")).ComparePage }),
+          },
+          {
             path: "inside",
             lazy: async () => ({ Component: (await import("./pages/inside")).InsidePage }),
           },

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { useNavigate } from "react-router";
 import { runList } from "@/features/runs/run-list";
 import { RunsTable } from "@/features/runs/runs-table";
+import { runId } from "@/features/runs/state-name";
 import { formatCount } from "@/lib/format";
 import { useChannel } from "@/live/use-channel";
 import { Button } from "@/ui/button";
@@ -10,12 +11,17 @@ import { EmptyState } from "@/ui/empty-state";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { TextInput } from "@/ui/text-input";
+import { MOST_COMPARED } from "./compare-address";
 import styles from "./runs.module.css";
 
 export function RunsPage() {
   const { state: runs, problem } = useChannel("runs", runList);
   const [filter, setFilter] = useState("");
+  const [chosen, setChosen] = useState<readonly string[]>([]);
   const navigate = useNavigate();
+  const there = chosen.filter((id) => runs?.some((run) => runId(run.name) === id));
+  const choose = (id: string) =>
+    setChosen(there.includes(id) ? there.filter((one) => one !== id) : [...there, id]);
   const newRun = (
     <Button kind="primary" onClick={() => void navigate("/runs/new")} data-testid="new-run">
       New run
@@ -39,6 +45,14 @@ export function RunsPage() {
               value={filter}
               onChange={(event) => setFilter(event.target.value)}
             />
+            <Button
+              disabled={there.length < 2 || there.length > MOST_COMPARED}
+              title={`Tick 2 to ${MOST_COMPARED} runs`}
+              data-testid="compare"
+              onClick={() => void navigate(`/compare?runs=${there.join(",")}`)}
+            >
+              Compare ({there.length})
+            </Button>
             {newRun}
           </>
         }
@@ -51,7 +65,7 @@ export function RunsPage() {
             a preset, press start, and the loss curve appears here.
           </EmptyState>
         ) : (
-          <RunsTable runs={runs} filter={filter} />
+          <RunsTable runs={runs} filter={filter} chosen={there} onChoose={choose} />
         )}
       </Panel>
     </div>

@@ -26,7 +26,18 @@ const COLUMNS: readonly { key: SortKey; title: string; number?: boolean }[] = [
 ];
 const AGES_CHANGE_MS = 5_000;
 
-export function RunsTable({ runs, filter }: { runs: readonly Run[]; filter: string }) {
+export function RunsTable({
+  runs,
+  filter,
+  chosen,
+  onChoose,
+}: {
+  runs: readonly Run[];
+  filter: string;
+  /** Ids of the runs that are ticked for comparing. */
+  chosen: readonly string[];
+  onChoose: (id: string) => void;
+}) {
   const [order, setOrder] = useState<Order>({ key: "age", descending: false });
   const [nowMs, setNowMs] = useState(() => Date.now());
   useEffect(() => {
@@ -42,6 +53,9 @@ export function RunsTable({ runs, filter }: { runs: readonly Run[]; filter: stri
       <table className={styles["table"]} data-testid="runs-table">
         <thead>
           <tr>
+            <th>
+              <span className="visually-hidden">Compare</span>
+            </th>
             {COLUMNS.map(({ key, title, number }) => (
               <th
                 key={key}
@@ -65,11 +79,17 @@ export function RunsTable({ runs, filter }: { runs: readonly Run[]; filter: stri
         </thead>
         <tbody>
           {shown.map((run) => (
-            <RunRow key={run.name} run={run} nowMs={nowMs} />
+            <RunRow
+              key={run.name}
+              run={run}
+              nowMs={nowMs}
+              chosen={chosen.includes(runId(run.name))}
+              onChoose={onChoose}
+            />
           ))}
           {shown.length === 0 && (
             <tr>
-              <td colSpan={COLUMNS.length + 1} className={styles["none"]}>
+              <td colSpan={COLUMNS.length + 2} className={styles["none"]}>
                 No run matches “{filter}”.
               </td>
             </tr>
@@ -80,7 +100,17 @@ export function RunsTable({ runs, filter }: { runs: readonly Run[]; filter: stri
   );
 }
 
-function RunRow({ run, nowMs }: { run: Run; nowMs: number }) {
+function RunRow({
+  run,
+  nowMs,
+  chosen,
+  onChoose,
+}: {
+  run: Run;
+  nowMs: number;
+  chosen: boolean;
+  onChoose: (id: string) => void;
+}) {
   const { spec } = run;
   const id = runId(run.name);
   const stats = useLiveStats(run);
@@ -89,6 +119,15 @@ function RunRow({ run, nowMs }: { run: Run; nowMs: number }) {
   const bornMs = run.createTime ? timestampMs(run.createTime) : nowMs;
   return (
     <tr data-testid="run-row" data-run={id}>
+      <td className={styles["choice"]}>
+        <input
+          type="checkbox"
+          checked={chosen}
+          aria-label={`Compare ${run.displayName || id}`}
+          data-testid="run-choose"
+          onChange={() => onChoose(id)}
+        />
+      </td>
       <td className={styles["name"]}>
         <span
           className={styles["swatch"]}

@@ -1,16 +1,12 @@
 // What the charts draw, taken from the series of a run.
-import type { Columns } from "@/charts/line/columns";
 import type { Line } from "@/charts/line/draw";
 import type { LineSource } from "@/charts/line/painter";
-import { debiasedAverage } from "@/charts/line/smoothing";
 import { alongAxis, type Axis } from "./axis";
+import { smoothed } from "./smoothed";
 import type { Metric, StepSeries } from "./step-series";
 
 /** Training loss raw and smoothed, validation loss as points. */
 export function lossSource(series: StepSeries, axis: Axis, smoothing: number): LineSource {
-  let of: Columns | undefined;
-  let version = -1;
-  let smooth: Columns | undefined;
   return {
     onChange: (listener) => series.onChange(listener),
     lines: () => {
@@ -20,12 +16,8 @@ export function lossSource(series: StepSeries, axis: Axis, smoothing: number): L
         { name: "train", color: "--train", mark: smoothing > 0 ? "faint" : "bold", columns: loss },
       ];
       if (smoothing > 0) {
-        if (!smooth || version !== column.version || of !== loss) {
-          smooth = debiasedAverage(loss, smoothing);
-          version = column.version;
-          of = loss;
-        }
-        lines.push({ name: "train, smoothed", color: "--train", mark: "bold", columns: smooth });
+        const columns = smoothed(column, loss, smoothing);
+        lines.push({ name: "train, smoothed", color: "--train", mark: "bold", columns });
       }
       const validation = alongAxis(series, series.column("validation_loss"), axis);
       lines.push({

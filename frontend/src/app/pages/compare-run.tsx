@@ -1,0 +1,38 @@
+// Follows one compared run and tells the page what it knows of it. Draws nothing: the number of runs changes, hooks may not.
+import { useEffect } from "react";
+import type { LinkedWindow } from "@/charts/line/window";
+import { runDetail } from "@/features/runs/run-detail";
+import type { Axis } from "@/features/training/axis";
+import { stepSeries, type StepSeries } from "@/features/training/step-series";
+import { useDetail } from "@/features/training/use-detail";
+import type { Run } from "@/gen/lab/v1/run_pb";
+import { useChannel } from "@/live/use-channel";
+
+export interface Known {
+  run: Run | undefined;
+  series: StepSeries;
+  /** Why there is nothing to show. */
+  missing: string | undefined;
+}
+
+export function CompareRun({
+  id,
+  window,
+  axis,
+  onKnown,
+}: {
+  id: string;
+  window: LinkedWindow;
+  axis: Axis;
+  onKnown: (id: string, known: Known) => void;
+}) {
+  const name = `runs/${id}`;
+  const { state: detail, problem } = useChannel(name, runDetail);
+  const { state: series } = useChannel(`${name}/steps`, stepSeries);
+  useDetail(name, series, window, axis);
+  const { run, evaluations, deleted } = detail;
+  useEffect(() => series.evaluated(evaluations), [series, evaluations]);
+  const missing = deleted ? "deleted" : problem ? problem.detail || problem.title : undefined;
+  useEffect(() => onKnown(id, { run, series, missing }), [id, run, series, missing, onKnown]);
+  return null;
+}

@@ -1,0 +1,109 @@
+// Several runs side by side: their curves overlaid, how far each is from a baseline, the settings that differ.
+import { useCallback, useEffect, useEffectEvent, useMemo, useState } from "react";
+import { Link, useSearchParams } from "react-router";
+import { LinkedWindow, type Stretch } from "@/charts/line/window";
+import { runList } from "@/features/runs/run-list";
+import { SpecTable } from "@/features/runs/spec-table";
+import { CompareChart } from "@/features/training/compare-chart";
+import { useChannel } from "@/live/use-channel";
+import { EmptyState } from "@/ui/empty-state";
+import { readCompare, writeCompare, type CompareChoice } from "./compare-address";
+import { CompareControls } from "./compare-controls";
+import { CompareLegend } from "./compare-legend";
+import { CompareRun, type Known } from "./compare-run";
+import { useCurves } from "./use-curves";
+import styles from "./compare.module.css";
+
+const ZOOM_WRITTEN_AFTER_MS = 300;
+
+export function ComparePage() {
+  const [address, setAddress] = useSearchParams();
+  const choice = useMemo(() => readCompare(address), [address]);
+  const { runs, hidden, baseline, metric, axis, logY, smoothing } = choice;
+  const [window] = useState(() => {
+    const linked = new LinkedWindow();
+    linked.look(choice.stretch);
+    return linked;
+  });
+  const [known, setKnown] = useState<ReadonlyMap<string, Known>>(new Map());
+  const [lit, setLit] = useState<string | null>(null);
+  const { state: all } = useChannel("runs", runList);
+
+  const change = useCallback(
+    (part: Partial<CompareChoice>) =>
+      setAddress((now) => writeCompare({ ...readCompare(now), ...part }), {
+        replace: true,
+        preventScrollReset: true,
+      }),
+    [setAddress],
+  );
+  useZoomInAddress(window, (stretch) => change({ stretch }));
+  const onKnown = useCallback(
+    (id: string, news: Known) => setKnown((before) => new Map(before).set(id, news)),
+    [],
+  );
+
+  const curves = useCurves(runs, known);
+  const shown = useMemo(
+    () => curves.filter(({ name }) => !hidden.includes(name.slice("runs/".length))),
+    [curves, hidden],
+  );
+  const view = useMemo(
+    () => ({ metric, axis, smoothing, lit: lit === null ? null : `runs/${lit}` }),
+    [metric, axis, smoothing, lit],
+  );
+  const found = useMemo(() => runs.flatMap((id) => known.get(id)?.run ?? []), [runs, known]);
+
+  if (runs.length === 0) {
+    return (
+      <EmptyState title="No run chosen" action={<Link to="/runs">Go to the runs</Link>}>
+        Tick two or more runs in the table and press Compare.
+      </EmptyState>
+    );
+  }
+  return (
+    <div className={styles["page"]}>
+      <h1 className="visually-hidden">Compare runs</h1>
+      {runs.map((id) => (
+        <CompareRun key={id} id={id} window={window} axis={axis} onKnown={onKnown} />
+      ))}
+      <CompareChart
+        curves={shown}
+        baseline={curves.find(({ name }) => name === `runs/${baseline ?? ""}`)}
+        view={view}
+        logY={logY}
+        window={window}
+        controls={<CompareControls choice={choice} window={window} change={change} />}
+      />
+      <CompareLegend
+        choice={choice}
+        curves={curves}
+        known={known}
+        all={all ?? []}
+        change={change}
+        onLight={setLit}
+      />
+      <SpecTable runs={found} />
+    </div>
+  );
+}
+
+/** The address follows the zoom, once the hand rests. */
+function useZoomInAddress(window: LinkedWindow, write: (stretch: Stretch | null) => void): void {
+  const settled = useEffectEvent(write);
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let before = window.get().stretch;
+    const stop = window.subscribe(() => {
+      const { stretch } = window.get();
+      if (stretch === before) return; // only the cursor moved
+      before = stretch;
+      clearTimeout(timer);
+      timer = setTimeout(() => settled(stretch), ZOOM_WRITTEN_AFTER_MS);
+    });
+    return () => {
+      stop();
+      clearTimeout(timer);
+    };
+  }, [window]);
+}

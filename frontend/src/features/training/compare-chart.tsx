@@ -1,0 +1,93 @@
+// One metric of several runs, overlaid; and how far each lies from a baseline.
+import { useMemo } from "react";
+import { LineChart } from "@/charts/line/line-chart";
+import type { LinkedWindow } from "@/charts/line/window";
+import { formatCount } from "@/lib/format";
+import { EmptyState } from "@/ui/empty-state";
+import { Panel } from "@/ui/panel";
+import { formatAxis } from "./axis";
+import {
+  COMPARED_METRICS,
+  comparedSource,
+  differenceSource,
+  smoothingOf,
+  type ComparedCurve,
+  type ComparedView,
+} from "./compared";
+
+const HEIGHT = 380;
+const DIFFERENCE_HEIGHT = 180;
+
+export function CompareChart({
+  curves,
+  baseline,
+  view,
+  logY,
+  window,
+  controls,
+}: {
+  /** Those that are not hidden. */
+  curves: readonly ComparedCurve[];
+  baseline: ComparedCurve | undefined;
+  view: ComparedView;
+  logY: boolean;
+  window: LinkedWindow;
+  controls: React.ReactNode;
+}) {
+  const source = useMemo(() => comparedSource(curves, view), [curves, view]);
+  const apart = useMemo(
+    () => (baseline ? differenceSource(curves, baseline, view) : undefined),
+    [curves, baseline, view],
+  );
+  const metric = COMPARED_METRICS.find((one) => one.metric === view.metric) ?? COMPARED_METRICS[0];
+  const options = useMemo(
+    () => ({
+      logY,
+      references: [],
+      formatX: (x: number) => formatAxis(view.axis, x),
+      formatY: (y: number) => metric?.format(y) ?? "",
+      formatTickY: (y: number, distance: number) => metric?.formatTick(y, distance) ?? "",
+      tickFactor: metric?.tickFactor ?? 1,
+    }),
+    [logY, view.axis, metric],
+  );
+  const apartOptions = useMemo(
+    () => ({ ...options, logY: false, references: [{ name: "the same", y: 0 }] }),
+    [options],
+  );
+  const label = metric?.label ?? "";
+  const how = smoothingOf(view) > 0 ? `, debiased average ${view.smoothing.toFixed(2)}` : "";
+  const others = curves.filter((curve) => curve !== baseline).length;
+  return (
+    <>
+      <Panel title={`${label}${how}`} flush controls={controls}>
+        <LineChart
+          label={`${label} of ${formatCount(curves.length)} runs`}
+          data-testid="compare-chart"
+          summary={`${label} of ${curves.map((curve) => curve.label).join(", ")} along ${view.axis}.`}
+          source={source}
+          window={window}
+          height={HEIGHT}
+          options={options}
+        />
+      </Panel>
+      {baseline && apart && (
+        <Panel title={`${label}${how}: difference from ${baseline.label}`} flush>
+          {others === 0 ? (
+            <EmptyState title="No other run is shown" />
+          ) : (
+            <LineChart
+              label={`Difference of ${label} from ${baseline.label}`}
+              data-testid="difference-chart"
+              summary={`${label} minus that of ${baseline.label}, where both have points; below 0 is lower.`}
+              source={apart}
+              window={window}
+              height={DIFFERENCE_HEIGHT}
+              options={apartOptions}
+            />
+          )}
+        </Panel>
+      )}
+    </>
+  );
+}

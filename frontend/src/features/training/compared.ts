@@ -1,0 +1,118 @@
+// Several runs in one chart: what is compared, and the lines that show it.
+import type { Line } from "@/charts/line/draw";
+import type { LineSource } from "@/charts/line/painter";
+import {
+  formatBytes,
+  formatCount,
+  formatLearningRate,
+  formatLoss,
+  formatNumber,
+  formatTick,
+} from "@/lib/format";
+import { alongAxis, type Axis } from "./axis";
+import { difference } from "./difference";
+import { smoothed } from "./smoothed";
+import type { Metric, StepSeries } from "./step-series";
+
+export interface ComparedMetric {
+  metric: Metric;
+  label: string;
+  format: (y: number) => string;
+  formatTick: (y: number, distance: number) => string;
+  tickFactor: number;
+}
+
+const plain = (metric: Metric, label: string, format: (y: number) => string): ComparedMetric => ({
+  metric,
+  label,
+  format,
+  formatTick: format,
+  tickFactor: 1,
+});
+
+export const COMPARED_METRICS: readonly ComparedMetric[] = [
+  { ...plain("loss", "Training loss", formatLoss), formatTick },
+  { ...plain("validation_loss", "Validation loss", formatLoss), formatTick },
+  plain("grad_norm", "Gradient norm", formatNumber),
+  plain("learning_rate", "Learning rate", formatLearningRate),
+  plain("tokens_per_sec", "Tokens/s", formatCount),
+  { ...plain("memory_bytes", "Memory", formatBytes), tickFactor: 1 / (1024 * 1024) },
+];
+
+export interface ComparedCurve {
+  /** "runs/{run}" */
+  name: string;
+  label: string;
+  color: `--${string}`;
+  /** Set when an earlier run has the same colour. */
+  dash: readonly number[];
+  series: StepSeries;
+}
+
+export interface ComparedView {
+  metric: Metric;
+  axis: Axis;
+  smoothing: number;
+  /** The run that is looked at; others are pale. */
+  lit: string | null;
+}
+
+// The learning rate is set, not measured, and evaluations are few: neither is noise to smooth.
+const NEVER_SMOOTHED = new Set<Metric>(["learning_rate", "validation_loss"]);
+
+export function smoothingOf({ metric, smoothing }: ComparedView): number {
+  return NEVER_SMOOTHED.has(metric) ? 0 : smoothing;
+}
+
+export function comparedSource(curves: readonly ComparedCurve[], view: ComparedView): LineSource {
+  const weight = smoothingOf(view);
+  return source(curves, () =>
+    curves.flatMap((curve) => {
+      const { raw, smooth } = columnsOf(curve, view);
+      const look = lookOf(curve, view);
+      const bold: Line = { ...look, mark: "bold", columns: smooth };
+      const faint: Line = { ...look, mark: "faint", columns: raw, untold: true, dash: [] };
+      return weight > 0 ? [faint, bold] : [bold];
+    }),
+  );
+}
+
+/** Every other run minus the baseline, smoothed as the chart above it. */
+export function differenceSource(
+  curves: readonly ComparedCurve[],
+  baseline: ComparedCurve,
+  view: ComparedView,
+): LineSource {
+  return source([...curves, baseline], () => {
+    const base = columnsOf(baseline, view).smooth;
+    return curves
+      .filter((curve) => curve !== baseline)
+      .map((curve) => ({
+        ...lookOf(curve, view),
+        mark: "bold",
+        columns: difference(columnsOf(curve, view).smooth, base),
+      }));
+  });
+}
+
+function columnsOf(curve: ComparedCurve, view: ComparedView) {
+  const column = curve.series.column(view.metric);
+  const raw = alongAxis(curve.series, column, view.axis);
+  return { raw, smooth: smoothed(column, raw, smoothingOf(view)) };
+}
+
+function lookOf({ name, label, color, dash }: ComparedCurve, { lit }: ComparedView) {
+  return { name: label, color, dash, pale: lit !== null && lit !== name };
+}
+
+function source(curves: readonly ComparedCurve[], lines: () => readonly Line[]): LineSource {
+  return {
+    lines,
+    onChange: (listener) => {
+      const stops = curves.map(({ series }) => series.onChange(listener));
+      return () => {
+        for (const stop of stops) stop();
+      };
+    },
+  };
+}
