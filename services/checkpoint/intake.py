@@ -6,20 +6,23 @@ from typing import Final
 
 from lab.errors import InvalidArgument, OverLimit, Violation
 from lab.manifest import MANIFEST
-from lab.names import checkpoint_ids
+from lab.names import IMPORTS, checkpoint_ids
 from lab.v1.checkpoint_pb2 import (
     CHECKPOINT_KIND_FULL,
     CHECKPOINT_KIND_PEEK,
     CHECKPOINT_KIND_UNSPECIFIED,
+    CHECKPOINT_KIND_WEIGHTS,
     Checkpoint,
     CheckpointFile,
     CheckpointKind,
 )
 from lab.v1.checkpoint_service_pb2 import FileChunk
+from services.checkpoint.gpt2_shape import CONFIG, WEIGHTS
 from services.checkpoint.marks import MARKS
 
 MAX_CHUNK_BYTES: Final = 1 << 20
 MAX_FILES: Final = 64
+IMPORTED_FILES: Final = frozenset((WEIGHTS, CONFIG))
 MAX_HEADER_BYTES: Final = 256 << 10
 MAX_PRESET_LETTERS: Final = 64
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}\.(?:safetensors|json)")
@@ -28,8 +31,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 def kind_of(name: str) -> CheckpointKind.ValueType:
     """What a name stands for; raises InvalidArgument for a name of neither form."""
-    _, checkpoint = checkpoint_ids(name)
-    return CHECKPOINT_KIND_PEEK if checkpoint is None else CHECKPOINT_KIND_FULL
+    run, checkpoint = checkpoint_ids(name)
+    if checkpoint is None:
+        return CHECKPOINT_KIND_PEEK
+    return CHECKPOINT_KIND_WEIGHTS if run == IMPORTS else CHECKPOINT_KIND_FULL
 
 
 def check_header(header: Checkpoint, *, max_bytes: int) -> None:
@@ -43,6 +48,10 @@ def check_header(header: Checkpoint, *, max_bytes: int) -> None:
     wrong = list(_wrong_files(header.files))
     if header.kind not in (CHECKPOINT_KIND_UNSPECIFIED, kind):
         wrong.append(Violation("kind", f"does not fit the name {header.name}"))
+    if kind == CHECKPOINT_KIND_WEIGHTS and {file.name for file in header.files} != IMPORTED_FILES:
+        wrong.append(
+            Violation("files", f"an import is {' and '.join(sorted(IMPORTED_FILES))}, nothing else")
+        )
     if header.digest and not _SHA256.fullmatch(header.digest):
         wrong.append(Violation("digest", "must be a SHA-256 in lower-case hex, or absent"))
     if len(header.preset) > MAX_PRESET_LETTERS:

@@ -5,18 +5,42 @@ back to back. A pickle renamed to .safetensors fails here, before anybody reads 
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lab.errors import InvalidArgument
 
-MAX_JSON_BYTES = 16 << 20  # the library itself stops at 100 MB; our largest model needs 30 KB
+MAX_JSON_BYTES = 1 << 20  # the library itself stops at 100 MB; our largest model needs 30 KB
+# How other formats begin, so that the refusal can name them.
+_FOREIGN = (
+    (b"PK", "a zip archive, as torch.save and numpy.savez write"),
+    (b"\x80", "a pickle"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"GGUF", "a GGUF file"),
+    (b"\x93NUMPY", "a numpy file"),
+)
 
 
-def check(path: Path) -> None:
-    """Raises InvalidArgument saying why `path` is not a whole safetensors file."""
+@dataclass(frozen=True)
+class Header:
+    """What tensors a file holds, by name, as its JSON says; and where their bytes begin."""
+
+    entries: Mapping[str, Any]
+    data_begin: int
+
+
+def check(path: Path) -> Header:
+    """The header; raises InvalidArgument saying why `path` is not a whole safetensors file."""
     size = path.stat().st_size
     with path.open("rb") as file:
+        begins = file.read(8)
+        for magic, name in _FOREIGN:
+            # One byte decides nothing: a header of 128 bytes begins with that of a pickle.
+            if begins.startswith(magic) and int.from_bytes(begins, "little") > MAX_JSON_BYTES:
+                raise _refusal(path, f"it is {name}")
+        file.seek(0)
         json_bytes = int.from_bytes(file.read(8), "little")
         if not 2 <= json_bytes <= min(MAX_JSON_BYTES, size - 8):
             raise _refusal(path, f"its header claims {json_bytes} bytes")
@@ -32,6 +56,7 @@ def check(path: Path) -> None:
         end = following
     if 8 + json_bytes + end != size:
         raise _refusal(path, f"its tensors end at byte {8 + json_bytes + end} of {size}")
+    return Header(header, data_begin=8 + json_bytes)
 
 
 def _span(entry: dict[str, Any]) -> tuple[int, int]:

@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 from lab import manifest
 from lab.errors import Code, Damaged, LabError
-from lab.v1.checkpoint_pb2 import Checkpoint
+from lab.v1.checkpoint_pb2 import CHECKPOINT_KIND_WEIGHTS, Checkpoint
 from lab.v1.checkpoint_service_pb2 import FileChunk
 from lab.v1.error_pb2 import ErrorReason
-from services.checkpoint import marks, safetensors_header
+from services.checkpoint import gpt2_shape, marks, safetensors_header
 from services.checkpoint.intake import Order, kind_of
 
 
@@ -59,7 +59,9 @@ class Staging:
             checkpoint = self._described()
             for file in checkpoint.files:
                 if file.name.endswith(".safetensors"):
-                    safetensors_header.check(self.folder / file.name)
+                    header = safetensors_header.check(self.folder / file.name)
+                    if checkpoint.kind == CHECKPOINT_KIND_WEIGHTS:
+                        gpt2_shape.check(self.folder, header)
             manifest.write(self.folder, checkpoint)
             return checkpoint
 

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from lab.client.checkpoints import full_name as checkpoint_full_name
 from lab.client.runs import AT_REST, Runs
 from lab.errors import InvalidArgument, NotFound
+from lab.names import IMPORTS
 from lab.v1 import analysis_service_pb2 as analysis_messages
 from lab.v1 import inference_service_pb2 as messages
 from lab.v1.inference_service_pb2 import GenerateResponse
@@ -98,7 +99,7 @@ class Models:
         return await self._analysis.GetAttention(request, timeout=ATTENTION_DEADLINE_SECS)
 
     async def _weights(self, source: str) -> str:
-        if "@" in source or source.count("/") > 1:
+        if "@" in source or source.count("/") > 1 or source.startswith(f"{IMPORTS}/"):
             return checkpoint_full_name(source)
         run = await self._runs.get(source)
         if RunVerb.RUN_VERB_PEEK in run.allowed_verbs:

@@ -16,6 +16,12 @@ def test_a_full_name_stays() -> None:
     assert full_name("runs/nano-a/peek") == "runs/nano-a/peek"
 
 
+def test_an_import_has_a_short_name() -> None:
+    assert full_name("imports/gpt2") == "runs/imports/checkpoints/gpt2"
+    with pytest.raises(InvalidArgument):
+        full_name("imports/a/b")
+
+
 @pytest.mark.parametrize(
     "wrong", ["", "nano-a", "nano-a@", "nano-a@-1", "nano-a@123456789", "../x@1", "runs/a", "a@1@2"]
 )

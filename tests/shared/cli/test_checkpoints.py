@@ -1,0 +1,116 @@
+"""`lab checkpoints` from the command line to the files of a real checkpoint service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from lab.model import GPTConfig, GPTModel, save_model
+from tests.shared.cli.conftest import Lab
+from tests.support.checkpoint_service import (
+    checkpoint_process,
+    checkpoint_stub,
+    parts,
+    safetensors,
+    write,
+)
+
+pytestmark = pytest.mark.integration
+
+FILES = {"model.safetensors": safetensors(b"weights"), "config.json": b"{}"}
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def saved(lab: Lab, home: Path) -> Iterator[Command]:
+    """`saved("list")` is `lab checkpoints list`; nano-1 has checkpoints at 10, 20, 30 and 40."""
+    home.mkdir(parents=True)
+    with checkpoint_process(home) as (_, address):
+
+        async def fill() -> None:
+            async with checkpoint_stub(address) as stub:
+                for step in (10, 20, 30, 40):
+                    sent = parts(FILES, name=f"runs/nano-1/checkpoints/step-{step:08d}")
+                    sent[0].header.step = step
+                    await write(stub, sent)
+
+        asyncio.run(fill())
+        port = address.rpartition(":")[2]
+
+        def command(*arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+            return lab("checkpoints", *arguments, answer=answer, LAB_CHECKPOINT__PORT=port)
+
+        yield command
+
+
+def _steps(done: subprocess.CompletedProcess[str]) -> list[int]:
+    assert done.returncode == 0, done.stderr
+    return [each["step"] for each in json.loads(done.stdout)]
+
+
+def test_keep_delete_and_take_back(saved: Command) -> None:
+    assert saved("pin", "nano-1@10").stdout == "pinned nano-1@10\n"
+    assert saved("note", "nano-1@10", "the good one").returncode == 0
+    assert saved("label", "nano-1@10", "why=talk", "who=me").stdout == "who=me, why=talk\n"
+    assert saved("label", "nano-1@10", "who=").stdout == "why=talk\n"
+    assert saved("label", "nano-1@10", "who").returncode == 2
+    shown = saved("show", "nano-1@10").stdout
+    assert "the good one" in shown
+    assert "talk" in shown
+
+    refused = saved("delete", "nano-1@10", "--yes")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "is pinned, so it is not deleted; unpin it first" in refused.stderr
+
+    assert saved("delete", "nano-1@20", answer="n\n").returncode == 1
+    moved = saved("delete", "nano-1@20", "--yes").stdout
+    assert "take it back with: lab checkpoints restore nano-1@20" in moved
+    assert _steps(saved("list", "--json")) == [40, 30, 10]
+    assert _steps(saved("list", "--trash", "--json")) == [20]
+    assert "restored runs/nano-1/checkpoints/step-00000020" in saved("restore", "nano-1@20").stdout
+    assert saved("restore", "nano-1@20").returncode == 2
+
+    dry = saved("retention", "nano-1", "--last", "2", "--no-best").stdout
+    assert "1 checkpoint, 77 B, would go to the trash; do it with --apply" in dry
+    assert _steps(saved("list", "nano-1", "--json")) == [40, 30, 20, 10]
+    assert saved("retention", "nano-1", "--last", "1").returncode == 2
+    assert "moved to the trash" in saved("retention", "nano-1", "--no-best", "--apply").stdout
+    assert _steps(saved("list", "nano-1", "--json")) == [40, 30, 10]
+    assert json.loads(saved("disk", "--json").stdout)["trashed"] == 1
+
+    assert saved("unpin", "nano-1@10").returncode == 0
+    gone = saved("delete", "nano-1@10", "--yes", "--permanently")
+    assert gone.stdout == "deleted nano-1@10\n"
+    assert saved("restore", "nano-1@10").returncode == 2
+
+
+def test_out_and_in(saved: Command, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert saved("export", "nano-1@40", str(out)).returncode == 0
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == FILES
+    assert saved("export", "nano-1@40", str(out)).returncode == 2
+
+    refused = saved("import", str(out))
+    assert refused.returncode == 2
+    assert "config.json says model_type None; only gpt2 is taken" in refused.stderr
+
+    gpt2 = tmp_path / "tiny-gpt2"
+    gpt2.mkdir()
+    torch.manual_seed(1)
+    save_model(GPTModel(GPTConfig(layers=1, width=4, heads=1, context=8)), gpt2)
+    came = saved("import", str(gpt2))
+    assert (
+        came.stdout
+        == "imports/tiny-gpt2 is there; try it with: lab generate imports/tiny-gpt2 TEXT\n"
+    )
+    assert saved("verify", "imports/tiny-gpt2").returncode == 0
+    one = tmp_path / "one.safetensors"
+    assert saved("export", "imports/tiny-gpt2", str(one)).returncode == 0
+    assert one.read_bytes() == (gpt2 / "model.safetensors").read_bytes()
