@@ -17,6 +17,7 @@ import { SamplesPanel } from "@/features/training/samples-panel";
 import { SmallCharts } from "@/features/training/small-charts";
 import { stepSeries } from "@/features/training/step-series";
 import { Tiles } from "@/features/training/tiles";
+import { useMarkers } from "@/features/training/use-markers";
 import { useDetail } from "@/features/training/use-detail";
 import { formatParameters } from "@/lib/format";
 import { useChannel } from "@/live/use-channel";
@@ -41,6 +42,8 @@ function OneRun({ name, id }: { name: string; id: string }) {
   useDetail(name, series, window, axis);
   const { run, evaluations, checkpoints, deleted } = detail;
   useEffect(() => series.evaluated(evaluations), [series, evaluations]);
+  const changes = `${run?.state ?? ""} ${checkpoints.length}`;
+  const markers = useMarkers(name, changes, series, axis);
   const facts = useMemo(() => (run ? factsOf(run) : ""), [run]);
 
   if (deleted) {
@@ -85,12 +88,13 @@ function OneRun({ name, id }: { name: string; id: string }) {
           series={series}
           window={window}
           vocabulary={run.spec?.model?.vocabSize ?? 0}
+          markers={markers}
           picture={picture}
         />
         <SamplesPanel run={name} every={hooks?.sampleEvery ?? 0} />
       </div>
       <SmallCharts series={series} window={window} />
-      <FactsPanel run={name} changes={`${run.state} ${checkpoints.length}`} />
+      <FactsPanel run={name} changes={changes} />
     </div>
   );
 }

@@ -1,10 +1,13 @@
 // The values at the cursor, the same x in every linked chart.
 import { useSyncExternalStore } from "react";
 import { nearestIndex } from "./columns";
+import { markersAt } from "./markers";
 import styles from "./line-chart.module.css";
 import type { ChartOptions, ChartPainter } from "./painter";
 
 const WIDE_PX = 176;
+const MOST_ROWS = 10;
+const MOST_MARKERS = 4;
 const NARROW_PX = 136; // in small charts it must not cover the curve
 
 export function ChartTooltip({
@@ -25,6 +28,7 @@ export function ChartTooltip({
   });
   const first = rows[0];
   if (!first) return null;
+  const beside = markersAt(options.markers ?? [], cursor, painter.x);
   const px = painter.x(cursor);
   const { left, right } = painter.box;
   const width = right - left > 480 ? WIDE_PX : NARROW_PX;
@@ -39,7 +43,7 @@ export function ChartTooltip({
       }}
     >
       <div className={styles["where"]}>{options.formatX(first.x)}</div>
-      {rows.map((row) => (
+      {rows.slice(0, MOST_ROWS).map((row) => (
         <div key={row.name} className={styles["row"]}>
           <span
             className={styles["swatch"]}
@@ -47,6 +51,14 @@ export function ChartTooltip({
           />
           {rows.length > 1 && <span className={styles["name"]}>{row.name}</span>}
           <span>{options.formatY(row.y)}</span>
+        </div>
+      ))}
+      {rows.length > MOST_ROWS && (
+        <div className={styles["where"]}>+{rows.length - MOST_ROWS} more</div>
+      )}
+      {beside.slice(0, MOST_MARKERS).map((text) => (
+        <div key={text} className={styles["where"]}>
+          {text}
         </div>
       ))}
     </div>

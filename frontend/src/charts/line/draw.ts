@@ -2,6 +2,8 @@
 import { cssColor } from "@/lib/colors";
 import type { Columns } from "./columns";
 import { lowerBound, nearestIndex } from "./columns";
+import { outliers } from "./clip";
+import { drawMarkers, type Marker } from "./markers";
 import { oddValues, traceLine, yTicks, type Box, type Scale } from "./geometry";
 import type { Ink } from "./ink";
 import type { Stretch } from "./window";
@@ -35,6 +37,9 @@ export interface Scene {
   logY: boolean;
   lines: readonly Line[];
   references: readonly Reference[];
+  markers: readonly Marker[];
+  /** Whether the height leaves outliers out. */
+  clip: boolean;
   cursor: number | null;
   /** Pixels between which a zoom is being dragged. */
   selection: Stretch | null;
@@ -62,6 +67,9 @@ export function drawScene(context: Ink, scene: Scene): void {
   drawReferences(context, scene);
   for (const line of scene.lines) drawLine(context, scene, line);
   for (const line of scene.lines) if (line.mark !== "bold") drawOdd(context, scene, line);
+  if (scene.clip)
+    for (const line of scene.lines) if (!line.pale) drawOutliers(context, scene, line);
+  drawMarkers(context, scene.markers, box, scene.x, scene.shown);
   drawCursor(context, scene);
   if (scene.selection) {
     const [from, to] = scene.selection;
@@ -200,6 +208,17 @@ function drawOdd(context: Ink, scene: Scene, line: Line): void {
       odd.kind === "+Inf" ? box.top + 5 : box.bottom - 6,
     );
   }
+}
+
+/** A tick at the edge for each value that is above or below the height shown. */
+function drawOutliers(context: Ink, scene: Scene, line: Line): void {
+  const { box, x, y, shown } = scene;
+  context.fillStyle = cssColor(line.color);
+  context.globalAlpha = 0.8;
+  for (const { px, above } of outliers(line.columns, shown, x, y)) {
+    context.fillRect(px - 1, above ? box.top - 2 : box.bottom - 4, 2, 6);
+  }
+  context.globalAlpha = 1;
 }
 
 function drawCursor(context: Ink, scene: Scene): void {

@@ -2,7 +2,9 @@
 import { frames } from "@/lib/frame";
 import { onThemeChange } from "@/lib/theme";
 import { drawScene, type Line, type Reference, type Scene } from "./draw";
+import { clippedExtent } from "./clip";
 import { xExtent, xScale, yExtent, yScale, type Scale } from "./geometry";
+import type { Marker } from "./markers";
 import type { LinkedWindow, Stretch } from "./window";
 
 export interface LineSource {
@@ -13,6 +15,9 @@ export interface LineSource {
 export interface ChartOptions {
   logY: boolean;
   references: readonly Reference[];
+  markers?: readonly Marker[];
+  /** Height from the 5th to the 95th percentile of what is in sight. */
+  clip?: boolean;
   formatX: (x: number) => string;
   formatY: (y: number) => string;
   formatTickY: (y: number, distance: number) => string;
@@ -100,7 +105,11 @@ export class ChartPainter {
     this.shown = looking.stretch ?? this.all;
     this.x = xScale(this.shown, box);
     const visible = lines.map((line) => line.columns);
-    const y = yScale(yExtent(visible, this.shown, options.logY), box, options.logY);
+    const { clip = false, markers = [], logY } = options;
+    const extent = clip
+      ? clippedExtent(visible, this.shown, logY)
+      : yExtent(visible, this.shown, logY);
+    const y = yScale(extent, box, logY);
     return {
       width,
       height,
@@ -112,6 +121,8 @@ export class ChartPainter {
       cursor: looking.cursor,
       selection: this.selection,
       ...options,
+      clip,
+      markers,
     };
   }
 
@@ -131,6 +142,7 @@ export class ChartPainter {
     const last = main ? main.x[main.length - 1] : undefined;
     this.canvas.dataset["points"] = String(main?.length ?? 0);
     this.canvas.dataset["lastStep"] = last === undefined ? "" : String(last);
+    this.canvas.dataset["markers"] = String(this.options?.markers?.length ?? 0);
     this.canvas.dataset["from"] = String(this.shown[0]);
     this.canvas.dataset["to"] = String(this.shown[1]);
   }

@@ -33,6 +33,12 @@ export function alongAxis(series: StepSeries, column: Column, axis: Axis): Colum
   return columns;
 }
 
+/** Where a step lies on the axis. */
+export function placeOfStep(series: StepSeries, axis: Axis, step: number): number {
+  if (axis === "step") return step;
+  return series.column(axis === "tokens" ? "tokens" : "elapsed_secs").at(step);
+}
+
 /** The step at a place of the axis, for asking the server for more detail. */
 export function stepAt(series: StepSeries, axis: Axis, x: number): number {
   if (axis === "step") return x;

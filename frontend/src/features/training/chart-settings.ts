@@ -6,6 +6,8 @@ import type { Axis } from "./axis";
 interface ChartSettings {
   axis: Axis;
   logLoss: boolean;
+  /** Whether the loss is shown from its 5th to its 95th percentile only. */
+  clipLoss: boolean;
   /** Weight of the moving average, 0 to 0.99. */
   smoothing: number;
   set: (change: Partial<Omit<ChartSettings, "set">>) => void;
@@ -16,6 +18,7 @@ export const useChartSettings = create<ChartSettings>()(
     (set) => ({
       axis: "step",
       logLoss: false,
+      clipLoss: false,
       smoothing: 0.9,
       set: (change) => set(change),
     }),

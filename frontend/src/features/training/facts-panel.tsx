@@ -1,7 +1,6 @@
 // What happened to the run, newest first: its states, its checkpoints, and what the worker wrote.
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { useQuery } from "@tanstack/react-query";
-import { listFacts } from "@/api/runs";
 import { LogLevel, type Event } from "@/gen/lab/v1/event_pb";
 import { RunState } from "@/gen/lab/v1/run_pb";
 import { formatBytes, formatCount } from "@/lib/format";
@@ -9,6 +8,7 @@ import { useChannel } from "@/live/use-channel";
 import { EmptyState } from "@/ui/empty-state";
 import { Panel } from "@/ui/panel";
 import { eventList } from "./event-lists";
+import { factsQuery } from "./facts-query";
 import styles from "./facts-panel.module.css";
 
 interface Told {
@@ -23,7 +23,6 @@ const LEVELS = {
   [LogLevel.WARNING]: "warning",
   [LogLevel.ERROR]: "error",
 } as const;
-const KINDS = ["run_state_changed", "checkpoint_committed"];
 
 export function FactsPanel({
   run,
@@ -34,11 +33,7 @@ export function FactsPanel({
   changes: string;
 }) {
   const { state: logs } = useChannel(`${run}/logs`, eventList);
-  const facts = useQuery({
-    queryKey: ["facts", run, changes],
-    queryFn: ({ signal }) => listFacts(run, { kinds: KINDS }, signal),
-    placeholderData: (before) => before,
-  });
+  const facts = useQuery(factsQuery(run, changes));
   const lines = [...(logs ?? []), ...(facts.data ?? [])]
     .sort((a, b) => Number(b.sequence - a.sequence))
     .flatMap((event) => {

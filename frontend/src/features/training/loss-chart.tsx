@@ -2,6 +2,7 @@
 import { useMemo, useSyncExternalStore, type Ref } from "react";
 import { LineChart } from "@/charts/line/line-chart";
 import type { ChartPicture } from "@/charts/line/picture";
+import type { Marker } from "@/charts/line/markers";
 import type { LinkedWindow } from "@/charts/line/window";
 import { formatCount, formatLoss, formatTick } from "@/lib/format";
 import { Button } from "@/ui/button";
@@ -23,14 +24,17 @@ export function LossChart({
   series,
   window,
   vocabulary,
+  markers,
   picture,
 }: {
   series: StepSeries;
   window: LinkedWindow;
   vocabulary: number;
+  /** What happened beside the curve. */
+  markers: readonly Marker[];
   picture?: Ref<ChartPicture>;
 }) {
-  const { axis, logLoss, smoothing, set } = useChartSettings();
+  const { axis, logLoss, clipLoss, smoothing, set } = useChartSettings();
   const { stretch } = useSyncExternalStore(window.subscribe, window.get);
   const source = useMemo(() => lossSource(series, axis, smoothing), [series, axis, smoothing]);
   const options = useMemo(
@@ -40,12 +44,14 @@ export function LossChart({
         vocabulary > 1
           ? [{ name: `ln ${formatCount(vocabulary)}, blind guess`, y: Math.log(vocabulary) }]
           : [],
+      markers,
+      clip: clipLoss,
       formatX: (x: number) => formatAxis(axis, x),
       formatY: formatLoss,
       formatTickY: formatTick,
       tickFactor: 1,
     }),
-    [axis, logLoss, vocabulary],
+    [axis, logLoss, clipLoss, vocabulary, markers],
   );
   const changeAxis = (next: Axis) => {
     window.look(null); // a stretch of steps means nothing on another axis
@@ -94,6 +100,14 @@ export function LossChart({
           >
             log y
           </Button>
+          <Button
+            aria-pressed={clipLoss}
+            title="Show the height from the 5th to the 95th percentile of what is in sight"
+            onClick={() => set({ clipLoss: !clipLoss })}
+            data-testid="clip-y"
+          >
+            5–95 %
+          </Button>
         </>
       }
     >
@@ -121,9 +135,15 @@ export function LossChart({
         <li>
           <i className={styles["diamond"]} /> validation
         </li>
-        <li className={styles["hint"]}>
-          drag zooms · Shift-drag moves · Ctrl-wheel zooms · double-click shows all
-        </li>
+        {clipLoss ? (
+          <li className={styles["hint"]} data-testid="clip-note">
+            height: 5th to 95th percentile; what lies outside is ticked at the edge
+          </li>
+        ) : (
+          <li className={styles["hint"]}>
+            drag zooms · Shift-drag moves · Ctrl-wheel zooms · double-click shows all
+          </li>
+        )}
       </ul>
     </Panel>
   );
