@@ -1,14 +1,20 @@
-// All saved states of all runs.
+// All saved states of all runs, what they take, and what was deleted.
+import { useState } from "react";
 import { asProblem } from "@/api/problem";
 import { CheckpointsTable } from "@/features/checkpoints/checkpoints-table";
-import { useCheckpoints } from "@/features/checkpoints/use-checkpoints";
+import { DiskUseBar } from "@/features/checkpoints/disk-use-bar";
+import { TrashList } from "@/features/checkpoints/trash-list";
+import { UndoDelete } from "@/features/checkpoints/undo-delete";
+import { useShelf } from "@/features/checkpoints/use-checkpoints";
+import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
 import { formatBytes } from "@/lib/format";
 import { EmptyState } from "@/ui/empty-state";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 
 export function CheckpointsPage() {
-  const { data: checkpoints, error } = useCheckpoints();
+  const { checkpoints, trash, disk, error } = useShelf();
+  const [deleted, setDeleted] = useState<Checkpoint>();
   const bytes = checkpoints?.reduce((sum, one) => sum + one.sizeBytes, 0n);
   return (
     <>
@@ -26,8 +32,12 @@ export function CheckpointsPage() {
         flush
       >
         {error !== null && <ProblemNotice problem={asProblem(error)} />}
+        {disk !== undefined && <DiskUseBar use={disk} />}
+        {deleted && trash.some((one) => one.name === deleted.name) && (
+          <UndoDelete key={deleted.name} deleted={deleted} onDone={() => setDeleted(undefined)} />
+        )}
         {checkpoints !== undefined && checkpoints.length > 0 && (
-          <CheckpointsTable checkpoints={checkpoints} />
+          <CheckpointsTable checkpoints={checkpoints} onDeleted={setDeleted} />
         )}
         {checkpoints?.length === 0 && (
           <EmptyState title="Nothing is saved">
@@ -37,6 +47,11 @@ export function CheckpointsPage() {
           </EmptyState>
         )}
       </Panel>
+      {trash.length > 0 && (
+        <Panel title="Trash" flush data-testid="trash">
+          <TrashList checkpoints={trash} />
+        </Panel>
+      )}
     </>
   );
 }

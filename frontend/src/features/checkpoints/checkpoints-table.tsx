@@ -6,7 +6,13 @@ import styles from "./checkpoints-table.module.css";
 
 const AGES_CHANGE_MS = 5_000;
 
-export function CheckpointsTable({ checkpoints }: { checkpoints: readonly Checkpoint[] }) {
+export function CheckpointsTable({
+  checkpoints,
+  onDeleted,
+}: {
+  checkpoints: readonly Checkpoint[];
+  onDeleted: (checkpoint: Checkpoint) => void;
+}) {
   const [nowMs, setNowMs] = useState(() => Date.now());
   useEffect(() => {
     const timer = setInterval(() => setNowMs(Date.now()), AGES_CHANGE_MS);
@@ -18,6 +24,7 @@ export function CheckpointsTable({ checkpoints }: { checkpoints: readonly Checkp
         <thead>
           <tr>
             <th>Run</th>
+            <th>Kind</th>
             <th className={styles["number"]}>Step</th>
             <th className={styles["number"]}>Loss</th>
             <th className={styles["number"]}>Validation</th>
@@ -33,7 +40,12 @@ export function CheckpointsTable({ checkpoints }: { checkpoints: readonly Checkp
         </thead>
         <tbody>
           {checkpoints.map((checkpoint) => (
-            <CheckpointRow key={checkpoint.name} checkpoint={checkpoint} nowMs={nowMs} />
+            <CheckpointRow
+              key={checkpoint.name}
+              checkpoint={checkpoint}
+              nowMs={nowMs}
+              onDeleted={onDeleted}
+            />
           ))}
         </tbody>
       </table>

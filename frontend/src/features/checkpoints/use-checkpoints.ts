@@ -1,6 +1,6 @@
-// All checkpoints, read again whenever the live channel says that something about them changed.
+// All checkpoints, the trash and the disk, read again whenever the live channel says that something about them changed.
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { CHECKPOINTS, listCheckpoints } from "@/api/checkpoints";
+import { CHECKPOINTS, getDiskUse, listCheckpoints } from "@/api/checkpoints";
 import type { ChannelReducer } from "@/live/channel";
 import { useChannel } from "@/live/use-channel";
 
@@ -12,9 +12,38 @@ export const checkpointNews: ChannelReducer<number> = {
 };
 
 export function useCheckpoints() {
-  const { state: news } = useChannel("checkpoints", checkpointNews);
+  return useSaved(useNews());
+}
+
+/** Also what was deleted, and what all of it takes. */
+export function useShelf() {
+  const news = useNews();
+  const saved = useSaved(news);
+  const trash = useQuery({
+    queryKey: [...CHECKPOINTS, "trash", news],
+    queryFn: ({ signal }) => listCheckpoints(signal, { trashed: true }),
+    placeholderData: keepPreviousData,
+  });
+  const disk = useQuery({
+    queryKey: [...CHECKPOINTS, "disk", news],
+    queryFn: ({ signal }) => getDiskUse(signal),
+    placeholderData: keepPreviousData,
+  });
+  return {
+    checkpoints: saved.data,
+    trash: trash.data ?? [],
+    disk: disk.data,
+    error: saved.error ?? trash.error ?? disk.error,
+  };
+}
+
+function useNews(): number {
+  return useChannel("checkpoints", checkpointNews).state;
+}
+
+function useSaved(news: number) {
   return useQuery({
-    queryKey: [...CHECKPOINTS, news],
+    queryKey: [...CHECKPOINTS, "saved", news],
     queryFn: ({ signal }) => listCheckpoints(signal),
     placeholderData: keepPreviousData,
   });

@@ -1,0 +1,42 @@
+// Parts of the disk-use bar. Free space is capped, or an empty disk would make everything saved invisible.
+import type { GetDiskUseResponse } from "@/gen/lab/v1/checkpoint_service_pb";
+import { placeOf } from "./checkpoint-name";
+
+export interface DiskShare {
+  readonly label: string;
+  readonly kind: "even" | "odd" | "trash" | "free";
+  readonly bytes: bigint;
+  /** Where it begins and how long it is, of the whole bar's 1. */
+  readonly from: number;
+  readonly share: number;
+}
+
+/** More than this many runs are drawn as one, "other runs". */
+const MAX_RUNS = 8;
+/** Free space is drawn at most as long as this many times what is saved and in the trash. */
+const MOST_FREE = 1;
+
+export function shares(use: GetDiskUseResponse): DiskShare[] {
+  const runs = use.runs
+    .slice(0, MAX_RUNS)
+    .map((run) => ({ label: placeOf(run.run).run, bytes: run.sizeBytes }));
+  const other = use.runs.slice(MAX_RUNS).reduce((sum, run) => sum + run.sizeBytes, 0n);
+  if (other > 0n) runs.push({ label: "other runs", bytes: other });
+  const taken = Number(use.sizeBytes + use.trashBytes);
+  const free = Math.min(Number(use.freeBytes), MOST_FREE * taken);
+  const whole = taken + free;
+  if (whole === 0) return [];
+  let from = 0;
+  const laid = (label: string, kind: DiskShare["kind"], bytes: bigint, drawn: number) => {
+    const part = { label, kind, bytes, from, share: drawn / whole };
+    from += part.share;
+    return part;
+  };
+  return [
+    ...runs.map((run, index) =>
+      laid(run.label, index % 2 === 0 ? "even" : "odd", run.bytes, Number(run.bytes)),
+    ),
+    laid("trash", "trash", use.trashBytes, Number(use.trashBytes)),
+    laid("free", "free", use.freeBytes, free),
+  ].filter((part) => part.share > 0);
+}
