@@ -296,7 +296,7 @@ def import_(
 
     found = asyncio.run(work())
     short = f"imports/{found.name.rpartition('/')[2]}"
-    answers.print(f"{short} is there; try it with: lab generate {short} TEXT")
+    answers.print(f"{short} is there; try it with: lab generate {short} --prompt TEXT")
 
 
 async def _update(

@@ -108,7 +108,7 @@ def test_out_and_in(saved: Command, tmp_path: Path) -> None:
     came = saved("import", str(gpt2))
     assert (
         came.stdout
-        == "imports/tiny-gpt2 is there; try it with: lab generate imports/tiny-gpt2 TEXT\n"
+        == "imports/tiny-gpt2 is there; try it with: lab generate imports/tiny-gpt2 --prompt TEXT\n"
     )
     assert saved("verify", "imports/tiny-gpt2").returncode == 0
     one = tmp_path / "one.safetensors"
