@@ -1,6 +1,7 @@
 // Where am I, is it live, light or dark.
 import { Link, useLocation } from "react-router";
 import { ConnectionStatus } from "./connection-status";
+import { Keys } from "./keys";
 import { ThemeSwitch } from "./theme-switch";
 import styles from "./top-bar.module.css";
 
@@ -28,6 +29,7 @@ export function TopBar() {
         ))}
       </nav>
       <div className={styles["end"]}>
+        <Keys />
         <ConnectionStatus />
         <ThemeSwitch />
       </div>

@@ -5,6 +5,7 @@ import { LinkedWindow, type Stretch } from "@/charts/line/window";
 import { runList } from "@/features/runs/run-list";
 import { SpecTable } from "@/features/runs/spec-table";
 import { CompareChart } from "@/features/training/compare-chart";
+import { useShortcut } from "@/lib/use-shortcut";
 import { useChannel } from "@/live/use-channel";
 import { EmptyState } from "@/ui/empty-state";
 import { readCompare, writeCompare, type CompareChoice } from "./compare-address";
@@ -53,6 +54,9 @@ export function ComparePage() {
     [metric, axis, smoothing, lit],
   );
   const found = useMemo(() => runs.flatMap((id) => known.get(id)?.run ?? []), [runs, known]);
+
+  useShortcut("0", "Show all steps", () => window.look(null));
+  useShortcut("g", "Log scale or a plain one", () => change({ logY: !logY }));
 
   if (runs.length === 0) {
     return (

@@ -1,10 +1,11 @@
 // All runs.
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { runList } from "@/features/runs/run-list";
 import { RunsTable } from "@/features/runs/runs-table";
 import { runId } from "@/features/runs/state-name";
 import { formatCount } from "@/lib/format";
+import { useShortcut } from "@/lib/use-shortcut";
 import { useChannel } from "@/live/use-channel";
 import { Button } from "@/ui/button";
 import { EmptyState } from "@/ui/empty-state";
@@ -18,6 +19,8 @@ export function RunsPage() {
   const { state: runs, problem } = useChannel("runs", runList);
   const [filter, setFilter] = useState("");
   const [chosen, setChosen] = useState<readonly string[]>([]);
+  const filterField = useRef<HTMLInputElement>(null);
+  useShortcut("/", "Filter the runs", () => filterField.current?.focus());
   const navigate = useNavigate();
   const there = chosen.filter((id) => runs?.some((run) => runId(run.name) === id));
   const choose = (id: string) =>
@@ -37,6 +40,7 @@ export function RunsPage() {
         controls={
           <>
             <TextInput
+              ref={filterField}
               className={styles["filter"]}
               type="search"
               placeholder="Filter by name, state, preset, corpus"

@@ -50,14 +50,14 @@ function drawSign(ink: Ink, kind: MarkerKind, px: number, { top, bottom }: Box):
       return;
     case "pause":
       dashedLine(ink, px, top, bottom);
+      ink.fillRect(px - 9, bottom - 18, 3, 8); // beside the line, where a resume has its place too
       ink.fillRect(px - 4, bottom - 18, 3, 8);
-      ink.fillRect(px + 1, bottom - 18, 3, 8);
       return;
     case "resume":
       ink.beginPath();
-      ink.moveTo(px - 3, bottom - 18);
-      ink.lineTo(px + 5, bottom - 14);
-      ink.lineTo(px - 3, bottom - 10);
+      ink.moveTo(px + 3, bottom - 18);
+      ink.lineTo(px + 10, bottom - 14);
+      ink.lineTo(px + 3, bottom - 10);
       ink.closePath();
       ink.fill();
   }

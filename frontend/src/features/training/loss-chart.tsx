@@ -5,6 +5,7 @@ import type { ChartPicture } from "@/charts/line/picture";
 import type { Marker } from "@/charts/line/markers";
 import type { LinkedWindow } from "@/charts/line/window";
 import { formatCount, formatLoss, formatTick } from "@/lib/format";
+import { useShortcut } from "@/lib/use-shortcut";
 import { Button } from "@/ui/button";
 import { Panel } from "@/ui/panel";
 import { Select } from "@/ui/select";
@@ -53,6 +54,9 @@ export function LossChart({
     }),
     [axis, logLoss, clipLoss, vocabulary, markers],
   );
+  useShortcut("l", "Back to live: the charts follow the newest step", () => window.look(null));
+  useShortcut("0", "Show all steps", () => window.look(null));
+  useShortcut("g", "Loss on a log scale or a plain one", () => set({ logLoss: !logLoss }));
   const changeAxis = (next: Axis) => {
     window.look(null); // a stretch of steps means nothing on another axis
     set({ axis: next });
