@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from lab.v1.event_pb2 import StepMeasured
+from lab.v1.run_spec_pb2 import PRECISION_AUTO, PRECISION_BF16
 from lab.v1.worker_pb2 import (
     STAGING_KIND_CHECKPOINT,
     CheckpointStaged,
@@ -82,7 +83,10 @@ class FakeWorker:
         self.start = (await self._inbox.get()).start
         if self.start.resume_folder:
             self._step = int((Path(self.start.resume_folder) / "state.json").read_text())
-        self.say(WorkerEvent(started=TrainingStarted(step=self._step, parameters=7)))
+        wanted = self.start.spec.budget.precision
+        settled = PRECISION_BF16 if wanted == PRECISION_AUTO else wanted
+        started = TrainingStarted(step=self._step, parameters=7, precision=settled)
+        self.say(WorkerEvent(started=started))
         while self._step < self.start.spec.budget.steps:
             if await self._boundary():
                 return self._finish(stopped=True)

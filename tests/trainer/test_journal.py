@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import apsw
+import numpy as np
 import pytest
 
 from lab.errors import NotFound
@@ -56,6 +57,20 @@ async def test_facts_are_numbered_without_a_gap_and_shown_after_they_are_on_disk
     assert numbers == [event.sequence for event in desk.seen] == list(range(1, 501))
     assert desk.unwritten == []
     assert {event.run for event in desk.seen} == {"runs/a"}
+
+
+async def test_losses_of_sequences_are_kept_and_not_shown(desk: Desk) -> None:
+    """For every step, the last word on it; facts stay small."""
+    for position, losses in [(0, [9.0, 8.0]), (8, [2.5, 4.25])]:
+        measured = StepMeasured(step=3, data_position=position, sequence_losses=losses)
+        desk.journal.append("a", Event(step_measured=measured))
+    await desk.journal.committed("a", 2)
+    facts = await desk.journal.facts_after("a", 0, 10)
+    assert [list(event.step_measured.sequence_losses) for event in facts + desk.seen] == [[]] * 4
+    assert [event.step_measured.data_position for event in facts] == [0, 8]
+    rows = await desk.journal.read("a", lambda file: list(file.execute("SELECT * FROM batches")))
+    assert [(step, position) for step, position, _ in rows] == [(3, 8)]
+    assert np.frombuffer(rows[0][2], dtype="<f4").tolist() == [2.5, 4.25]
 
 
 async def test_many_facts_share_a_commit(desk: Desk) -> None:
@@ -146,11 +161,13 @@ async def test_a_full_disk_holds_facts_back_and_loses_none(
     failures: list[int] = []
     real = journal_file.put
 
-    def full(connection: apsw.Connection, event: Event, body: bytes) -> None:
+    def full(
+        connection: apsw.Connection, event: Event, body: bytes, *, sequence_losses: Sequence[float]
+    ) -> None:
         if len(failures) < 3:
             failures.append(event.sequence)
             raise apsw.FullError("database or disk is full")
-        real(connection, event, body)
+        real(connection, event, body, sequence_losses=sequence_losses)
 
     monkeypatch.setattr(journal_file, "put", full)
     for number in range(1, 51):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import Code, LabError, NotFound, Unavailable
-from lab.v1 import run_pb2
+from lab.v1 import run_pb2, run_spec_pb2
 from lab.v1 import trainer_service_pb2 as messages
 from lab.v1 import trainer_service_pb2_grpc as services
 from lab.v1.run_pb2 import Run
@@ -82,6 +82,25 @@ async def test_an_id_that_could_be_something_else_is_refused(
     with pytest.raises(LabError) as refusal:
         await create(trainer, run_id)
     assert refusal.value.violations[0].field == "run_id"
+
+
+async def test_a_number_format_left_open_is_settled_by_the_first_start(
+    trainer: services.TrainerServiceAsyncStub, workers: FakeWorkers
+) -> None:
+    """Resumed elsewhere, or on a busier day, the run must not go on in another one."""
+    spec = tiny(ENDLESS)
+    spec.budget.precision = run_spec_pb2.PRECISION_AUTO
+    await create(trainer, "a", spec)
+    await passes_step(trainer, "a", 1)
+    assert (await get(trainer, "a")).spec.budget.precision == run_spec_pb2.PRECISION_BF16
+    await trainer.StopRun(messages.StopRunRequest(name="runs/a", save=True))
+    await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
+    await trainer.ResumeRun(messages.ResumeRunRequest(name="runs/a"))
+    await reaches(trainer, "a", run_pb2.RUN_STATE_RUNNING)
+    start = workers.of("a").start
+    assert len(workers.started) == 2
+    assert start is not None
+    assert start.spec.budget.precision == run_spec_pb2.PRECISION_BF16
 
 
 async def test_pausing_a_paused_run_is_no_error(trainer: services.TrainerServiceAsyncStub) -> None:
@@ -527,3 +546,11 @@ async def test_a_run_that_dies_answers_those_who_wait_for_its_state(
         await waiting
     run = await reaches(trainer, "a", run_pb2.RUN_STATE_INTERRUPTED)
     assert "SIGSEGV" in run.state_reason
+
+
+async def test_no_run_is_called_as_the_place_of_imports(
+    trainer: services.TrainerServiceAsyncStub,
+) -> None:
+    with pytest.raises(LabError, match="where weights from elsewhere are kept") as caught:
+        await create(trainer, "imports")
+    assert caught.value.code is Code.INVALID_ARGUMENT

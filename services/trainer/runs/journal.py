@@ -91,13 +91,16 @@ class Journal:
         event.producer = PRODUCER
         event.time.GetCurrentTime()
         book.next_sequence += 1
+        losses = list(event.step_measured.sequence_losses)
+        if losses:  # for the file only; asking an event of another kind would change its kind
+            event.step_measured.ClearField("sequence_losses")
         self._unwritten += 1
         if self._unwritten >= ROOM:
             self._room.clear()
         self._writer.write(
             book.path,
             journal_file.SCHEMA,
-            partial(_put, event=event, body=event.SerializeToString()),
+            partial(_put, event=event, body=event.SerializeToString(), losses=losses),
             done=partial(self._written, book, event),
         )
         return event.sequence
@@ -185,8 +188,10 @@ class Journal:
         self._committed([event])
 
 
-def _put(connection: apsw.Connection, *, event: Event, body: bytes) -> None:
-    journal_file.put(connection, event, body)
+def _put(
+    connection: apsw.Connection, *, event: Event, body: bytes, losses: Sequence[float]
+) -> None:
+    journal_file.put(connection, event, body, sequence_losses=losses)
 
 
 def _mark(connection: apsw.Connection, *, sequence: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import apsw
+import numpy as np
 
 from lab.v1.event_pb2 import Event
 
@@ -33,6 +34,8 @@ CREATE INDEX IF NOT EXISTS facts_by_kind ON facts (kind, sequence) WHERE kind !=
 CREATE TABLE IF NOT EXISTS steps (
   step INTEGER PRIMARY KEY, loss REAL, grad_norm REAL, learning_rate REAL, tokens_per_sec REAL,
   step_secs REAL, memory_bytes INTEGER, tokens INTEGER, elapsed_secs REAL) STRICT;
+CREATE TABLE IF NOT EXISTS batches (
+  step INTEGER PRIMARY KEY, position INTEGER NOT NULL, sequence_losses BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS evaluations (
   step INTEGER PRIMARY KEY, loss REAL, tokens INTEGER) STRICT;
 CREATE TABLE IF NOT EXISTS published (
@@ -57,14 +60,24 @@ class Progress:
     best_validation_loss: float | None
 
 
-def put(connection: apsw.Connection, event: Event, body: bytes) -> None:
-    """Adds a fact, and its numbers to the tables of metrics."""
+def put(
+    connection: apsw.Connection, event: Event, body: bytes, *, sequence_losses: Sequence[float] = ()
+) -> None:
+    """Adds a fact, and its numbers to the tables of metrics.
+
+    A batch is recorded beside its step: where its sequences begin in the run's endless row of them,
+    and the loss of each (float32, little-endian), which no fact carries because a chart needs none.
+    """
     kind = event.WhichOneof("fact")
     assert kind is not None
     connection.execute("INSERT INTO facts VALUES (?, ?, ?)", (event.sequence, kind, body))
     if kind == "step_measured":
         step = event.step_measured
         connection.execute(_PUT_STEP, (step.step, *(getattr(step, name) for name in METRICS)))
+        connection.execute(
+            "INSERT OR REPLACE INTO batches VALUES (?, ?, ?)",
+            (step.step, step.data_position, np.asarray(sequence_losses, dtype="<f4").tobytes()),
+        )
     elif kind == "evaluation_completed":
         evaluation = event.evaluation_completed
         connection.execute(

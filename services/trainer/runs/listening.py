@@ -99,6 +99,8 @@ class Listening:
         )
         run = self._run
         stats.set_back(run.stats, progress, step=started.step)
+        if started.precision:  # what an auto became; a resume finds it settled
+            run.spec.budget.precision = started.precision
         run.stats.parameters = started.parameters
         run.stats.corpus_tokens = started.corpus_tokens
         run.stats.epoch_sequences = started.epoch_sequences

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import torch
-from torch.nn import functional as F
 
+from lab.model import token_losses
 from lab.spec import windows
 from services.trainer.worker.batches import read_windows
 from services.trainer.worker.training import Training
@@ -35,10 +35,13 @@ def evaluate(training: Training) -> Evaluation:
         inputs, targets = read_windows(
             training.validation, chosen[start : start + size], context=context
         )
-        with training.autocast():
-            logits = training.model(inputs.to(device))  # (B, T, V)
-        total += F.cross_entropy(
-            logits.flatten(0, 1).float(), targets.to(device).flatten(), reduction="sum"
+        hidden = training.model.hidden(inputs.to(device), dtype=training.dtype)  # (B, T, C)
+        losses = token_losses(
+            hidden.flatten(0, 1),
+            training.model.head_weight,
+            targets.to(device).flatten(),
+            room=training.room,
         )
+        total += losses.sum()
     training.model.train()
     return Evaluation(loss=total.item() / (wanted * context), tokens=wanted * context)

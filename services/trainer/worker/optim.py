@@ -1,13 +1,15 @@
-"""AdamW and the learning rate: how gradients become updates."""
+"""AdamW, clipping and the learning rate: how gradients become updates."""
+
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import AdamW
 
 from lab.spec import learning_rate
 from lab.v1.run_spec_pb2 import OptimizerSpec
 
-__all__ = ["learning_rate", "make_optimizer"]
+__all__ = ["clip_and_step", "learning_rate", "make_optimizer"]
 
 
 def make_optimizer(model: nn.Module, spec: OptimizerSpec) -> AdamW:
@@ -42,3 +44,20 @@ def make_optimizer(model: nn.Module, spec: OptimizerSpec) -> AdamW:
             "exp_avg_sq": torch.zeros_like(parameter),
         }
     return optimizer
+
+
+def clip_and_step(model: nn.Module, optimizer: AdamW, loss: Tensor, *, clip: float) -> Tensor:
+    """Moves the weights, unless loss or gradient is no number; answers the gradient's length.
+
+    A gradient longer than `clip` is shortened to it, keeping its direction: one odd batch can give
+    many times the usual one, and unclipped it would undo hours. The fused AdamW does that division
+    on its way, and skips the whole update when found_inf is 1. Nothing here asks the device for a
+    number, so nothing waits for it.
+    """
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    protocol: Any = optimizer  # torch reads these two, which its own GradScaler sets
+    protocol.grad_scale = (norm / clip).clamp_min(1.0) if clip else None
+    protocol.found_inf = (~torch.isfinite(loss + norm)).float()
+    optimizer.step()
+    return norm

@@ -1,5 +1,6 @@
 """One run from its first command to its last event: what the worker is made of, on one page."""
 
+import gc
 import traceback
 from pathlib import Path
 
@@ -35,6 +36,9 @@ def run(start: StartTraining, link: Link, heartbeat: Heartbeat) -> int:
         if start.resume_folder:
             read_checkpoint(training, Path(start.resume_folder))
         heartbeat.step = training.step
+        # What is there now stays; looking through it for garbage again and again stalls a step.
+        gc.collect()
+        gc.freeze()
         end = _train(training, control, link, heartbeat)
     except LinkClosed:
         raise
@@ -61,6 +65,7 @@ def _train(training: Training, control: Control, link: Link, heartbeat: Heartbea
                 parameters=training.model.parameter_count(),
                 corpus_tokens=training.train_tokens,
                 epoch_sequences=training.batches.epoch_sequences,
+                precision=training.spec.budget.precision,
             )
         )
     )

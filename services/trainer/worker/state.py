@@ -54,7 +54,7 @@ def write_checkpoint(training: Training, folder: Path) -> None:
     """Everything; on disk when this returns."""
     save_file(_optimizer_tensors(training), folder / OPTIMIZER_FILE)
     _write_json(folder / STATE_FILE, _state(training))
-    _write_json(folder / ENVIRONMENT_FILE, _environment())
+    _write_json(folder / ENVIRONMENT_FILE, _environment(training))
     write_peek(training, folder)
 
 
@@ -133,13 +133,15 @@ def _load_optimizer(training: Training, tensors: Mapping[str, Tensor]) -> None:
         state["step"].copy_(tensors["step"])
 
 
-def _environment() -> dict[str, Any]:
+def _environment(training: Training) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
         "machine": platform.machine(),
         "processor_capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "dtype": str(training.dtype).removeprefix("torch."),
+        "head_chunk_tokens": training.room.chunk_tokens,
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
 

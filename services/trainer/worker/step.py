@@ -4,32 +4,63 @@ Book: chapter 5, the loss in section 5.1 and the training function in 5.2.
 """
 
 import math
-from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from services.trainer.worker.optim import learning_rate
+from lab.model import linear_cross_entropy
+from services.trainer.worker.optim import clip_and_step, learning_rate
 from services.trainer.worker.randomness import derive
 from services.trainer.worker.training import Training
 
+# So many steps in a row that are no number are no accident of one batch.
+MOST_SKIPPED_IN_A_ROW = 3
+# A device that works ahead of us is not halted every step just to ask whether all is well.
+LOOK_EVERY = 10
 
-@dataclass(frozen=True)
+
 class StepResult:
-    """What a step was like."""
+    """What a step was like. The numbers are on the device: the first look waits for it."""
 
-    loss: float  # of the batch before the update, in nats per token
-    grad_norm: float  # before clipping
-    learning_rate: float
+    def __init__(self, numbers: Tensor, sequence_losses: Tensor, *, learning_rate: float) -> None:
+        self._numbers = numbers
+        self._sequence_losses = sequence_losses
+        self.learning_rate = learning_rate
+
+    @property
+    def loss(self) -> float:
+        """Of the batch before the update, in nats per token."""
+        return self._looked[0]
+
+    @property
+    def grad_norm(self) -> float:
+        """Before clipping."""
+        return self._looked[1]
+
+    @property
+    def skipped_in_a_row(self) -> int:
+        """Steps up to this one whose loss or gradient was no number, so that nothing was moved."""
+        return int(self._looked[2])
+
+    @cached_property
+    def sequence_losses(self) -> list[float]:
+        """The loss of each sequence of the batch, in nats per token, in the order of the batch."""
+        losses: list[float] = self._sequence_losses.tolist()
+        return losses
+
+    @cached_property
+    def _looked(self) -> list[float]:
+        numbers: list[float] = self._numbers.tolist()
+        return numbers
 
 
 class Diverged(Exception):
-    """The loss or the gradient is no number any more; the step was not applied."""
+    """The loss or the gradient is no number any more, step after step; none was applied."""
 
 
 def training_step(training: Training) -> StepResult:
-    """Makes the next step of the run; raises Diverged and leaves the weights as they were.
+    """Makes the next step of the run; raises Diverged after a few that could not be applied.
 
     The batch goes through the model in micro-batches, as large as memory allows, whose gradients
     add up. Each loss is the sum over its tokens divided by the tokens of the whole batch, so that
@@ -41,44 +72,51 @@ def training_step(training: Training) -> StepResult:
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad(set_to_none=False)  # keeps the memory: fresh pages cost more than zeros
-    loss = torch.zeros((), device=training.device)
-    batch_tokens = spec.budget.batch * spec.model.context
+    losses: list[Tensor] = []
     micro_batches = training.batches.of_step(step, micro_batch=spec.budget.micro_batch)
     for micro, (inputs, targets) in enumerate(micro_batches):
         if spec.model.dropout:
             torch.manual_seed(derive(spec.data.seed, "dropout", step, micro))
-        share = _summed_loss(training, inputs, targets) / batch_tokens
-        share.backward()  # type: ignore[no-untyped-call]  # adds to every parameter's .grad
-        loss += share.detach()
-    norm = _clip(training)
-    result = StepResult(loss=loss.item(), grad_norm=norm.item(), learning_rate=rate)
-    if not (math.isfinite(result.loss) and math.isfinite(result.grad_norm)):
-        optimizer.zero_grad(set_to_none=False)
-        raise Diverged(_advice(step, result, clip=spec.optimizer.clip))
-    optimizer.step()
+        losses.append(_add_gradients(training, inputs, targets))
+    sequence_losses = torch.cat(losses)  # (B,)
+    loss = sequence_losses.mean()
+    norm = clip_and_step(training.model, optimizer, loss, clip=spec.optimizer.clip)
+    # Counted on the device, as everything here: a look at a number would wait for it.
+    bad = ~torch.isfinite(loss + norm)
+    training.skipped_in_a_row = (training.skipped_in_a_row + 1) * bad
+    training.newest_loss = torch.where(bad, training.newest_loss, loss)
+    numbers = torch.stack([loss, norm, training.skipped_in_a_row])
+    result = StepResult(numbers, sequence_losses, learning_rate=rate)
     training.step = step
-    training.loss = result.loss
+    if training.device.type == "cpu" or step % LOOK_EVERY == 0:
+        _check(step, result, clip=spec.optimizer.clip)
     return result
 
 
-def _summed_loss(training: Training, inputs: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy: how surprised the model is by each next token, summed, in nats."""
-    inputs, targets = inputs.to(training.device), targets.to(training.device)
-    with training.autocast():
-        logits = training.model(inputs)  # (B, T, V)
-    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="sum")
+def _add_gradients(training: Training, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Adds a micro-batch's share to every parameter's .grad; answers its sequences' losses (b).
 
-
-def _clip(training: Training) -> Tensor:
-    """Shortens a gradient that is longer than `clip`, keeping its direction; answers its length.
-
-    One odd batch can give a gradient many times the usual one; unclipped it would undo hours.
+    Cross-entropy: how surprised the model is by each next token, in nats.
     """
-    limit = training.spec.optimizer.clip or math.inf
-    return torch.nn.utils.clip_grad_norm_(training.model.parameters(), limit)
+    inputs, targets = inputs.to(training.device), targets.to(training.device)
+    hidden = training.model.hidden(inputs, dtype=training.dtype)  # (b, T, C)
+    head = training.model.head_weight
+    share, token_losses = linear_cross_entropy(
+        hidden.flatten(0, 1),
+        head,
+        targets.flatten(),
+        room=training.room,
+        scale=1 / training.batch_tokens,
+        gradient=head.grad,
+    )
+    share.backward()  # type: ignore[no-untyped-call]
+    return token_losses.view_as(targets).mean(dim=1)
 
 
-def _advice(step: int, result: StepResult, *, clip: float) -> str:
+def _check(step: int, result: StepResult, *, clip: float) -> None:
+    row = result.skipped_in_a_row
+    if row < MOST_SKIPPED_IN_A_ROW:
+        return
     what = (
         f"the loss became {result.loss}"
         if not math.isfinite(result.loss)
@@ -87,7 +125,7 @@ def _advice(step: int, result: StepResult, *, clip: float) -> str:
     tries = [f"a lower learning rate than {result.learning_rate:g}", "a longer warm-up"]
     if not clip:
         tries.append("gradient clipping (optimizer.clip 1.0)")
-    return (
-        f"At step {step} {what}, so the step was not applied and the run ended. "
-        f"Try {', or '.join(tries)}."
+    raise Diverged(
+        f"At step {step - row + 1} {what}, and so it stayed: steps {step - row + 1} to {step} were "
+        f"not applied and the run ended. Try {', or '.join(tries)}."
     )

@@ -1,22 +1,24 @@
 """Everything a run has in memory while it trains, and how it is put together."""
 
-import contextlib
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import torch
+from torch import Tensor
 from torch.optim import AdamW
 
 from lab.errors import InvalidArgument
-from lab.model import GPTConfig, GPTModel
+from lab.model import GPTConfig, GPTModel, LogitsRoom
+from lab.spec import chunk_tokens
 from lab.text import Tokens, open_splits
-from lab.v1 import run_spec_pb2
 from lab.v1.run_spec_pb2 import BudgetSpec, RunSpec
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.batches import Batches
 from services.trainer.worker.optim import make_optimizer
+from services.trainer.worker.precision import DTYPES, settle
 from services.trainer.worker.randomness import derive
 
 
@@ -52,37 +54,54 @@ class Training:
     spec: RunSpec
     model: GPTModel
     optimizer: AdamW
+    room: LogitsRoom
     batches: Batches
     train_tokens: int
     validation: Tokens
     staging_folder: Path
-    step: int = 0  # steps made
-    loss: float | None = None
+    # Two numbers that stay on the device, because asking for them would wait for it.
+    newest_loss: Tensor  # of the newest step that was applied; NaN before the first
+    skipped_in_a_row: Tensor
+    step: int = 0  # steps made, those included that were no number and moved nothing
     validation_loss: float | None = None
     clock: Clock = field(default_factory=Clock)
 
     @property
     def tokens(self) -> int:
         """Tokens trained on."""
-        return self.step * self.spec.budget.batch * self.spec.model.context
+        return self.step * self.batch_tokens
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens of one step."""
+        return self.spec.budget.batch * self.spec.model.context
+
+    @property
+    def loss(self) -> float | None:
+        """Of the newest step that was applied."""
+        loss = self.newest_loss.item()
+        return None if math.isnan(loss) else loss
+
+    @loss.setter
+    def loss(self, loss: float | None) -> None:
+        self.newest_loss.fill_(math.nan if loss is None else loss)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of what is multiplied; the weights are fp32."""
+        return DTYPES[self.spec.budget.precision]
 
     @property
     def device(self) -> torch.device:
         return self.model.head_weight.device
-
-    def autocast(self) -> contextlib.AbstractContextManager[object]:
-        """bf16 for the matrix products where the spec asks for it; the weights stay fp32."""
-        if self.spec.budget.precision != run_spec_pb2.PRECISION_BF16:
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
 
 def build(start: StartTraining) -> Training:
     """Opens the data and makes the model as it is before the first step."""
     spec = start.spec
     device = _device(spec.budget)
-    _check_precision(spec.budget, device)
     torch.set_num_threads(spec.budget.threads or physical_cores())
+    spec.budget.precision = settle(spec.budget.precision, device)
     # Numbers below 1e-38 take a slow path in processors, and mean nothing here.
     torch.set_flush_denormal(True)
     splits = open_splits(
@@ -91,11 +110,22 @@ def build(start: StartTraining) -> Training:
     )
     config = GPTConfig.from_spec(spec.model)
     model = GPTModel(config, seed=derive(spec.data.seed, "weights")).to(device)
+    # A batch reads a few rows of the embedding. A dense gradient for all the others, zeros to be
+    # made and added, takes longer than the whole lookup.
+    model.token_embedding.sparse = True
+    room = LogitsRoom(
+        vocab_size=config.vocab_size,
+        width=config.width,
+        chunk_tokens=min(chunk_tokens(config.width), spec.budget.micro_batch * config.context),
+        dtype=DTYPES[spec.budget.precision],
+        device=device,
+    )
     return Training(
         run=start.run,
         spec=spec,
         model=model,
         optimizer=make_optimizer(model, spec.optimizer),
+        room=room,
         batches=Batches(
             splits.train,
             fingerprint=splits.fingerprint,
@@ -106,6 +136,8 @@ def build(start: StartTraining) -> Training:
         train_tokens=len(splits.train),
         validation=splits.validation,
         staging_folder=Path(start.staging_folder),
+        newest_loss=torch.full((), math.nan, device=device),
+        skipped_in_a_row=torch.zeros((), device=device),
     )
 
 
@@ -121,17 +153,3 @@ def _device(budget: BudgetSpec) -> torch.device:
             "budget.device", 'is "cuda", but this machine has no CUDA device; set it to "cpu"'
         )
     return torch.device(budget.device)
-
-
-def _check_precision(budget: BudgetSpec, device: torch.device) -> None:
-    if budget.precision != run_spec_pb2.PRECISION_BF16:
-        return
-    if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported()
-    else:
-        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    if not fast:
-        raise InvalidArgument.field(
-            "budget.precision",
-            "is bf16, which this processor can only imitate, slower than fp32; set it to fp32",
-        )

@@ -9,6 +9,7 @@ from lab.model.attention import MultiHeadAttention
 from lab.model.config import GPTConfig
 from lab.model.feed_forward import FeedForward
 from lab.model.kv_cache import LayerCache
+from lab.model.layers import LayerNorm
 from lab.model.taps import AttentionTap
 
 LAYER_NORM_EPSILON = 1e-5  # GPT-2's
@@ -25,9 +26,9 @@ class TransformerBlock(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        self.ln_1 = nn.LayerNorm(config.width, eps=LAYER_NORM_EPSILON)
+        self.ln_1 = LayerNorm(config.width, eps=LAYER_NORM_EPSILON)
         self.attn = MultiHeadAttention(config)
-        self.ln_2 = nn.LayerNorm(config.width, eps=LAYER_NORM_EPSILON)
+        self.ln_2 = LayerNorm(config.width, eps=LAYER_NORM_EPSILON)
         self.mlp = FeedForward(config)
 
     def forward(

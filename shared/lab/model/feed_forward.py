@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lab.model.config import GPTConfig
+from lab.model.layers import Linear
 
 
 class FeedForward(nn.Module):
@@ -23,8 +24,8 @@ class FeedForward(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         hidden = config.ffn_multiple * config.width
-        self.c_fc = nn.Linear(config.width, hidden)
-        self.c_proj = nn.Linear(hidden, config.width)
+        self.c_fc = Linear(config.width, hidden)
+        self.c_proj = Linear(hidden, config.width)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from lab.model.block import LAYER_NORM_EPSILON, TransformerBlock
 from lab.model.config import GPTConfig
 from lab.model.init import initialise
 from lab.model.kv_cache import KeyValueCache
+from lab.model.layers import LayerNorm
 from lab.model.taps import AttentionTap
 
 
@@ -37,7 +38,7 @@ class GPTModel(nn.Module):
                 "wpe": nn.Embedding(config.context, config.width),  # where it stands
                 "drop": nn.Dropout(config.dropout),
                 "h": nn.ModuleList([TransformerBlock(config) for _ in range(config.layers)]),
-                "ln_f": nn.LayerNorm(config.width, eps=LAYER_NORM_EPSILON),
+                "ln_f": LayerNorm(config.width, eps=LAYER_NORM_EPSILON),
             }
         )
         # A tied head reuses wte: a token is likely when the last hidden state points where its
@@ -63,10 +64,12 @@ class GPTModel(nn.Module):
         *,
         cache: KeyValueCache | None = None,
         taps: Mapping[int, AttentionTap] | None = None,
+        dtype: torch.dtype | None = None,
     ) -> Tensor:
         """The residual stream after the last block and the final norm, (B, T, C).
 
-        With a cache, `ids` are the tokens after those the cache has seen.
+        With a cache, `ids` are the tokens after those the cache has seen. `dtype` is the type to
+        compute in, if it is not to be that of the weights.
         """
         T = ids.shape[1]
         seen = cache.length if cache is not None else 0
@@ -74,7 +77,8 @@ class GPTModel(nn.Module):
             raise ValueError(f"{seen + T} tokens are more than the context {self.config.context}")
         positions = torch.arange(seen, seen + T, device=ids.device)  # (T,)
         tokens = self.transformer["wte"](ids)  # (B, T, C)
-        x = self.transformer["drop"](tokens + self.transformer["wpe"](positions))  # (B, T, C)
+        x = tokens + self.transformer["wpe"](positions)  # (B, T, C)
+        x = self.transformer["drop"](x if dtype is None else x.to(dtype))
         for layer, block in enumerate(self.blocks):
             x = block(
                 x,
@@ -96,6 +100,13 @@ class GPTModel(nn.Module):
         head = self.transformer["wte"] if self.lm_head is None else self.lm_head
         assert isinstance(head.weight, Tensor)
         return head.weight
+
+    @property
+    def token_embedding(self) -> nn.Embedding:
+        """The lookup that turns ids into vectors, (V, C)."""
+        embedding = self.transformer["wte"]
+        assert isinstance(embedding, nn.Embedding)
+        return embedding
 
     @property
     def blocks(self) -> nn.ModuleList:

@@ -1,5 +1,6 @@
 """What to train: presets, specs as YAML, merging, limits. RunSpec in, RunSpec out; no torch."""
 
+from lab.spec.chunks import chunk_tokens
 from lab.spec.parameters import count_parameters
 from lab.spec.preflight import Machine, Times, preflight, this_machine
 from lab.spec.presets import load_presets
@@ -22,6 +23,7 @@ __all__ = [
     "RunYaml",
     "Times",
     "Timings",
+    "chunk_tokens",
     "count_parameters",
     "learning_rate",
     "load_presets",

@@ -4,6 +4,7 @@ A formula with few terms, so that one can see what a change would save; the cons
 to measured peaks (tests/benchmarks/test_preflight.py holds them to 10 %).
 """
 
+from lab.spec.chunks import chunk_tokens
 from lab.spec.parameters import count_parameters
 from lab.v1 import run_spec_pb2
 from lab.v1.preflight_pb2 import MemoryPart
@@ -15,7 +16,6 @@ MOMENTS = 2  # AdamW's, for each parameter
 # Numbers kept for the backward pass per token, layer and channel: the known 34 bytes of an all-bf16
 # block (Korthikanti et al., arXiv 2205.05198) are 17 numbers; fp32 keeps some of them twice.
 KEPT_FP32, KEPT_BF16 = 21, 24
-LOGIT_ARRAYS = 3  # log-probabilities, their gradient, and that of the logits
 
 
 def memory_parts(spec: RunSpec) -> list[MemoryPart]:
@@ -23,16 +23,17 @@ def memory_parts(spec: RunSpec) -> list[MemoryPart]:
     model, parameters = spec.model, count_parameters(spec.model)
     tokens = spec.budget.micro_batch * model.context
     bf16 = spec.budget.precision == run_spec_pb2.PRECISION_BF16
-    kept = KEPT_BF16 * BF16_BYTES if bf16 else KEPT_FP32 * FP32_BYTES
+    number = BF16_BYTES if bf16 else FP32_BYTES
+    kept = (KEPT_BF16 if bf16 else KEPT_FP32) * number
     sizes = {
         "Python and torch": PROCESS_BYTES,
         "weights": parameters * FP32_BYTES,
         "gradients": parameters * FP32_BYTES,
         "AdamW's moments": parameters * MOMENTS * FP32_BYTES,
         "activations": tokens * model.layers * model.width * kept,
-        "logits": LOGIT_ARRAYS * tokens * model.vocab_size * FP32_BYTES,
+        "logits": min(tokens, chunk_tokens(model.width)) * model.vocab_size * number,
     }
     if bf16:
-        sizes["bf16 copy of the weights"] = parameters * BF16_BYTES
+        sizes["bf16 copy of the head"] = model.vocab_size * model.width * BF16_BYTES
     parts = [MemoryPart(name=name, bytes=size) for name, size in sizes.items()]
     return sorted(parts, key=lambda part: -part.bytes)

@@ -208,6 +208,8 @@ class StepMeasured(_message.Message):
     STEP_SECS_FIELD_NUMBER: _builtins.int
     MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     ELAPSED_SECS_FIELD_NUMBER: _builtins.int
+    DATA_POSITION_FIELD_NUMBER: _builtins.int
+    SEQUENCE_LOSSES_FIELD_NUMBER: _builtins.int
     step: _builtins.int
     """Steps made, this one included; the first step is 1."""
     tokens: _builtins.int
@@ -226,6 +228,16 @@ class StepMeasured(_message.Message):
     """Resident memory of the worker in bytes."""
     elapsed_secs: _builtins.float
     """Seconds spent training so far, pauses left out, over all attempts."""
+    data_position: _builtins.int
+    """Where in the endless row of sequences the step's batch began: with the corpus, the seed and the context it says which
+    text the step read.
+    """
+    @_builtins.property
+    def sequence_losses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Mean cross-entropy of each sequence of the batch, in the order of the batch. Kept in the journal; left out of what is
+        published.
+        """
+
     def __init__(
         self,
         *,
@@ -238,10 +250,12 @@ class StepMeasured(_message.Message):
         step_secs: _builtins.float = ...,
         memory_bytes: _builtins.int = ...,
         elapsed_secs: _builtins.float = ...,
+        data_position: _builtins.int = ...,
+        sequence_losses: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["elapsed_secs", b"elapsed_secs", "grad_norm", b"grad_norm", "learning_rate", b"learning_rate", "loss", b"loss", "memory_bytes", b"memory_bytes", "step", b"step", "step_secs", b"step_secs", "tokens", b"tokens", "tokens_per_sec", b"tokens_per_sec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_position", b"data_position", "elapsed_secs", b"elapsed_secs", "grad_norm", b"grad_norm", "learning_rate", b"learning_rate", "loss", b"loss", "memory_bytes", b"memory_bytes", "sequence_losses", b"sequence_losses", "step", b"step", "step_secs", b"step_secs", "tokens", b"tokens", "tokens_per_sec", b"tokens_per_sec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -67,6 +67,10 @@ class _PrecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Precision.V
     """32-bit floats throughout."""
     PRECISION_BF16: _Precision.ValueType  # 2
     """bfloat16 matrix products with fp32 weights, where the processor is fast at them."""
+    PRECISION_AUTO: _Precision.ValueType  # 3
+    """Settled when the run first starts, by a short measurement: bf16 where it is faster, else fp32. A started run has one
+    of the two, and keeps it when it is resumed.
+    """
 
 class Precision(_Precision, metaclass=_PrecisionEnumTypeWrapper):
     """The number format of the forward and backward pass."""
@@ -77,6 +81,10 @@ PRECISION_FP32: Precision.ValueType  # 1
 """32-bit floats throughout."""
 PRECISION_BF16: Precision.ValueType  # 2
 """bfloat16 matrix products with fp32 weights, where the processor is fast at them."""
+PRECISION_AUTO: Precision.ValueType  # 3
+"""Settled when the run first starts, by a short measurement: bf16 where it is faster, else fp32. A started run has one
+of the two, and keeps it when it is resumed.
+"""
 Global___Precision: _TypeAlias = Precision  # noqa: Y015
 
 @_typing.final

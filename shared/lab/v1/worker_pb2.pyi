@@ -345,6 +345,7 @@ class TrainingStarted(_message.Message):
     PARAMETERS_FIELD_NUMBER: _builtins.int
     CORPUS_TOKENS_FIELD_NUMBER: _builtins.int
     EPOCH_SEQUENCES_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
     step: _builtins.int
     """Steps made already; above 0 after a resume."""
     parameters: _builtins.int
@@ -353,6 +354,8 @@ class TrainingStarted(_message.Message):
     """Tokens in the training split."""
     epoch_sequences: _builtins.int
     """Sequences of one epoch."""
+    precision: _run_spec_pb2.Precision.ValueType
+    """Number format of this run, FP32 or BF16: what an AUTO of the spec was settled to."""
     def __init__(
         self,
         *,
@@ -360,10 +363,11 @@ class TrainingStarted(_message.Message):
         parameters: _builtins.int = ...,
         corpus_tokens: _builtins.int = ...,
         epoch_sequences: _builtins.int = ...,
+        precision: _run_spec_pb2.Precision.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpus_tokens", b"corpus_tokens", "epoch_sequences", b"epoch_sequences", "parameters", b"parameters", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpus_tokens", b"corpus_tokens", "epoch_sequences", b"epoch_sequences", "parameters", b"parameters", "precision", b"precision", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

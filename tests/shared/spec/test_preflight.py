@@ -81,13 +81,13 @@ def one_problem(found: Preflight) -> tuple[str, str, str]:
 
 def test_too_little_memory() -> None:
     small = Machine(
-        memory_available_bytes=10**9, memory_total_bytes=2 * 10**9, disk_free_bytes=0, cores=4
+        memory_available_bytes=19 * 10**8, memory_total_bytes=3 * 10**9, disk_free_bytes=0, cores=4
     )
-    field, said, remedy = one_problem(told(spec_of(), machine=small))
+    field, said, remedy = one_problem(told(spec_of(preset="small"), machine=small))
     assert field == "budget.micro_batch"
-    assert "1.2 GB of memory, but 1.0 GB of 2.0 GB are free" in said
+    assert "2.1 GB of memory, but 1.9 GB of 3.0 GB are free" in said
     assert remedy == "budget.micro_batch=2"
-    assert not told(spec_of(remedy), machine=small).problems
+    assert not told(spec_of(remedy, preset="small"), machine=small).problems
     alone = spec_of("budget.batch=1", "budget.micro_batch=1", preset="medium")
     assert one_problem(told(alone, machine=small))[2] == ""
 

@@ -8,6 +8,7 @@ import torch
 
 from lab.spec import load_presets
 from lab.text.from_tokens import write_tokens
+from lab.v1 import run_spec_pb2
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.training import Training, build
@@ -17,8 +18,11 @@ VOCABULARY = 97
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> None:
+def _one_thread() -> Iterator[None]:
+    """And numbers as other tests expect them: a training switches the smallest ones off."""
     torch.set_num_threads(1)
+    yield
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture
@@ -32,6 +36,7 @@ def spec() -> RunSpec:
     spec.data.corpus, spec.data.seed = "tiny", 7
     spec.schedule.warmup_steps = 2
     budget.steps, budget.batch, budget.micro_batch, budget.threads = 8, 4, 2, 1
+    budget.precision = run_spec_pb2.PRECISION_FP32
     hooks.evaluate_every, hooks.evaluate_batches, hooks.sample_every = 0, 2, 0
     return spec
 

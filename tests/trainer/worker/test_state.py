@@ -9,10 +9,17 @@ from safetensors.torch import load_file
 from transformers import GPT2LMHeadModel
 
 from lab.errors import Damaged, PreconditionFailed
+from lab.v1 import run_spec_pb2
 from lab.v1.worker_pb2 import StartTraining
+from services.trainer.worker.precision import multiplies_bf16
 from services.trainer.worker.state import PEEK_FILES, read_checkpoint, write_checkpoint, write_peek
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import Training, build
+
+FP32, BF16 = run_spec_pb2.PRECISION_FP32, run_spec_pb2.PRECISION_BF16
+needs_bf16 = pytest.mark.skipif(
+    not multiplies_bf16(torch.device("cpu")), reason="this processor does not multiply bf16"
+)
 
 
 def steps(training: Training, count: int) -> list[float]:
@@ -27,8 +34,16 @@ def saved(training: Training, folder: Path) -> Path:
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 @pytest.mark.parametrize("half", [0, 3])
-def test_resume_is_bitwise(start: StartTraining, tmp_path: Path, dropout: float, half: int) -> None:
+@pytest.mark.parametrize("precision", [FP32, pytest.param(BF16, marks=needs_bf16)])
+def test_resume_is_bitwise(
+    start: StartTraining,
+    tmp_path: Path,
+    dropout: float,
+    half: int,
+    precision: "run_spec_pb2.Precision.ValueType",
+) -> None:
     start.spec.model.dropout = dropout
+    start.spec.budget.precision = precision
     whole = build(start)
     losses = steps(whole, 6)
 
@@ -69,6 +84,14 @@ def test_a_checkpoint_opens_in_transformers(training: Training, tmp_path: Path) 
     with torch.no_grad():
         theirs_say, ours_say = theirs(ids).logits, training.model(ids)
     torch.testing.assert_close(theirs_say, ours_say, rtol=1e-4, atol=1e-4)
+
+
+def test_the_environment_says_what_equal_bits_depend_on(training: Training, tmp_path: Path) -> None:
+    folder = saved(training, tmp_path / "it")
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["threads"] == 1
+    assert environment["dtype"] == "float32"
+    assert environment["head_chunk_tokens"] == 32
 
 
 def test_a_peek_holds_the_weights_and_nothing_else(training: Training, tmp_path: Path) -> None:

@@ -49,11 +49,15 @@ def test_a_run_from_start_to_end(worker: StartWorker, start: StartTraining) -> N
     ]
     assert one.exit_code() == 0
     started = events[0].started
+    assert started.precision == start.spec.budget.precision
     assert (started.step, started.corpus_tokens, started.epoch_sequences) == (0, 540, 33)
     measured = [e.step_measured for e in events if e.HasField("step_measured")]
     assert [m.tokens for m in measured] == [64, 128, 192, 256]
     assert all(m.grad_norm > 0 and m.tokens_per_sec > 0 and m.step_secs > 0 for m in measured)
     assert measured[-1].loss < measured[0].loss
+    assert [m.data_position for m in measured] == [0, 4, 8, 12]
+    assert all(len(m.sequence_losses) == 4 for m in measured)
+    assert all(sum(m.sequence_losses) / 4 == pytest.approx(m.loss, rel=1e-6) for m in measured)
     assert [m.elapsed_secs for m in measured] == sorted(m.elapsed_secs for m in measured)
     staged = next(e.staged for e in events if e.HasField("staged"))
     assert staged.kind == STAGING_KIND_CHECKPOINT
@@ -185,8 +189,12 @@ def test_a_loss_that_is_no_number_fails_the_run(worker: StartWorker, start: Star
     spec.optimizer.clip = 0.0
     one = worker(start)
     failed = one.until("failed").failed
-    assert failed.step == one.steps()[-1]
-    assert f"At step {failed.step + 1} " in failed.reason
+    assert failed.step == one.steps()[-1] + 3
+    assert f"At step {failed.step - 2} " in failed.reason
+    warned = [e.log_written.text for e in one.seen if e.HasField("log_written")]
+    assert [text.split(":")[0] for text in warned] == [
+        f"Step {failed.step - back} was skipped" for back in (2, 1)
+    ]
     assert "lower learning rate" in failed.reason
     assert one.exit_code() == 1
 

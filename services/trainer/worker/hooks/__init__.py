@@ -31,7 +31,7 @@ class Hook:
         """Model and data are ready; nothing was done yet in this process."""
 
     def after_step(self, training: Training, step: Step) -> None:
-        """A step was applied."""
+        """A step was made; if it was no number, nothing was moved."""
 
     def on_evaluate(self, training: Training, evaluation: Evaluation) -> None:
         """The validation loss was measured."""

@@ -2,11 +2,13 @@
 
 from collections import deque
 
+from lab.v1 import event_pb2
 from lab.v1.event_pb2 import EvaluationCompleted, StepMeasured
 from lab.v1.worker_pb2 import CheckpointStaged, WorkerEvent
 from services.trainer.worker.evaluate import Evaluation
-from services.trainer.worker.events import Emit, resident_bytes
+from services.trainer.worker.events import Emit, log, resident_bytes
 from services.trainer.worker.hooks import Hook, Step
+from services.trainer.worker.step import StepResult
 from services.trainer.worker.training import Training
 
 SPEED_WINDOW_STEPS = 10
@@ -26,19 +28,33 @@ class Metrics(Hook):
         every = training.spec.hooks.metrics_every
         if not every or training.step % every:
             return
-        batch_tokens = training.spec.budget.batch * training.spec.model.context
+        result = step.result
+        if result.skipped_in_a_row:
+            self._tell_skipped(training, result)
+            return
         measured = StepMeasured(
             step=training.step,
             tokens=training.tokens,
-            loss=step.result.loss,
-            grad_norm=step.result.grad_norm,
-            learning_rate=step.result.learning_rate,
-            tokens_per_sec=batch_tokens * len(self._recent_secs) / sum(self._recent_secs),
+            loss=result.loss,
+            grad_norm=result.grad_norm,
+            learning_rate=result.learning_rate,
+            tokens_per_sec=training.batch_tokens * len(self._recent_secs) / sum(self._recent_secs),
             step_secs=step.secs,
             memory_bytes=resident_bytes(),
             elapsed_secs=training.clock.secs,
+            data_position=training.batches.position(training.step - 1).sequence,
+            sequence_losses=result.sequence_losses,
         )
         self._emit(WorkerEvent(step_measured=measured))
+
+    def _tell_skipped(self, training: Training, result: StepResult) -> None:
+        """There is nothing to draw: its loss or its gradient is no number."""
+        first = training.batches.position(training.step - 1).sequence
+        text = (
+            f"Step {training.step} was skipped: its loss was {result.loss:.4g}, its gradient norm "
+            f"{result.grad_norm:.4g}. The batch began at sequence {first} of the data."
+        )
+        log(self._emit, text, step=training.step, level=event_pb2.LOG_LEVEL_WARNING)
 
     def on_evaluate(self, training: Training, evaluation: Evaluation) -> None:
         completed = EvaluationCompleted(
