@@ -39,6 +39,11 @@ class Reading:
             del self._files[0]
         return None
 
+    def only_file(self) -> BinaryIO:
+        """The one file that was asked for; closing it is left to the caller."""
+        [(_, source)] = self._files
+        return source
+
     def close(self) -> None:
         for _, source in self._files:
             source.close()

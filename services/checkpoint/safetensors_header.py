@@ -5,10 +5,11 @@ back to back. A pickle renamed to .safetensors fails here, before anybody reads 
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lab.errors import InvalidArgument
 
@@ -33,29 +34,33 @@ class Header:
 
 def check(path: Path) -> Header:
     """The header; raises InvalidArgument saying why `path` is not a whole safetensors file."""
-    size = path.stat().st_size
     with path.open("rb") as file:
-        begins = file.read(8)
-        for magic, name in _FOREIGN:
-            # One byte decides nothing: a header of 128 bytes begins with that of a pickle.
-            if begins.startswith(magic) and int.from_bytes(begins, "little") > MAX_JSON_BYTES:
-                raise _refusal(path, f"it is {name}")
-        file.seek(0)
-        json_bytes = int.from_bytes(file.read(8), "little")
-        if not 2 <= json_bytes <= min(MAX_JSON_BYTES, size - 8):
-            raise _refusal(path, f"its header claims {json_bytes} bytes")
-        try:
-            header = json.loads(file.read(json_bytes), object_pairs_hook=_without_duplicates)
-            spans = sorted(_span(entry) for name, entry in header.items() if name != "__metadata__")
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise _refusal(path, "its header cannot be read") from error
+        return read(file, path.name)
+
+
+def read(file: BinaryIO, name: str) -> Header:
+    """As `check`, of a file that is open at its start."""
+    size = os.fstat(file.fileno()).st_size
+    begins = file.read(8)
+    json_bytes = int.from_bytes(begins, "little")
+    for magic, format_name in _FOREIGN:
+        # One byte decides nothing: a header of 128 bytes begins with that of a pickle.
+        if begins.startswith(magic) and json_bytes > MAX_JSON_BYTES:
+            raise _refusal(name, f"it is {format_name}")
+    if not 2 <= json_bytes <= min(MAX_JSON_BYTES, size - 8):
+        raise _refusal(name, f"its header claims {json_bytes} bytes")
+    try:
+        header = json.loads(file.read(json_bytes), object_pairs_hook=_without_duplicates)
+        spans = sorted(_span(entry) for key, entry in header.items() if key != "__metadata__")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise _refusal(name, "its header cannot be read") from error
     end = 0
     for begin, following in spans:
         if begin != end or following < begin:
-            raise _refusal(path, "its tensors overlap or leave a gap")
+            raise _refusal(name, "its tensors overlap or leave a gap")
         end = following
     if 8 + json_bytes + end != size:
-        raise _refusal(path, f"its tensors end at byte {8 + json_bytes + end} of {size}")
+        raise _refusal(name, f"its tensors end at byte {8 + json_bytes + end} of {size}")
     return Header(header, data_begin=8 + json_bytes)
 
 
@@ -72,7 +77,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _refusal(path: Path, why: str) -> InvalidArgument:
+def _refusal(name: str, why: str) -> InvalidArgument:
     return InvalidArgument.field(
-        "files", f"{path.name} is not a safetensors file: {why}; checkpoints are safetensors only"
+        "files", f"{name} is not a safetensors file: {why}; checkpoints are safetensors only"
     )

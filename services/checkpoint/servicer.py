@@ -19,6 +19,7 @@ from services.checkpoint.layout import Layout
 from services.checkpoint.news import News
 from services.checkpoint.reading import open_files
 from services.checkpoint.shelf import Shelf
+from services.checkpoint.tensors import open_tensor
 from services.checkpoint.upload import receive
 from services.checkpoint.verify import verify
 
@@ -59,6 +60,17 @@ class CheckpointServicer(services.CheckpointServiceServicer):
             yield messages.ReadCheckpointResponse(header=reading.checkpoint)
             while (chunk := await asyncio.to_thread(reading.next_chunk)) is not None:
                 yield messages.ReadCheckpointResponse(chunk=chunk)
+        finally:
+            reading.close()
+
+    async def ReadTensor(
+        self, request: messages.ReadTensorRequest, context: Any
+    ) -> AsyncIterator[messages.ReadTensorResponse]:
+        reading = await asyncio.to_thread(open_tensor, self._layout, self._catalog, request)
+        try:
+            yield messages.ReadTensorResponse(header=reading.header)
+            while data := await asyncio.to_thread(reading.next_chunk):
+                yield messages.ReadTensorResponse(data=data)
         finally:
             reading.close()
 

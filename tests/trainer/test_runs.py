@@ -546,11 +546,3 @@ async def test_a_run_that_dies_answers_those_who_wait_for_its_state(
         await waiting
     run = await reaches(trainer, "a", run_pb2.RUN_STATE_INTERRUPTED)
     assert "SIGSEGV" in run.state_reason
-
-
-async def test_no_run_is_called_as_the_place_of_imports(
-    trainer: services.TrainerServiceAsyncStub,
-) -> None:
-    with pytest.raises(LabError, match="where weights from elsewhere are kept") as caught:
-        await create(trainer, "imports")
-    assert caught.value.code is Code.INVALID_ARGUMENT

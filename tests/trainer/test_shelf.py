@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError
+from lab.errors import Code, LabError
 from lab.v1 import run_pb2
 from lab.v1 import trainer_service_pb2 as messages
+from lab.v1 import trainer_service_pb2_grpc as services
 from lab.v1.checkpoint_service_pb2 import DeleteCheckpointRequest, RestoreCheckpointRequest
 from tests.support.checkpoint_service import checkpoint_service, checkpoint_stub
 from tests.support.fake_worker import FakeWorkers
@@ -76,3 +77,11 @@ async def test_deleted_by_somebody_else(
         assert run_pb2.RUN_VERB_RESUME not in run.allowed_verbs
         with pytest.raises(LabError, match="has no checkpoint to go on from"):
             await trainer.ResumeRun(messages.ResumeRunRequest(name="runs/a"))
+
+
+async def test_no_run_is_called_as_the_place_of_imports(
+    trainer: services.TrainerServiceAsyncStub,
+) -> None:
+    with pytest.raises(LabError, match="where weights from elsewhere are kept") as caught:
+        await create(trainer, "imports")
+    assert caught.value.code is Code.INVALID_ARGUMENT

@@ -234,6 +234,10 @@ class Runs:
                 each.cancel()
 
     def _refuse_taken(self, run_id: str) -> None:
+        if run_id == names.IMPORTS:
+            raise InvalidArgument.field(
+                "run_id", f"{run_id} is where weights from elsewhere are kept; choose another id"
+            )
         if run_id and self._records.has(run_id):
             raise AlreadyExists(
                 f"there is a run called {run_id} already; choose another id or delete that run",

@@ -189,6 +189,110 @@ class ReadCheckpointResponse(_message.Message):
 Global___ReadCheckpointResponse: _TypeAlias = ReadCheckpointResponse  # noqa: Y015
 
 @_typing.final
+class ReadTensorRequest(_message.Message):
+    """Asks for a tensor."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    TENSOR_FIELD_NUMBER: _builtins.int
+    ROW_FROM_FIELD_NUMBER: _builtins.int
+    ROW_TO_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of a checkpoint or a peek."""
+    file: _builtins.str
+    """Which file; empty means "model.safetensors"."""
+    tensor: _builtins.str
+    """Name of the tensor in the file, as in "transformer.wte.weight"."""
+    row_from: _builtins.int
+    """First row, counted along the first dimension."""
+    row_to: _builtins.int
+    """One after the last row; 0 means to the end."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        file: _builtins.str = ...,
+        tensor: _builtins.str = ...,
+        row_from: _builtins.int = ...,
+        row_to: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "name", b"name", "row_from", b"row_from", "row_to", b"row_to", "tensor", b"tensor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadTensorRequest: _TypeAlias = ReadTensorRequest  # noqa: Y015
+
+@_typing.final
+class ReadTensorResponse(_message.Message):
+    """One piece of a tensor."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """Then the bytes, little-endian, at most 1 MiB each."""
+    @_builtins.property
+    def header(self) -> Global___TensorHeader:
+        """First and once: what is coming."""
+
+    def __init__(
+        self,
+        *,
+        header: Global___TensorHeader | None = ...,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "header", b"header", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "header", b"header", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "data"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___ReadTensorResponse: _TypeAlias = ReadTensorResponse  # noqa: Y015
+
+@_typing.final
+class TensorHeader(_message.Message):
+    """What a tensor is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DTYPE_FIELD_NUMBER: _builtins.int
+    SHAPE_FIELD_NUMBER: _builtins.int
+    ROW_FROM_FIELD_NUMBER: _builtins.int
+    ROW_TO_FIELD_NUMBER: _builtins.int
+    dtype: _builtins.str
+    """Its kind of number, as safetensors writes it: "F32"."""
+    row_from: _builtins.int
+    """First row that is coming."""
+    row_to: _builtins.int
+    """One after the last row that is coming."""
+    @_builtins.property
+    def shape(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Its shape as stored, all rows of it."""
+
+    def __init__(
+        self,
+        *,
+        dtype: _builtins.str = ...,
+        shape: _abc.Iterable[_builtins.int] | None = ...,
+        row_from: _builtins.int = ...,
+        row_to: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dtype", b"dtype", "row_from", b"row_from", "row_to", b"row_to", "shape", b"shape"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TensorHeader: _TypeAlias = TensorHeader  # noqa: Y015
+
+@_typing.final
 class GetCheckpointRequest(_message.Message):
     """Asks for one checkpoint."""
 

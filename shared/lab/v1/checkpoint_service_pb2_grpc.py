@@ -45,6 +45,11 @@ class CheckpointServiceStub:
                 request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.ReadCheckpointRequest.SerializeToString,
                 response_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.ReadCheckpointResponse.FromString,
                 _registered_method=True)
+        self.ReadTensor = channel.unary_stream(
+                '/lab.v1.CheckpointService/ReadTensor',
+                request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.ReadTensorRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.ReadTensorResponse.FromString,
+                _registered_method=True)
         self.GetCheckpoint = channel.unary_unary(
                 '/lab.v1.CheckpointService/GetCheckpoint',
                 request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.GetCheckpointRequest.SerializeToString,
@@ -101,6 +106,13 @@ class CheckpointServiceServicer:
 
     def ReadCheckpoint(self, request, context):
         """Streams the files of a checkpoint or a peek.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadTensor(self, request, context):
+        """Streams one tensor of a checkpoint or a peek, or some of its rows, without the rest of the file.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,6 +187,11 @@ def add_CheckpointServiceServicer_to_server(servicer, server):
                     servicer.ReadCheckpoint,
                     request_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.ReadCheckpointRequest.FromString,
                     response_serializer=lab_dot_v1_dot_checkpoint__service__pb2.ReadCheckpointResponse.SerializeToString,
+            ),
+            'ReadTensor': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadTensor,
+                    request_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.ReadTensorRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_checkpoint__service__pb2.ReadTensorResponse.SerializeToString,
             ),
             'GetCheckpoint': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCheckpoint,
@@ -272,6 +289,33 @@ class CheckpointService:
             '/lab.v1.CheckpointService/ReadCheckpoint',
             lab_dot_v1_dot_checkpoint__service__pb2.ReadCheckpointRequest.SerializeToString,
             lab_dot_v1_dot_checkpoint__service__pb2.ReadCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadTensor(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/lab.v1.CheckpointService/ReadTensor',
+            lab_dot_v1_dot_checkpoint__service__pb2.ReadTensorRequest.SerializeToString,
+            lab_dot_v1_dot_checkpoint__service__pb2.ReadTensorResponse.FromString,
             options,
             channel_credentials,
             insecure,

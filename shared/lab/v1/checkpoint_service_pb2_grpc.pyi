@@ -39,6 +39,8 @@ class CheckpointServiceStub:
     """
     ReadCheckpoint: _grpc.UnaryStreamMultiCallable[_checkpoint_service_pb2.ReadCheckpointRequest, _checkpoint_service_pb2.ReadCheckpointResponse]
     """Streams the files of a checkpoint or a peek."""
+    ReadTensor: _grpc.UnaryStreamMultiCallable[_checkpoint_service_pb2.ReadTensorRequest, _checkpoint_service_pb2.ReadTensorResponse]
+    """Streams one tensor of a checkpoint or a peek, or some of its rows, without the rest of the file."""
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.GetCheckpointRequest, _checkpoint_service_pb2.GetCheckpointResponse]
     """One checkpoint or peek."""
     ListCheckpoints: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ListCheckpointsRequest, _checkpoint_service_pb2.ListCheckpointsResponse]
@@ -69,6 +71,8 @@ class CheckpointServiceAsyncStub(CheckpointServiceStub):
     """
     ReadCheckpoint: _aio.UnaryStreamMultiCallable[_checkpoint_service_pb2.ReadCheckpointRequest, _checkpoint_service_pb2.ReadCheckpointResponse]  # type: ignore[assignment]
     """Streams the files of a checkpoint or a peek."""
+    ReadTensor: _aio.UnaryStreamMultiCallable[_checkpoint_service_pb2.ReadTensorRequest, _checkpoint_service_pb2.ReadTensorResponse]  # type: ignore[assignment]
+    """Streams one tensor of a checkpoint or a peek, or some of its rows, without the rest of the file."""
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.GetCheckpointRequest, _checkpoint_service_pb2.GetCheckpointResponse]  # type: ignore[assignment]
     """One checkpoint or peek."""
     ListCheckpoints: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ListCheckpointsRequest, _checkpoint_service_pb2.ListCheckpointsResponse]  # type: ignore[assignment]
@@ -108,6 +112,14 @@ class CheckpointServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_checkpoint_service_pb2.ReadCheckpointResponse], _abc.AsyncIterator[_checkpoint_service_pb2.ReadCheckpointResponse]]:
         """Streams the files of a checkpoint or a peek."""
+
+    @_abc_1.abstractmethod
+    def ReadTensor(
+        self,
+        request: _checkpoint_service_pb2.ReadTensorRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_checkpoint_service_pb2.ReadTensorResponse], _abc.AsyncIterator[_checkpoint_service_pb2.ReadTensorResponse]]:
+        """Streams one tensor of a checkpoint or a peek, or some of its rows, without the rest of the file."""
 
     @_abc_1.abstractmethod
     def GetCheckpoint(

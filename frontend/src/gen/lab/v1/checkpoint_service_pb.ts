@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/checkpoint_service.proto.
  */
 export const file_lab_v1_checkpoint_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9sYWIvdjEvY2hlY2twb2ludF9zZXJ2aWNlLnByb3RvEgZsYWIudjEikgEKFldyaXRlQ2hlY2twb2ludFJlcXVlc3QSJAoGaGVhZGVyGAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnRIABIiCgVjaHVuaxgCIAEoCzIRLmxhYi52MS5GaWxlQ2h1bmtIABImCgNlbmQYAyABKAsyFy5sYWIudjEuRW5kT2ZDaGVja3BvaW50SABCBgoEcGFydCI3CglGaWxlQ2h1bmsSDAoEZmlsZRgBIAEoCRIOCgZvZmZzZXQYAiABKAQSDAoEZGF0YRgDIAEoDCIRCg9FbmRPZkNoZWNrcG9pbnQiQQoXV3JpdGVDaGVja3BvaW50UmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50IjQKFVJlYWRDaGVja3BvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBWZpbGVzGAIgAygJImoKFlJlYWRDaGVja3BvaW50UmVzcG9uc2USJAoGaGVhZGVyGAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnRIABIiCgVjaHVuaxgCIAEoCzIRLmxhYi52MS5GaWxlQ2h1bmtIAEIGCgRwYXJ0IiQKFEdldENoZWNrcG9pbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiPwoVR2V0Q2hlY2twb2ludFJlc3BvbnNlEiYKCmNoZWNrcG9pbnQYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCJdChZMaXN0Q2hlY2twb2ludHNSZXF1ZXN0EgsKA3J1bhgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCRIPCgd0cmFzaGVkGAQgASgIIlsKF0xpc3RDaGVja3BvaW50c1Jlc3BvbnNlEicKC2NoZWNrcG9pbnRzGAEgAygLMhIubGFiLnYxLkNoZWNrcG9pbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIicKF1ZlcmlmeUNoZWNrcG9pbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiOQoYVmVyaWZ5Q2hlY2twb2ludFJlc3BvbnNlEg0KBXdob2xlGAEgASgIEg4KBmRhbWFnZRgCIAMoCSLRAQoXVXBkYXRlQ2hlY2twb2ludFJlcXVlc3QSDAoEbmFtZRgBIAEoCRITCgZwaW5uZWQYAiABKAhIAIgBARI7CgZsYWJlbHMYAyADKAsyKy5sYWIudjEuVXBkYXRlQ2hlY2twb2ludFJlcXVlc3QuTGFiZWxzRW50cnkSEgoFbm90ZXMYBCABKAlIAYgBARotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgkKB19waW5uZWRCCAoGX25vdGVzIkIKGFVwZGF0ZUNoZWNrcG9pbnRSZXNwb25zZRImCgpjaGVja3BvaW50GAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnQiPAoXRGVsZXRlQ2hlY2twb2ludFJlcXVlc3QSDAoEbmFtZRgBIAEoCRITCgtwZXJtYW5lbnRseRgCIAEoCCJCChhEZWxldGVDaGVja3BvaW50UmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50IigKGFJlc3RvcmVDaGVja3BvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIkMKGVJlc3RvcmVDaGVja3BvaW50UmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50Il8KD1JldGVudGlvblBvbGljeRIRCglrZWVwX2xhc3QYASABKA0SEQoJa2VlcF9iZXN0GAIgASgIEhIKCmtlZXBfZXZlcnkYAyABKA0SEgoKbG9nX3NwYWNlZBgEIAEoCCJeChVBcHBseVJldGVudGlvblJlcXVlc3QSCwoDcnVuGAEgASgJEicKBnBvbGljeRgCIAEoCzIXLmxhYi52MS5SZXRlbnRpb25Qb2xpY3kSDwoHZHJ5X3J1bhgDIAEoCCJfChFSZXRlbnRpb25EZWNpc2lvbhISCgpjaGVja3BvaW50GAEgASgJEgwKBHN0ZXAYAiABKA0SEgoKc2l6ZV9ieXRlcxgDIAEoBBIUCgxrZXB0X2JlY2F1c2UYBCADKAkiXQoWQXBwbHlSZXRlbnRpb25SZXNwb25zZRIsCglkZWNpc2lvbnMYASADKAsyGS5sYWIudjEuUmV0ZW50aW9uRGVjaXNpb24SFQoNcmVtb3ZlZF9ieXRlcxgCIAEoBCITChFHZXREaXNrVXNlUmVxdWVzdCJYCgpSdW5EaXNrVXNlEgsKA3J1bhgBIAEoCRITCgtjaGVja3BvaW50cxgCIAEoDRISCgpzaXplX2J5dGVzGAMgASgEEhQKDHBpbm5lZF9ieXRlcxgEIAEoBCKEAQoSR2V0RGlza1VzZVJlc3BvbnNlEiAKBHJ1bnMYASADKAsyEi5sYWIudjEuUnVuRGlza1VzZRISCgpzaXplX2J5dGVzGAIgASgEEhMKC3RyYXNoX2J5dGVzGAMgASgEEg8KB3RyYXNoZWQYBCABKA0SEgoKZnJlZV9ieXRlcxgFIAEoBDLTBgoRQ2hlY2twb2ludFNlcnZpY2USVAoPV3JpdGVDaGVja3BvaW50Eh4ubGFiLnYxLldyaXRlQ2hlY2twb2ludFJlcXVlc3QaHy5sYWIudjEuV3JpdGVDaGVja3BvaW50UmVzcG9uc2UoARJRCg5SZWFkQ2hlY2twb2ludBIdLmxhYi52MS5SZWFkQ2hlY2twb2ludFJlcXVlc3QaHi5sYWIudjEuUmVhZENoZWNrcG9pbnRSZXNwb25zZTABEkwKDUdldENoZWNrcG9pbnQSHC5sYWIudjEuR2V0Q2hlY2twb2ludFJlcXVlc3QaHS5sYWIudjEuR2V0Q2hlY2twb2ludFJlc3BvbnNlElIKD0xpc3RDaGVja3BvaW50cxIeLmxhYi52MS5MaXN0Q2hlY2twb2ludHNSZXF1ZXN0Gh8ubGFiLnYxLkxpc3RDaGVja3BvaW50c1Jlc3BvbnNlElUKEFZlcmlmeUNoZWNrcG9pbnQSHy5sYWIudjEuVmVyaWZ5Q2hlY2twb2ludFJlcXVlc3QaIC5sYWIudjEuVmVyaWZ5Q2hlY2twb2ludFJlc3BvbnNlElUKEFVwZGF0ZUNoZWNrcG9pbnQSHy5sYWIudjEuVXBkYXRlQ2hlY2twb2ludFJlcXVlc3QaIC5sYWIudjEuVXBkYXRlQ2hlY2twb2ludFJlc3BvbnNlElUKEERlbGV0ZUNoZWNrcG9pbnQSHy5sYWIudjEuRGVsZXRlQ2hlY2twb2ludFJlcXVlc3QaIC5sYWIudjEuRGVsZXRlQ2hlY2twb2ludFJlc3BvbnNlElgKEVJlc3RvcmVDaGVja3BvaW50EiAubGFiLnYxLlJlc3RvcmVDaGVja3BvaW50UmVxdWVzdBohLmxhYi52MS5SZXN0b3JlQ2hlY2twb2ludFJlc3BvbnNlEk8KDkFwcGx5UmV0ZW50aW9uEh0ubGFiLnYxLkFwcGx5UmV0ZW50aW9uUmVxdWVzdBoeLmxhYi52MS5BcHBseVJldGVudGlvblJlc3BvbnNlEkMKCkdldERpc2tVc2USGS5sYWIudjEuR2V0RGlza1VzZVJlcXVlc3QaGi5sYWIudjEuR2V0RGlza1VzZVJlc3BvbnNlYgZwcm90bzM", [file_lab_v1_checkpoint]);
+  fileDesc("Ch9sYWIvdjEvY2hlY2twb2ludF9zZXJ2aWNlLnByb3RvEgZsYWIudjEikgEKFldyaXRlQ2hlY2twb2ludFJlcXVlc3QSJAoGaGVhZGVyGAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnRIABIiCgVjaHVuaxgCIAEoCzIRLmxhYi52MS5GaWxlQ2h1bmtIABImCgNlbmQYAyABKAsyFy5sYWIudjEuRW5kT2ZDaGVja3BvaW50SABCBgoEcGFydCI3CglGaWxlQ2h1bmsSDAoEZmlsZRgBIAEoCRIOCgZvZmZzZXQYAiABKAQSDAoEZGF0YRgDIAEoDCIRCg9FbmRPZkNoZWNrcG9pbnQiQQoXV3JpdGVDaGVja3BvaW50UmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50IjQKFVJlYWRDaGVja3BvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBWZpbGVzGAIgAygJImoKFlJlYWRDaGVja3BvaW50UmVzcG9uc2USJAoGaGVhZGVyGAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnRIABIiCgVjaHVuaxgCIAEoCzIRLmxhYi52MS5GaWxlQ2h1bmtIAEIGCgRwYXJ0ImEKEVJlYWRUZW5zb3JSZXF1ZXN0EgwKBG5hbWUYASABKAkSDAoEZmlsZRgCIAEoCRIOCgZ0ZW5zb3IYAyABKAkSEAoIcm93X2Zyb20YBCABKAQSDgoGcm93X3RvGAUgASgEIlQKElJlYWRUZW5zb3JSZXNwb25zZRImCgZoZWFkZXIYASABKAsyFC5sYWIudjEuVGVuc29ySGVhZGVySAASDgoEZGF0YRgCIAEoDEgAQgYKBHBhcnQiTgoMVGVuc29ySGVhZGVyEg0KBWR0eXBlGAEgASgJEg0KBXNoYXBlGAIgAygEEhAKCHJvd19mcm9tGAMgASgEEg4KBnJvd190bxgEIAEoBCIkChRHZXRDaGVja3BvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIj8KFUdldENoZWNrcG9pbnRSZXNwb25zZRImCgpjaGVja3BvaW50GAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnQiXQoWTGlzdENoZWNrcG9pbnRzUmVxdWVzdBILCgNydW4YASABKAkSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkSDwoHdHJhc2hlZBgEIAEoCCJbChdMaXN0Q2hlY2twb2ludHNSZXNwb25zZRInCgtjaGVja3BvaW50cxgBIAMoCzISLmxhYi52MS5DaGVja3BvaW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSInChdWZXJpZnlDaGVja3BvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIjkKGFZlcmlmeUNoZWNrcG9pbnRSZXNwb25zZRINCgV3aG9sZRgBIAEoCBIOCgZkYW1hZ2UYAiADKAki0QEKF1VwZGF0ZUNoZWNrcG9pbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkSEwoGcGlubmVkGAIgASgISACIAQESOwoGbGFiZWxzGAMgAygLMisubGFiLnYxLlVwZGF0ZUNoZWNrcG9pbnRSZXF1ZXN0LkxhYmVsc0VudHJ5EhIKBW5vdGVzGAQgASgJSAGIAQEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIJCgdfcGlubmVkQggKBl9ub3RlcyJCChhVcGRhdGVDaGVja3BvaW50UmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50IjwKF0RlbGV0ZUNoZWNrcG9pbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkSEwoLcGVybWFuZW50bHkYAiABKAgiQgoYRGVsZXRlQ2hlY2twb2ludFJlc3BvbnNlEiYKCmNoZWNrcG9pbnQYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCIoChhSZXN0b3JlQ2hlY2twb2ludFJlcXVlc3QSDAoEbmFtZRgBIAEoCSJDChlSZXN0b3JlQ2hlY2twb2ludFJlc3BvbnNlEiYKCmNoZWNrcG9pbnQYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCJfCg9SZXRlbnRpb25Qb2xpY3kSEQoJa2VlcF9sYXN0GAEgASgNEhEKCWtlZXBfYmVzdBgCIAEoCBISCgprZWVwX2V2ZXJ5GAMgASgNEhIKCmxvZ19zcGFjZWQYBCABKAgiXgoVQXBwbHlSZXRlbnRpb25SZXF1ZXN0EgsKA3J1bhgBIAEoCRInCgZwb2xpY3kYAiABKAsyFy5sYWIudjEuUmV0ZW50aW9uUG9saWN5Eg8KB2RyeV9ydW4YAyABKAgiXwoRUmV0ZW50aW9uRGVjaXNpb24SEgoKY2hlY2twb2ludBgBIAEoCRIMCgRzdGVwGAIgASgNEhIKCnNpemVfYnl0ZXMYAyABKAQSFAoMa2VwdF9iZWNhdXNlGAQgAygJIl0KFkFwcGx5UmV0ZW50aW9uUmVzcG9uc2USLAoJZGVjaXNpb25zGAEgAygLMhkubGFiLnYxLlJldGVudGlvbkRlY2lzaW9uEhUKDXJlbW92ZWRfYnl0ZXMYAiABKAQiEwoRR2V0RGlza1VzZVJlcXVlc3QiWAoKUnVuRGlza1VzZRILCgNydW4YASABKAkSEwoLY2hlY2twb2ludHMYAiABKA0SEgoKc2l6ZV9ieXRlcxgDIAEoBBIUCgxwaW5uZWRfYnl0ZXMYBCABKAQihAEKEkdldERpc2tVc2VSZXNwb25zZRIgCgRydW5zGAEgAygLMhIubGFiLnYxLlJ1bkRpc2tVc2USEgoKc2l6ZV9ieXRlcxgCIAEoBBITCgt0cmFzaF9ieXRlcxgDIAEoBBIPCgd0cmFzaGVkGAQgASgNEhIKCmZyZWVfYnl0ZXMYBSABKAQymgcKEUNoZWNrcG9pbnRTZXJ2aWNlElQKD1dyaXRlQ2hlY2twb2ludBIeLmxhYi52MS5Xcml0ZUNoZWNrcG9pbnRSZXF1ZXN0Gh8ubGFiLnYxLldyaXRlQ2hlY2twb2ludFJlc3BvbnNlKAESUQoOUmVhZENoZWNrcG9pbnQSHS5sYWIudjEuUmVhZENoZWNrcG9pbnRSZXF1ZXN0Gh4ubGFiLnYxLlJlYWRDaGVja3BvaW50UmVzcG9uc2UwARJFCgpSZWFkVGVuc29yEhkubGFiLnYxLlJlYWRUZW5zb3JSZXF1ZXN0GhoubGFiLnYxLlJlYWRUZW5zb3JSZXNwb25zZTABEkwKDUdldENoZWNrcG9pbnQSHC5sYWIudjEuR2V0Q2hlY2twb2ludFJlcXVlc3QaHS5sYWIudjEuR2V0Q2hlY2twb2ludFJlc3BvbnNlElIKD0xpc3RDaGVja3BvaW50cxIeLmxhYi52MS5MaXN0Q2hlY2twb2ludHNSZXF1ZXN0Gh8ubGFiLnYxLkxpc3RDaGVja3BvaW50c1Jlc3BvbnNlElUKEFZlcmlmeUNoZWNrcG9pbnQSHy5sYWIudjEuVmVyaWZ5Q2hlY2twb2ludFJlcXVlc3QaIC5sYWIudjEuVmVyaWZ5Q2hlY2twb2ludFJlc3BvbnNlElUKEFVwZGF0ZUNoZWNrcG9pbnQSHy5sYWIudjEuVXBkYXRlQ2hlY2twb2ludFJlcXVlc3QaIC5sYWIudjEuVXBkYXRlQ2hlY2twb2ludFJlc3BvbnNlElUKEERlbGV0ZUNoZWNrcG9pbnQSHy5sYWIudjEuRGVsZXRlQ2hlY2twb2ludFJlcXVlc3QaIC5sYWIudjEuRGVsZXRlQ2hlY2twb2ludFJlc3BvbnNlElgKEVJlc3RvcmVDaGVja3BvaW50EiAubGFiLnYxLlJlc3RvcmVDaGVja3BvaW50UmVxdWVzdBohLmxhYi52MS5SZXN0b3JlQ2hlY2twb2ludFJlc3BvbnNlEk8KDkFwcGx5UmV0ZW50aW9uEh0ubGFiLnYxLkFwcGx5UmV0ZW50aW9uUmVxdWVzdBoeLmxhYi52MS5BcHBseVJldGVudGlvblJlc3BvbnNlEkMKCkdldERpc2tVc2USGS5sYWIudjEuR2V0RGlza1VzZVJlcXVlc3QaGi5sYWIudjEuR2V0RGlza1VzZVJlc3BvbnNlYgZwcm90bzM", [file_lab_v1_checkpoint]);
 
 /**
  * One piece of a checkpoint on its way in.
@@ -198,6 +198,134 @@ export const ReadCheckpointResponseSchema: GenMessage<ReadCheckpointResponse> = 
   messageDesc(file_lab_v1_checkpoint_service, 5);
 
 /**
+ * Asks for a tensor.
+ *
+ * @generated from message lab.v1.ReadTensorRequest
+ */
+export type ReadTensorRequest = Message<"lab.v1.ReadTensorRequest"> & {
+  /**
+   * Name of a checkpoint or a peek.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Which file; empty means "model.safetensors".
+   *
+   * @generated from field: string file = 2;
+   */
+  file: string;
+
+  /**
+   * Name of the tensor in the file, as in "transformer.wte.weight".
+   *
+   * @generated from field: string tensor = 3;
+   */
+  tensor: string;
+
+  /**
+   * First row, counted along the first dimension.
+   *
+   * @generated from field: uint64 row_from = 4;
+   */
+  rowFrom: bigint;
+
+  /**
+   * One after the last row; 0 means to the end.
+   *
+   * @generated from field: uint64 row_to = 5;
+   */
+  rowTo: bigint;
+};
+
+/**
+ * Describes the message lab.v1.ReadTensorRequest.
+ * Use `create(ReadTensorRequestSchema)` to create a new message.
+ */
+export const ReadTensorRequestSchema: GenMessage<ReadTensorRequest> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 6);
+
+/**
+ * One piece of a tensor.
+ *
+ * @generated from message lab.v1.ReadTensorResponse
+ */
+export type ReadTensorResponse = Message<"lab.v1.ReadTensorResponse"> & {
+  /**
+   * The piece.
+   *
+   * @generated from oneof lab.v1.ReadTensorResponse.part
+   */
+  part: {
+    /**
+     * First and once: what is coming.
+     *
+     * @generated from field: lab.v1.TensorHeader header = 1;
+     */
+    value: TensorHeader;
+    case: "header";
+  } | {
+    /**
+     * Then the bytes, little-endian, at most 1 MiB each.
+     *
+     * @generated from field: bytes data = 2;
+     */
+    value: Uint8Array;
+    case: "data";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message lab.v1.ReadTensorResponse.
+ * Use `create(ReadTensorResponseSchema)` to create a new message.
+ */
+export const ReadTensorResponseSchema: GenMessage<ReadTensorResponse> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 7);
+
+/**
+ * What a tensor is.
+ *
+ * @generated from message lab.v1.TensorHeader
+ */
+export type TensorHeader = Message<"lab.v1.TensorHeader"> & {
+  /**
+   * Its kind of number, as safetensors writes it: "F32".
+   *
+   * @generated from field: string dtype = 1;
+   */
+  dtype: string;
+
+  /**
+   * Its shape as stored, all rows of it.
+   *
+   * @generated from field: repeated uint64 shape = 2;
+   */
+  shape: bigint[];
+
+  /**
+   * First row that is coming.
+   *
+   * @generated from field: uint64 row_from = 3;
+   */
+  rowFrom: bigint;
+
+  /**
+   * One after the last row that is coming.
+   *
+   * @generated from field: uint64 row_to = 4;
+   */
+  rowTo: bigint;
+};
+
+/**
+ * Describes the message lab.v1.TensorHeader.
+ * Use `create(TensorHeaderSchema)` to create a new message.
+ */
+export const TensorHeaderSchema: GenMessage<TensorHeader> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 8);
+
+/**
  * Asks for one checkpoint.
  *
  * @generated from message lab.v1.GetCheckpointRequest
@@ -216,7 +344,7 @@ export type GetCheckpointRequest = Message<"lab.v1.GetCheckpointRequest"> & {
  * Use `create(GetCheckpointRequestSchema)` to create a new message.
  */
 export const GetCheckpointRequestSchema: GenMessage<GetCheckpointRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 6);
+  messageDesc(file_lab_v1_checkpoint_service, 9);
 
 /**
  * One checkpoint.
@@ -237,7 +365,7 @@ export type GetCheckpointResponse = Message<"lab.v1.GetCheckpointResponse"> & {
  * Use `create(GetCheckpointResponseSchema)` to create a new message.
  */
 export const GetCheckpointResponseSchema: GenMessage<GetCheckpointResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 7);
+  messageDesc(file_lab_v1_checkpoint_service, 10);
 
 /**
  * Asks for a page of checkpoints.
@@ -279,7 +407,7 @@ export type ListCheckpointsRequest = Message<"lab.v1.ListCheckpointsRequest"> & 
  * Use `create(ListCheckpointsRequestSchema)` to create a new message.
  */
 export const ListCheckpointsRequestSchema: GenMessage<ListCheckpointsRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 8);
+  messageDesc(file_lab_v1_checkpoint_service, 11);
 
 /**
  * A page of checkpoints.
@@ -307,7 +435,7 @@ export type ListCheckpointsResponse = Message<"lab.v1.ListCheckpointsResponse"> 
  * Use `create(ListCheckpointsResponseSchema)` to create a new message.
  */
 export const ListCheckpointsResponseSchema: GenMessage<ListCheckpointsResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 9);
+  messageDesc(file_lab_v1_checkpoint_service, 12);
 
 /**
  * Asks whether a checkpoint is whole.
@@ -328,7 +456,7 @@ export type VerifyCheckpointRequest = Message<"lab.v1.VerifyCheckpointRequest"> 
  * Use `create(VerifyCheckpointRequestSchema)` to create a new message.
  */
 export const VerifyCheckpointRequestSchema: GenMessage<VerifyCheckpointRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 10);
+  messageDesc(file_lab_v1_checkpoint_service, 13);
 
 /**
  * What the new hashes say.
@@ -356,7 +484,7 @@ export type VerifyCheckpointResponse = Message<"lab.v1.VerifyCheckpointResponse"
  * Use `create(VerifyCheckpointResponseSchema)` to create a new message.
  */
 export const VerifyCheckpointResponseSchema: GenMessage<VerifyCheckpointResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 11);
+  messageDesc(file_lab_v1_checkpoint_service, 14);
 
 /**
  * What to change of a checkpoint; a field that is not given stays.
@@ -398,7 +526,7 @@ export type UpdateCheckpointRequest = Message<"lab.v1.UpdateCheckpointRequest"> 
  * Use `create(UpdateCheckpointRequestSchema)` to create a new message.
  */
 export const UpdateCheckpointRequestSchema: GenMessage<UpdateCheckpointRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 12);
+  messageDesc(file_lab_v1_checkpoint_service, 15);
 
 /**
  * The checkpoint after the change.
@@ -419,7 +547,7 @@ export type UpdateCheckpointResponse = Message<"lab.v1.UpdateCheckpointResponse"
  * Use `create(UpdateCheckpointResponseSchema)` to create a new message.
  */
 export const UpdateCheckpointResponseSchema: GenMessage<UpdateCheckpointResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 13);
+  messageDesc(file_lab_v1_checkpoint_service, 16);
 
 /**
  * Removes a checkpoint.
@@ -447,7 +575,7 @@ export type DeleteCheckpointRequest = Message<"lab.v1.DeleteCheckpointRequest"> 
  * Use `create(DeleteCheckpointRequestSchema)` to create a new message.
  */
 export const DeleteCheckpointRequestSchema: GenMessage<DeleteCheckpointRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 14);
+  messageDesc(file_lab_v1_checkpoint_service, 17);
 
 /**
  * What was removed.
@@ -468,7 +596,7 @@ export type DeleteCheckpointResponse = Message<"lab.v1.DeleteCheckpointResponse"
  * Use `create(DeleteCheckpointResponseSchema)` to create a new message.
  */
 export const DeleteCheckpointResponseSchema: GenMessage<DeleteCheckpointResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 15);
+  messageDesc(file_lab_v1_checkpoint_service, 18);
 
 /**
  * Takes a checkpoint back.
@@ -489,7 +617,7 @@ export type RestoreCheckpointRequest = Message<"lab.v1.RestoreCheckpointRequest"
  * Use `create(RestoreCheckpointRequestSchema)` to create a new message.
  */
 export const RestoreCheckpointRequestSchema: GenMessage<RestoreCheckpointRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 16);
+  messageDesc(file_lab_v1_checkpoint_service, 19);
 
 /**
  * The checkpoint as it is again.
@@ -510,7 +638,7 @@ export type RestoreCheckpointResponse = Message<"lab.v1.RestoreCheckpointRespons
  * Use `create(RestoreCheckpointResponseSchema)` to create a new message.
  */
 export const RestoreCheckpointResponseSchema: GenMessage<RestoreCheckpointResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 17);
+  messageDesc(file_lab_v1_checkpoint_service, 20);
 
 /**
  * Which checkpoints of a run to keep. One that any rule keeps is kept; pinned ones always are.
@@ -552,7 +680,7 @@ export type RetentionPolicy = Message<"lab.v1.RetentionPolicy"> & {
  * Use `create(RetentionPolicySchema)` to create a new message.
  */
 export const RetentionPolicySchema: GenMessage<RetentionPolicy> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 18);
+  messageDesc(file_lab_v1_checkpoint_service, 21);
 
 /**
  * Applies a policy.
@@ -587,7 +715,7 @@ export type ApplyRetentionRequest = Message<"lab.v1.ApplyRetentionRequest"> & {
  * Use `create(ApplyRetentionRequestSchema)` to create a new message.
  */
 export const ApplyRetentionRequestSchema: GenMessage<ApplyRetentionRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 19);
+  messageDesc(file_lab_v1_checkpoint_service, 22);
 
 /**
  * What becomes of one checkpoint.
@@ -629,7 +757,7 @@ export type RetentionDecision = Message<"lab.v1.RetentionDecision"> & {
  * Use `create(RetentionDecisionSchema)` to create a new message.
  */
 export const RetentionDecisionSchema: GenMessage<RetentionDecision> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 20);
+  messageDesc(file_lab_v1_checkpoint_service, 23);
 
 /**
  * What became, or would become, of each checkpoint of the run.
@@ -657,7 +785,7 @@ export type ApplyRetentionResponse = Message<"lab.v1.ApplyRetentionResponse"> & 
  * Use `create(ApplyRetentionResponseSchema)` to create a new message.
  */
 export const ApplyRetentionResponseSchema: GenMessage<ApplyRetentionResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 21);
+  messageDesc(file_lab_v1_checkpoint_service, 24);
 
 /**
  * Asks what the disk holds.
@@ -672,7 +800,7 @@ export type GetDiskUseRequest = Message<"lab.v1.GetDiskUseRequest"> & {
  * Use `create(GetDiskUseRequestSchema)` to create a new message.
  */
 export const GetDiskUseRequestSchema: GenMessage<GetDiskUseRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 22);
+  messageDesc(file_lab_v1_checkpoint_service, 25);
 
 /**
  * The checkpoints of one run on disk.
@@ -714,7 +842,7 @@ export type RunDiskUse = Message<"lab.v1.RunDiskUse"> & {
  * Use `create(RunDiskUseSchema)` to create a new message.
  */
 export const RunDiskUseSchema: GenMessage<RunDiskUse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 23);
+  messageDesc(file_lab_v1_checkpoint_service, 26);
 
 /**
  * What the disk holds.
@@ -763,7 +891,7 @@ export type GetDiskUseResponse = Message<"lab.v1.GetDiskUseResponse"> & {
  * Use `create(GetDiskUseResponseSchema)` to create a new message.
  */
 export const GetDiskUseResponseSchema: GenMessage<GetDiskUseResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 24);
+  messageDesc(file_lab_v1_checkpoint_service, 27);
 
 /**
  * Owns the bytes of checkpoints and peeks, and knows whether they are whole. Listing never opens a weight file.
@@ -791,6 +919,16 @@ export const CheckpointService: GenService<{
     methodKind: "server_streaming";
     input: typeof ReadCheckpointRequestSchema;
     output: typeof ReadCheckpointResponseSchema;
+  },
+  /**
+   * Streams one tensor of a checkpoint or a peek, or some of its rows, without the rest of the file.
+   *
+   * @generated from rpc lab.v1.CheckpointService.ReadTensor
+   */
+  readTensor: {
+    methodKind: "server_streaming";
+    input: typeof ReadTensorRequestSchema;
+    output: typeof ReadTensorResponseSchema;
   },
   /**
    * One checkpoint or peek.
