@@ -8,6 +8,8 @@ import { DeleteRun } from "@/features/runs/delete-run";
 import { ExportMenu } from "@/features/runs/export-menu";
 import { RunControls } from "@/features/runs/run-controls";
 import { runDetail } from "@/features/runs/run-detail";
+import { RunNotes } from "@/features/runs/run-notes";
+import { RunTitle } from "@/features/runs/run-title";
 import { StateBadge } from "@/features/runs/state-badge";
 import { stateName } from "@/features/runs/state-name";
 import { useChartSettings } from "@/features/training/chart-settings";
@@ -65,7 +67,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
     <div className={styles["page"]}>
       <header className={styles["header"]}>
         <div className={styles["who"]}>
-          <h1 data-testid="run-name">{run.displayName || id}</h1>
+          <RunTitle run={run} />
           <StateBadge state={run.state} />
           <span className={styles["facts"]}>{facts}</span>
           <Link to={`/inside?run=${encodeURIComponent(id)}`} data-testid="look-inside">
@@ -94,7 +96,10 @@ function OneRun({ name, id }: { name: string; id: string }) {
         <SamplesPanel run={name} every={hooks?.sampleEvery ?? 0} />
       </div>
       <SmallCharts series={series} window={window} />
-      <FactsPanel run={name} changes={changes} />
+      <div className={styles["foot"]}>
+        <FactsPanel run={name} changes={changes} />
+        <RunNotes run={run} />
+      </div>
     </div>
   );
 }
