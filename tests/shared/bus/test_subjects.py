@@ -5,7 +5,7 @@ import pytest
 from lab.bus import subjects
 from lab.bus.streams import RUNS, STEPS, STREAMS, stream_of
 from lab.errors import InvalidArgument
-from lab.v1.event_pb2 import Event, ServiceBeat, StepMeasured
+from lab.v1.event_pb2 import CheckpointChanged, Event, ServiceBeat, StepMeasured
 
 
 def test_every_fact_has_exactly_one_topic() -> None:
@@ -13,11 +13,12 @@ def test_every_fact_has_exactly_one_topic() -> None:
     assert sorted(subjects.TOPICS) == sorted(facts)
 
 
-def test_every_topic_but_the_beat_is_kept_by_one_stream() -> None:
+def test_every_topic_but_what_is_only_said_is_kept_by_one_stream() -> None:
     kept = [subject for stream in STREAMS for subject in stream.subjects or []]
     assert len(kept) == len(set(kept))
     assert {subjects.topic(name) for name in subjects.TOPICS.values()} - set(kept) == {
-        "lab.v1.beat.*"
+        "lab.v1.beat.*",
+        "lab.v1.shelf.*",
     }
 
 
@@ -33,6 +34,15 @@ def test_beats_go_by_the_service_and_are_kept_nowhere() -> None:
     event = Event(service_beat=ServiceBeat(service="trainer"))
     assert subjects.subject_of(event) == "lab.v1.beat.trainer"
     assert stream_of("lab.v1.beat.trainer") is None
+
+
+def test_a_change_of_a_checkpoint_goes_by_its_run_and_is_kept_nowhere() -> None:
+    name = "runs/nano-7f3k/checkpoints/step-00000001"
+    event = Event(checkpoint_changed=CheckpointChanged(checkpoint=name))
+    assert subjects.subject_of(event) == "lab.v1.shelf.nano-7f3k"
+    assert stream_of("lab.v1.shelf.nano-7f3k") is None
+    with pytest.raises(InvalidArgument):
+        subjects.subject_of(Event(checkpoint_changed=CheckpointChanged(checkpoint="runs/>/peek")))
 
 
 def test_a_run_that_would_break_out_of_its_token_has_no_subject() -> None:
