@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from lab import manifest
-from lab.errors import AlreadyExists, NotFound
+from lab.errors import AlreadyExists, Code, LabError, NotFound
 from lab.rpc.interceptors import Context
 from lab.rpc.server import GrpcServer, Servicer
 from lab.v1 import checkpoint_service_pb2 as messages
@@ -139,6 +139,13 @@ class FakeCheckpointService(Scripted, services.CheckpointServiceServicer):
             if hashlib.sha256(files[file.name]).hexdigest() != file.sha256
         ]
         return messages.VerifyCheckpointResponse(whole=not damage, damage=damage)
+
+    async def _not_played(self, request: Any, context: Context) -> Any:
+        """What the trainer never asks for."""
+        raise LabError("this fake does not play that", code=Code.UNIMPLEMENTED)
+
+    UpdateCheckpoint = RestoreCheckpoint = ApplyRetention = GetDiskUse = _not_played
+    ReadTensor = _not_played  # type: ignore[assignment]  # it would be a stream
 
     def _kept(self, name: str) -> Any:
         if name not in self.kept:

@@ -33,6 +33,9 @@ class RefusingServicer(services.CheckpointServiceServicer):
         raise self.error
 
     ListCheckpoints = VerifyCheckpoint = DeleteCheckpoint = GetCheckpoint  # type: ignore[assignment]
+    UpdateCheckpoint = RestoreCheckpoint = GetDiskUse = GetCheckpoint  # type: ignore[assignment]
+    ApplyRetention = GetCheckpoint  # type: ignore[assignment]
+    ReadTensor = ReadCheckpoint
 
 
 @pytest.fixture
