@@ -1,5 +1,6 @@
 """Fixtures every part of the test suite may use."""
 
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,6 +8,12 @@ import pytest
 
 from lab.bus import Bus
 from tests.support.nats import NatsServer
+
+
+# A shell that starts the suite in the background makes it ignore SIGINT, and with it every child:
+# tests about Ctrl-C would send it to the deaf.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
