@@ -9,7 +9,6 @@ import pytest
 from lab.bus import Bus
 from tests.support.nats import NatsServer
 
-
 # A shell that starts the suite in the background makes it ignore SIGINT, and with it every child:
 # tests about Ctrl-C would send it to the deaf.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
