@@ -9,6 +9,7 @@ import traceback
 from lab.link import Link, LinkClosed
 from lab.v1.worker_pb2 import WorkerCommand
 from services.trainer.worker.events import Heartbeat
+from services.trainer.worker.memory import keep_memory
 
 
 def main() -> int:
@@ -19,6 +20,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     link = Link(socket.socket(fileno=parser.parse_args().fd))
     heartbeat = Heartbeat(link)
+    keep_memory()
     try:
         command = link.receive(WorkerCommand)
         if not command.HasField("start"):

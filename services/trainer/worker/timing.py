@@ -18,6 +18,7 @@ from lab.errors import LabError
 from lab.text.from_tokens import write_tokens
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.worker_pb2 import StartTraining, StepTiming
+from services.trainer.worker.memory import keep_memory
 
 MAX_STEPS = 8
 ENOUGH_SECS = 6.0  # of steps, after the first
@@ -81,6 +82,7 @@ def _peak_memory_bytes() -> int:
 
 
 def main() -> int:
+    keep_memory()
     spec = RunSpec.FromString(sys.stdin.buffer.read())
     try:
         timing = measure(spec)

@@ -146,17 +146,19 @@ def _take_target(rows: Tensor, target: Tensor, exact: torch.dtype) -> Tensor:
     """Makes p - onehot of p, in place, and answers -log p of the target.
 
     bf16 has 8 bits for a number: near 1 it steps by 0.004, too coarse for 1 - p of a token the
-    model is sure of. So 1 - p is taken as the sum of all others, which bf16 holds to 8 bits of its
-    own size.
+    model is sure of. There 1 - p is taken as the sum of all others, which bf16 holds to 8 bits of
+    its own size.
     """
     token = torch.arange(len(target), device=target.device)
     p = rows[token, target].to(exact)  # (c,)
     losses = -p.clamp_min(_tiny(exact)).log()
     rest = 1 - p
     if rows.dtype != exact:
-        rows[token, target] = 0.0
-        rest = rows.sum(dim=1).to(exact)
-        losses = torch.where(rest < 0.5, -(-rest).log1p(), losses)
+        sure = (p > 0.5).nonzero().squeeze(1)  # few, as a rule
+        others = rows[sure]
+        others[token[: len(sure)], target[sure]] = 0.0
+        rest[sure] = others.sum(dim=1).to(exact)
+        losses[sure] = -(-rest[sure]).log1p()
     rows[token, target] = -rest.to(rows.dtype)
     return losses
 
