@@ -106,7 +106,8 @@ def test_the_whole_first_visit(page: Page, cluster: Cluster) -> None:
     )
 
     # Nothing was saved by looking.
-    assert cluster.http.get("/api/checkpoints").json().get("checkpoints", []) == []
+    saved = cluster.http.get(f"/api/runs/{run}/checkpoints").json()
+    assert saved.get("checkpoints", []) == []
     page.goto(f"/runs/{run}")
     page.get_by_test_id("run-stop").click()
     expect(state(page)).to_have_attribute("data-state", "STOPPED", timeout=30_000)
