@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def test_step_to_browser_and_click_to_loop(tmp_path: Path) -> None:
         p50, p95 = (
             status.get_attribute(name) for name in ("data-latency-ms", "data-latency-p95-ms")
         )
-        echo = asyncio.run(echo_secs(200))
+        with ThreadPoolExecutor(1) as aside:  # playwright holds this thread's event loop
+            echo = aside.submit(asyncio.run, echo_secs(200)).result()
 
         accepted, overshoot = [], []
         for _ in range(CONTROLS):
