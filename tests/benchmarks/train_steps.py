@@ -1,12 +1,14 @@
-"""One training step of nano-like models, as several programs make it, on the very same batches.
+"""One training step of nano-like models, as several programs make it, on the very same text.
 
-Run as a program it tells the peak memory of one of them: `python -m tests.benchmarks.train_steps
-ours-bf16 nano 8 2`.
+Each is a process of its own, as it would be in use: `python -m tests.benchmarks.train_steps
+ours-bf16 nano 8 2` makes a step for each line it is sent and answers with a line of JSON.
 """
 
+import json
 import math
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,11 +154,6 @@ def _loop(
     return step
 
 
-def nothing(spec: RunSpec) -> Step:
-    """What the process weighs without any model."""
-    return lambda: 0.0
-
-
 CONTENDERS: dict[str, Callable[[RunSpec], Step]] = {
     "ours-bf16": lambda spec: ours(spec, precision="bf16"),
     "ours-fp32": lambda spec: ours(spec, precision="fp32"),
@@ -194,14 +191,20 @@ def _noise(spec: RunSpec) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
 
 
 def main() -> None:
-    keep_memory()
     name, preset, batch, threads = sys.argv[1:]
-    step = (CONTENDERS | {"nothing": nothing})[name](
-        spec_of(preset, batch=int(batch), threads=int(threads))
-    )
-    for _ in range(3):
-        step()
-    print(_peak_bytes())
+    if name.startswith("ours"):
+        keep_memory()
+    step = CONTENDERS[name](spec_of(preset, batch=int(batch), threads=int(threads)))
+    for _ in sys.stdin:
+        wall, processor = time.perf_counter(), time.process_time()
+        loss = step()
+        told = {
+            "wall": time.perf_counter() - wall,
+            "processor": time.process_time() - processor,
+            "loss": loss,
+            "peak": _peak_bytes(),
+        }
+        print(json.dumps(told), flush=True)
 
 
 def _peak_bytes() -> int:
