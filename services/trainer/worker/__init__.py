@@ -1,4 +1,5 @@
 """The training worker: one process per run that makes the steps. No network, only its link.
 
-Read it in this order: loop, step, optim, batches; then evaluate, sample, state, control, hooks.
+Read it in this order: loop, step, optim, batches; then training, precision, memory, evaluate,
+sample, state, control, hooks.
 """
