@@ -99,7 +99,7 @@ def test_step_to_browser_and_click_to_loop(tmp_path: Path) -> None:
         reload_secs = time.perf_counter() - began
         chromium.close()
     print(f"\nrun created to first point on the chart: {first_point_secs:.1f} s")
-    print(f"step to pixel, in Chromium, training flat out: p50 {p50} ms, p95 {p95} ms")
+    print(f"step to what the page draws from, training flat out: p50 {p50} ms, p95 {p95} ms")
     print(f"  beside it, a bare WebSocket round trip: {milliseconds(echo)}")
     print(f"control accepted: {milliseconds(accepted)}; steps after it: {overshoot}")
     print(f"reload to the whole curve of {recorded} points: {reload_secs:.2f} s")

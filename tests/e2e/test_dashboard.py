@@ -51,7 +51,7 @@ def test_the_whole_first_visit(page: Page, cluster: Cluster) -> None:
     began = time.monotonic()
     expect(page.get_by_test_id("connection-status")).to_have_attribute("data-state", "live")
     until(lambda: points(page) >= 1, secs=PATIENT_SECS, what="a first point")
-    print(f"Start click to first point: {time.monotonic() - began:.1f} s")
+    print(f"run page opened to first point: {time.monotonic() - began:.1f} s")
 
     # The curve moves, and falls from where an untrained model stands.
     seen = points(page)
