@@ -41,6 +41,7 @@ class FakeWorker:
         self.start: StartTraining | None = None
         self.disk_is_full = False
         self.deaf = False
+        self._last_step: int | None = None
 
     @property
     def alive(self) -> bool:
@@ -76,6 +77,10 @@ class FakeWorker:
         self.say(WorkerEvent(failed=TrainingFailed(step=self._step, reason=reason)))
         self.die(1)
 
+    def near_the_end(self) -> None:
+        """The step it is at becomes its last."""
+        self._last_step = self._step
+
     def say(self, event: WorkerEvent) -> None:
         self._said.put_nowait(event)
 
@@ -87,7 +92,7 @@ class FakeWorker:
         settled = PRECISION_BF16 if wanted == PRECISION_AUTO else wanted
         started = TrainingStarted(step=self._step, parameters=7, precision=settled)
         self.say(WorkerEvent(started=started))
-        while self._step < self.start.spec.budget.steps:
+        while self._step < (self._last_step or self.start.spec.budget.steps):
             if await self._boundary():
                 return self._finish(stopped=True)
             self._step += 1

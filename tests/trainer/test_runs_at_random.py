@@ -16,11 +16,11 @@ from lab.v1 import trainer_service_pb2_grpc as services
 from services.trainer.runs import state
 from services.trainer.runs.state import state_word, verb_word
 from tests.support.fake_checkpoint_service import FakeCheckpointService
-from tests.support.fake_worker import FakeWorkers
-from tests.support.trainer_service import create, get, tiny, trainer_service
+from tests.support.fake_worker import FakeWorker, FakeWorkers
+from tests.support.trainer_service import create, get, reaches, tiny, trainer_service
 from tests.support.waiting import until
 
-STEPS = 60  # of up to a millisecond: a run ends by itself now and then
+STEPS = 1_000_000  # never made in time: a run ends where an accident says, however fast the machine
 SEQUENCES = 25
 ASKS = 25
 
@@ -68,18 +68,17 @@ async def test_any_sequence_of_verbs_and_accidents_agrees_with_the_table(
         tmp_path, checkpoint_address=checkpoints.address, workers=workers
     ) as trainer:
         await create(trainer, "a", tiny(STEPS))
+        await reaches(trainer, "a", run_pb2.RUN_STATE_RUNNING)
         for _ in range(ASKS):
-            verb = chance.choice(ASKED)
+            verb = chance.choice(ASKED) if accepted else run_pb2.RUN_VERB_PAUSE
             refusal = await ask(trainer, verb)
             if refusal is None:
                 accepted.add(verb_word(verb))
             else:
                 assert refusal.code is Code.FAILED_PRECONDITION, refusal.message
                 assert verb_word(verb) not in refusal.metadata["allowed"].split(",")
-            if chance.random() < 0.08 and workers.started and workers.of("a").alive:
-                accident = chance.choice(("die", "fail"))
-                worker = workers.of("a")
-                worker.die(-9) if accident == "die" else worker.fail("something broke")
+            if chance.random() < 0.12 and workers.of("a").alive:
+                _happen_to(workers.of("a"), chance.choice(("die", "fail", "end")))
             if chance.random() < 0.3:
                 await asyncio.sleep(chance.random() * 0.01)
         await _bring_to_rest(trainer)
@@ -106,6 +105,16 @@ async def test_any_sequence_of_verbs_and_accidents_agrees_with_the_table(
     assert workers.at_once <= 1
     assert not any(worker.alive for _, worker in workers.started)
     assert accepted
+
+
+def _happen_to(worker: FakeWorker, accident: str) -> None:
+    match accident:
+        case "die":
+            worker.die(-9)
+        case "fail":
+            worker.fail("something broke")
+        case _:
+            worker.near_the_end()
 
 
 async def _bring_to_rest(trainer: services.TrainerServiceAsyncStub) -> None:
