@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13lab/v1/corpus.proto\x12\x06lab.v1\"\xb4\x03\n\x06\x43orpus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\x12\"\n\x05state\x18\x05 \x01(\x0e\x32\x13.lab.v1.CorpusState\x12\x12\n\ntext_bytes\x18\x06 \x01(\x04\x12\x0e\n\x06tokens\x18\x07 \x01(\x04\x12\x14\n\x0ctrain_tokens\x18\x08 \x01(\x04\x12\x19\n\x11validation_tokens\x18\t \x01(\x04\x12\x17\n\x0f\x64istinct_tokens\x18\n \x01(\r\x12\x0e\n\x06sha256\x18\x0b \x01(\t\x12\x11\n\tdocuments\x18\x0c \x01(\x04\x12\x18\n\x10vocabulary_share\x18\r \x01(\x01\x12\"\n\x05split\x18\x0e \x01(\x0e\x32\x13.lab.v1.CorpusSplit\x12\x38\n\x14tokens_per_parameter\x18\x0f \x03(\x0b\x32\x1a.lab.v1.TokensPerParameter\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x10 \x01(\x08\x12\x16\n\x0eprepared_share\x18\x11 \x01(\x01\x12\x13\n\x0b\x66ingerprint\x18\x12 \x01(\t\"B\n\x12TokensPerParameter\x12\x0e\n\x06preset\x18\x01 \x01(\t\x12\x1c\n\x14tokens_per_parameter\x18\x02 \x01(\x01*x\n\x0b\x43orpusState\x12\x1c\n\x18\x43ORPUS_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43ORPUS_STATE_ABSENT\x10\x01\x12\x1a\n\x16\x43ORPUS_STATE_PREPARING\x10\x02\x12\x16\n\x12\x43ORPUS_STATE_READY\x10\x03*a\n\x0b\x43orpusSplit\x12\x1c\n\x18\x43ORPUS_SPLIT_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ORPUS_SPLIT_POSITION\x10\x01\x12\x19\n\x15\x43ORPUS_SPLIT_DOCUMENT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13lab/v1/corpus.proto\x12\x06lab.v1\"\xe6\x03\n\x06\x43orpus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0f\n\x07licence\x18\x04 \x01(\t\x12\"\n\x05state\x18\x05 \x01(\x0e\x32\x13.lab.v1.CorpusState\x12\x12\n\ntext_bytes\x18\x06 \x01(\x04\x12\x0e\n\x06tokens\x18\x07 \x01(\x04\x12\x14\n\x0ctrain_tokens\x18\x08 \x01(\x04\x12\x19\n\x11validation_tokens\x18\t \x01(\x04\x12\x17\n\x0f\x64istinct_tokens\x18\n \x01(\r\x12\x0e\n\x06sha256\x18\x0b \x01(\t\x12\x11\n\tdocuments\x18\x0c \x01(\x04\x12\x18\n\x10vocabulary_share\x18\r \x01(\x01\x12\"\n\x05split\x18\x0e \x01(\x0e\x32\x13.lab.v1.CorpusSplit\x12\x38\n\x14tokens_per_parameter\x18\x0f \x03(\x0b\x32\x1a.lab.v1.TokensPerParameter\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x10 \x01(\x08\x12\x16\n\x0eprepared_share\x18\x11 \x01(\x01\x12\x13\n\x0b\x66ingerprint\x18\x12 \x01(\t\x12\x1c\n\x0funigram_entropy\x18\x13 \x01(\x01H\x00\x88\x01\x01\x42\x12\n\x10_unigram_entropy\"B\n\x12TokensPerParameter\x12\x0e\n\x06preset\x18\x01 \x01(\t\x12\x1c\n\x14tokens_per_parameter\x18\x02 \x01(\x01*x\n\x0b\x43orpusState\x12\x1c\n\x18\x43ORPUS_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43ORPUS_STATE_ABSENT\x10\x01\x12\x1a\n\x16\x43ORPUS_STATE_PREPARING\x10\x02\x12\x16\n\x12\x43ORPUS_STATE_READY\x10\x03*a\n\x0b\x43orpusSplit\x12\x1c\n\x18\x43ORPUS_SPLIT_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ORPUS_SPLIT_POSITION\x10\x01\x12\x19\n\x15\x43ORPUS_SPLIT_DOCUMENT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lab.v1.corpus_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CORPUSSTATE']._serialized_start=538
-  _globals['_CORPUSSTATE']._serialized_end=658
-  _globals['_CORPUSSPLIT']._serialized_start=660
-  _globals['_CORPUSSPLIT']._serialized_end=757
+  _globals['_CORPUSSTATE']._serialized_start=588
+  _globals['_CORPUSSTATE']._serialized_end=708
+  _globals['_CORPUSSPLIT']._serialized_start=710
+  _globals['_CORPUSSPLIT']._serialized_end=807
   _globals['_CORPUS']._serialized_start=32
-  _globals['_CORPUS']._serialized_end=468
-  _globals['_TOKENSPERPARAMETER']._serialized_start=470
-  _globals['_TOKENSPERPARAMETER']._serialized_end=536
+  _globals['_CORPUS']._serialized_end=518
+  _globals['_TOKENSPERPARAMETER']._serialized_start=520
+  _globals['_TOKENSPERPARAMETER']._serialized_end=586
 # @@protoc_insertion_point(module_scope)

@@ -95,6 +95,7 @@ class Corpus(_message.Message):
     ADDED_FIELD_NUMBER: _builtins.int
     PREPARED_SHARE_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
+    UNIGRAM_ENTROPY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"corpora/{corpus}"."""
     title: _builtins.str
@@ -129,6 +130,10 @@ class Corpus(_message.Message):
     """While it is prepared: how much is done, 0 to 1."""
     fingerprint: _builtins.str
     """Names the exact token stream; runs and checkpoints refer to it. Empty when absent."""
+    unigram_entropy: _builtins.float
+    """Entropy of how often each token occurs in the training split, in nats: the loss of a model that knows the frequencies
+    and nothing of the context. Absent until the corpus is prepared.
+    """
     @_builtins.property
     def tokens_per_parameter(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokensPerParameter]:
         """Training tokens for each parameter of each preset, smallest preset first; empty when absent."""
@@ -154,12 +159,15 @@ class Corpus(_message.Message):
         added: _builtins.bool = ...,
         prepared_share: _builtins.float = ...,
         fingerprint: _builtins.str = ...,
+        unigram_entropy: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_unigram_entropy", b"_unigram_entropy", "unigram_entropy", b"unigram_entropy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "description", b"description", "distinct_tokens", b"distinct_tokens", "documents", b"documents", "fingerprint", b"fingerprint", "licence", b"licence", "name", b"name", "prepared_share", b"prepared_share", "sha256", b"sha256", "split", b"split", "state", b"state", "text_bytes", b"text_bytes", "title", b"title", "tokens", b"tokens", "tokens_per_parameter", b"tokens_per_parameter", "train_tokens", b"train_tokens", "validation_tokens", b"validation_tokens", "vocabulary_share", b"vocabulary_share"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_unigram_entropy", b"_unigram_entropy", "added", b"added", "description", b"description", "distinct_tokens", b"distinct_tokens", "documents", b"documents", "fingerprint", b"fingerprint", "licence", b"licence", "name", b"name", "prepared_share", b"prepared_share", "sha256", b"sha256", "split", b"split", "state", b"state", "text_bytes", b"text_bytes", "title", b"title", "tokens", b"tokens", "tokens_per_parameter", b"tokens_per_parameter", "train_tokens", b"train_tokens", "unigram_entropy", b"unigram_entropy", "validation_tokens", b"validation_tokens", "vocabulary_share", b"vocabulary_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__unigram_entropy: _TypeAlias = _typing.Literal["unigram_entropy"]  # noqa: Y015
+    _WhichOneofArgType__unigram_entropy: _TypeAlias = _typing.Literal["_unigram_entropy", b"_unigram_entropy"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unigram_entropy) -> _WhichOneofReturnType__unigram_entropy | None: ...
 
 Global___Corpus: _TypeAlias = Corpus  # noqa: Y015
 

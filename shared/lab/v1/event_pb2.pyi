@@ -96,6 +96,7 @@ class Event(_message.Message):
     SERVICE_BEAT_FIELD_NUMBER: _builtins.int
     RUN_DELETED_FIELD_NUMBER: _builtins.int
     CHECKPOINT_CHANGED_FIELD_NUMBER: _builtins.int
+    SETTINGS_CHANGED_FIELD_NUMBER: _builtins.int
     run: _builtins.str
     """"runs/{run}"; empty for facts about a service."""
     sequence: _builtins.int
@@ -142,6 +143,10 @@ class Event(_message.Message):
     def checkpoint_changed(self) -> Global___CheckpointChanged:
         """A saved checkpoint was deleted, restored, pinned or annotated."""
 
+    @_builtins.property
+    def settings_changed(self) -> Global___SettingsChanged:
+        """Live settings took effect."""
+
     def __init__(
         self,
         *,
@@ -158,12 +163,13 @@ class Event(_message.Message):
         service_beat: Global___ServiceBeat | None = ...,
         run_deleted: Global___RunDeleted | None = ...,
         checkpoint_changed: Global___CheckpointChanged | None = ...,
+        settings_changed: Global___SettingsChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint_changed", b"checkpoint_changed", "checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "log_written", b"log_written", "run_deleted", b"run_deleted", "run_state_changed", b"run_state_changed", "service_beat", b"service_beat", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint_changed", b"checkpoint_changed", "checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "log_written", b"log_written", "run_deleted", b"run_deleted", "run_state_changed", b"run_state_changed", "service_beat", b"service_beat", "settings_changed", b"settings_changed", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_changed", b"checkpoint_changed", "checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "log_written", b"log_written", "producer", b"producer", "run", b"run", "run_deleted", b"run_deleted", "run_state_changed", b"run_state_changed", "sequence", b"sequence", "service_beat", b"service_beat", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_changed", b"checkpoint_changed", "checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "log_written", b"log_written", "producer", b"producer", "run", b"run", "run_deleted", b"run_deleted", "run_state_changed", b"run_state_changed", "sequence", b"sequence", "service_beat", b"service_beat", "settings_changed", b"settings_changed", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["run_state_changed", "step_measured", "evaluation_completed", "text_sampled", "checkpoint_committed", "log_written", "service_beat", "run_deleted", "checkpoint_changed"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["run_state_changed", "step_measured", "evaluation_completed", "text_sampled", "checkpoint_committed", "log_written", "service_beat", "run_deleted", "checkpoint_changed", "settings_changed"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -469,3 +475,31 @@ class CheckpointChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckpointChanged: _TypeAlias = CheckpointChanged  # noqa: Y015
+
+@_typing.final
+class SettingsChanged(_message.Message):
+    """Live settings took effect: they hold for the steps after this one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    """Steps made before."""
+    @_builtins.property
+    def live(self) -> _run_pb2.LiveSettings:
+        """All live settings, as they are now."""
+
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+        live: _run_pb2.LiveSettings | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["live", b"live"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["live", b"live", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettingsChanged: _TypeAlias = SettingsChanged  # noqa: Y015

@@ -26,7 +26,7 @@ from lab.v1 import event_pb2 as lab_dot_v1_dot_event__pb2
 from lab.v1 import live_pb2 as lab_dot_v1_dot_live__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11lab/v1/rest.proto\x12\x06lab.v1\x1a\x12lab/v1/event.proto\x1a\x11lab/v1/live.proto\"t\n\x0cSystemStatus\x12\x0f\n\x07version\x18\x01 \x01(\t\x12%\n\x08services\x18\x02 \x03(\x0b\x32\x13.lab.v1.ServiceBeat\x12\x15\n\rbus_connected\x18\x03 \x01(\x08\x12\x15\n\rlive_sessions\x18\x04 \x01(\r\">\n\x06Health\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x03 \x03(\t\"B\n\x18\x43reateGenerationResponse\x12&\n\ngeneration\x18\x01 \x01(\x0b\x32\x12.lab.v1.Generationb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11lab/v1/rest.proto\x12\x06lab.v1\x1a\x12lab/v1/event.proto\x1a\x11lab/v1/live.proto\"t\n\x0cSystemStatus\x12\x0f\n\x07version\x18\x01 \x01(\t\x12%\n\x08services\x18\x02 \x03(\x0b\x32\x13.lab.v1.ServiceBeat\x12\x15\n\rbus_connected\x18\x03 \x01(\x08\x12\x15\n\rlive_sessions\x18\x04 \x01(\r\">\n\x06Health\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x03 \x03(\t\"\x17\n\x07RunText\x12\x0c\n\x04yaml\x18\x01 \x01(\t\"B\n\x18\x43reateGenerationResponse\x12&\n\ngeneration\x18\x01 \x01(\x0b\x32\x12.lab.v1.Generationb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SYSTEMSTATUS']._serialized_end=184
   _globals['_HEALTH']._serialized_start=186
   _globals['_HEALTH']._serialized_end=248
-  _globals['_CREATEGENERATIONRESPONSE']._serialized_start=250
-  _globals['_CREATEGENERATIONRESPONSE']._serialized_end=316
+  _globals['_RUNTEXT']._serialized_start=250
+  _globals['_RUNTEXT']._serialized_end=273
+  _globals['_CREATEGENERATIONRESPONSE']._serialized_start=275
+  _globals['_CREATEGENERATIONRESPONSE']._serialized_end=341
 # @@protoc_insertion_point(module_scope)

@@ -89,6 +89,28 @@ class Health(_message.Message):
 Global___Health: _TypeAlias = Health  # noqa: Y015
 
 @_typing.final
+class RunText(_message.Message):
+    """A run as YAML: the body of POST /api/runs:fromYaml, and the answer of POST /api/runs:toYaml."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    YAML_FIELD_NUMBER: _builtins.int
+    yaml: _builtins.str
+    """The preset and the spec, whole or partial, as `lab train --yaml` reads them."""
+    def __init__(
+        self,
+        *,
+        yaml: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["yaml", b"yaml"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunText: _TypeAlias = RunText  # noqa: Y015
+
+@_typing.final
 class CreateGenerationResponse(_message.Message):
     """Answers POST /api/generations; the tokens arrive on the channel of the same name."""
 

@@ -140,6 +140,9 @@ class Run(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
+    PREDICTION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"runs/{run}"."""
     display_name: _builtins.str
@@ -178,6 +181,18 @@ class Run(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it came to rest for good."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Short words to find and group runs by, in alphabetical order."""
+
+    @_builtins.property
+    def live(self) -> Global___LiveSettings:
+        """What was changed while it trains; the spec itself stays as it was at creation."""
+
+    @_builtins.property
+    def prediction(self) -> Global___LossPrediction:
+        """The loss its maker expected before it started; absent when none was sketched."""
+
     def __init__(
         self,
         *,
@@ -194,14 +209,110 @@ class Run(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        live: Global___LiveSettings | None = ...,
+        prediction: Global___LossPrediction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "spec", b"spec", "start_time", b"start_time", "stats", b"stats"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "live", b"live", "prediction", b"prediction", "spec", b"spec", "start_time", b"start_time", "stats", b"stats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_verbs", b"allowed_verbs", "create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "latest_checkpoint", b"latest_checkpoint", "name", b"name", "notes", b"notes", "preset", b"preset", "spec", b"spec", "start_time", b"start_time", "state", b"state", "state_reason", b"state_reason", "stats", b"stats"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_verbs", b"allowed_verbs", "create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "latest_checkpoint", b"latest_checkpoint", "live", b"live", "name", b"name", "notes", b"notes", "prediction", b"prediction", "preset", b"preset", "spec", b"spec", "start_time", b"start_time", "state", b"state", "state_reason", b"state_reason", "stats", b"stats", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Run: _TypeAlias = Run  # noqa: Y015
+
+@_typing.final
+class LiveSettings(_message.Message):
+    """Settings that can be changed while a run trains. A field that is absent stays as the spec has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEARNING_RATE_SCALE_FIELD_NUMBER: _builtins.int
+    SAMPLE_EVERY_FIELD_NUMBER: _builtins.int
+    SAMPLE_PROMPTS_FIELD_NUMBER: _builtins.int
+    learning_rate_scale: _builtins.float
+    """The schedule's learning rate is multiplied by this; absent means 1."""
+    sample_every: _builtins.int
+    """Steps between two rounds of sample texts, instead of the spec's; 0 turns them off."""
+    @_builtins.property
+    def sample_prompts(self) -> Global___SamplePrompts:
+        """The prompts, instead of the spec's."""
+
+    def __init__(
+        self,
+        *,
+        learning_rate_scale: _builtins.float | None = ...,
+        sample_every: _builtins.int | None = ...,
+        sample_prompts: Global___SamplePrompts | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_learning_rate_scale", b"_learning_rate_scale", "_sample_every", b"_sample_every", "learning_rate_scale", b"learning_rate_scale", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_learning_rate_scale", b"_learning_rate_scale", "_sample_every", b"_sample_every", "learning_rate_scale", b"learning_rate_scale", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__learning_rate_scale: _TypeAlias = _typing.Literal["learning_rate_scale"]  # noqa: Y015
+    _WhichOneofArgType__learning_rate_scale: _TypeAlias = _typing.Literal["_learning_rate_scale", b"_learning_rate_scale"]  # noqa: Y015
+    _WhichOneofReturnType__sample_every: _TypeAlias = _typing.Literal["sample_every"]  # noqa: Y015
+    _WhichOneofArgType__sample_every: _TypeAlias = _typing.Literal["_sample_every", b"_sample_every"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate_scale) -> _WhichOneofReturnType__learning_rate_scale | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sample_every) -> _WhichOneofReturnType__sample_every | None: ...
+
+Global___LiveSettings: _TypeAlias = LiveSettings  # noqa: Y015
+
+@_typing.final
+class SamplePrompts(_message.Message):
+    """A list of prompts. A message, so that "no list" differs from "an empty list"."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROMPTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def prompts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is continued in each round."""
+
+    def __init__(
+        self,
+        *,
+        prompts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["prompts", b"prompts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SamplePrompts: _TypeAlias = SamplePrompts  # noqa: Y015
+
+@_typing.final
+class LossPrediction(_message.Message):
+    """A curve of the training loss, guessed before the run. Straight lines between its points."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEPS_FIELD_NUMBER: _builtins.int
+    LOSSES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Steps, rising."""
+
+    @_builtins.property
+    def losses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """The loss expected at each of the steps, in nats per token."""
+
+    def __init__(
+        self,
+        *,
+        steps: _abc.Iterable[_builtins.int] | None = ...,
+        losses: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["losses", b"losses", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LossPrediction: _TypeAlias = LossPrediction  # noqa: Y015
 
 @_typing.final
 class RunStats(_message.Message):

@@ -37,6 +37,8 @@ class CreateRunRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    PREDICTION_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Id of the run; made from the preset's name and a few random letters when empty."""
     preset: _builtins.str
@@ -51,6 +53,14 @@ class CreateRunRequest(_message.Message):
     def overrides(self) -> _run_spec_pb2.RunSpec:
         """Laid over the preset, field by field."""
 
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Short words to find and group it by."""
+
+    @_builtins.property
+    def prediction(self) -> _run_pb2.LossPrediction:
+        """The loss its maker expects, kept with the run to be compared with what comes."""
+
     def __init__(
         self,
         *,
@@ -60,10 +70,12 @@ class CreateRunRequest(_message.Message):
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
         display_name: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        prediction: _run_pb2.LossPrediction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["overrides", b"overrides"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["overrides", b"overrides", "prediction", b"prediction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "overrides", b"overrides", "preset", b"preset", "request_id", b"request_id", "run_id", b"run_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "overrides", b"overrides", "prediction", b"prediction", "preset", b"preset", "request_id", b"request_id", "run_id", b"run_id", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -201,29 +213,41 @@ Global___ListRunsResponse: _TypeAlias = ListRunsResponse  # noqa: Y015
 
 @_typing.final
 class UpdateRunRequest(_message.Message):
-    """Changes names and notes. A field that is not set stays."""
+    """Changes names, notes, tags and what can be changed while a run trains. A field that is not set stays."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"runs/{run}"."""
     display_name: _builtins.str
     """New display name."""
     notes: _builtins.str
     """New notes."""
+    @_builtins.property
+    def tags(self) -> Global___RunTags:
+        """New tags, instead of all it has."""
+
+    @_builtins.property
+    def live(self) -> _run_pb2.LiveSettings:
+        """Changes while it trains; each field that is set takes effect at the next step boundary, and every other stays as it is."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         display_name: _builtins.str | None = ...,
         notes: _builtins.str | None = ...,
+        tags: Global___RunTags | None = ...,
+        live: _run_pb2.LiveSettings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "_notes", b"_notes", "display_name", b"display_name", "notes", b"notes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "_notes", b"_notes", "display_name", b"display_name", "live", b"live", "notes", b"notes", "tags", b"tags"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "_notes", b"_notes", "display_name", b"display_name", "name", b"name", "notes", b"notes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_name", b"_display_name", "_notes", b"_notes", "display_name", b"display_name", "live", b"live", "name", b"name", "notes", b"notes", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__display_name: _TypeAlias = _typing.Literal["display_name"]  # noqa: Y015
     _WhichOneofArgType__display_name: _TypeAlias = _typing.Literal["_display_name", b"_display_name"]  # noqa: Y015
@@ -235,6 +259,30 @@ class UpdateRunRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__notes) -> _WhichOneofReturnType__notes | None: ...
 
 Global___UpdateRunRequest: _TypeAlias = UpdateRunRequest  # noqa: Y015
+
+@_typing.final
+class RunTags(_message.Message):
+    """A list of tags. A message, so that "no list" differs from "an empty list"."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Short words."""
+
+    def __init__(
+        self,
+        *,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunTags: _TypeAlias = RunTags  # noqa: Y015
 
 @_typing.final
 class UpdateRunResponse(_message.Message):

@@ -150,7 +150,7 @@ class TrainerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateRun(self, request, context):
-        """Changes the display name or the notes.
+        """Changes the display name, the notes, the tags, or what can be changed while the run trains.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,7 @@ class TrainerServiceStub:
     ListRuns: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.ListRunsRequest, _trainer_service_pb2.ListRunsResponse]
     """All runs, newest first."""
     UpdateRun: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.UpdateRunRequest, _trainer_service_pb2.UpdateRunResponse]
-    """Changes the display name or the notes."""
+    """Changes the display name, the notes, the tags, or what can be changed while the run trains."""
     DeleteRun: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.DeleteRunRequest, _trainer_service_pb2.DeleteRunResponse]
     """Removes a run at rest, its history and its peek. Checkpoints stay."""
     PauseRun: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.PauseRunRequest, _trainer_service_pb2.PauseRunResponse]
@@ -84,7 +84,7 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     ListRuns: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.ListRunsRequest, _trainer_service_pb2.ListRunsResponse]  # type: ignore[assignment]
     """All runs, newest first."""
     UpdateRun: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.UpdateRunRequest, _trainer_service_pb2.UpdateRunResponse]  # type: ignore[assignment]
-    """Changes the display name or the notes."""
+    """Changes the display name, the notes, the tags, or what can be changed while the run trains."""
     DeleteRun: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.DeleteRunRequest, _trainer_service_pb2.DeleteRunResponse]  # type: ignore[assignment]
     """Removes a run at rest, its history and its peek. Checkpoints stay."""
     PauseRun: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.PauseRunRequest, _trainer_service_pb2.PauseRunResponse]  # type: ignore[assignment]
@@ -147,7 +147,7 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trainer_service_pb2.UpdateRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_trainer_service_pb2.UpdateRunResponse, _abc.Awaitable[_trainer_service_pb2.UpdateRunResponse]]:
-        """Changes the display name or the notes."""
+        """Changes the display name, the notes, the tags, or what can be changed while the run trains."""
 
     @_abc_1.abstractmethod
     def DeleteRun(

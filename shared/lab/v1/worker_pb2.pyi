@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from lab.v1 import event_pb2 as _event_pb2
+from lab.v1 import run_pb2 as _run_pb2
 from lab.v1 import run_spec_pb2 as _run_spec_pb2
 import builtins as _builtins
 import sys
@@ -55,6 +56,7 @@ class WorkerCommand(_message.Message):
     ADVANCE_FIELD_NUMBER: _builtins.int
     STOP_FIELD_NUMBER: _builtins.int
     STAGE_FIELD_NUMBER: _builtins.int
+    ADJUST_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def start(self) -> Global___StartTraining:
         """Begin; always the first command, sent once."""
@@ -79,6 +81,10 @@ class WorkerCommand(_message.Message):
     def stage(self) -> Global___StageCheckpoint:
         """Write the state of this moment into a staging folder."""
 
+    @_builtins.property
+    def adjust(self) -> _run_pb2.LiveSettings:
+        """Train with these live settings from now on."""
+
     def __init__(
         self,
         *,
@@ -88,12 +94,13 @@ class WorkerCommand(_message.Message):
         advance: Global___AdvanceTraining | None = ...,
         stop: Global___StopTraining | None = ...,
         stage: Global___StageCheckpoint | None = ...,
+        adjust: _run_pb2.LiveSettings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["advance", b"advance", "command", b"command", "pause", b"pause", "resume", b"resume", "stage", b"stage", "start", b"start", "stop", b"stop"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "advance", b"advance", "command", b"command", "pause", b"pause", "resume", b"resume", "stage", b"stage", "start", b"start", "stop", b"stop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advance", b"advance", "command", b"command", "pause", b"pause", "resume", b"resume", "stage", b"stage", "start", b"start", "stop", b"stop"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjust", b"adjust", "advance", b"advance", "command", b"command", "pause", b"pause", "resume", b"resume", "stage", b"stage", "start", b"start", "stop", b"stop"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["start", "pause", "resume", "advance", "stop", "stage"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["start", "pause", "resume", "advance", "stop", "stage", "adjust"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
@@ -110,6 +117,7 @@ class StartTraining(_message.Message):
     CORPORA_FOLDER_FIELD_NUMBER: _builtins.int
     STAGING_FOLDER_FIELD_NUMBER: _builtins.int
     RESUME_FOLDER_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
     run: _builtins.str
     """"runs/{run}"."""
     corpora_folder: _builtins.str
@@ -122,6 +130,10 @@ class StartTraining(_message.Message):
     def spec(self) -> _run_spec_pb2.RunSpec:
         """The resolved spec."""
 
+    @_builtins.property
+    def live(self) -> _run_pb2.LiveSettings:
+        """What was changed since the run was created; a resumed run goes on with it."""
+
     def __init__(
         self,
         *,
@@ -130,10 +142,11 @@ class StartTraining(_message.Message):
         corpora_folder: _builtins.str = ...,
         staging_folder: _builtins.str = ...,
         resume_folder: _builtins.str = ...,
+        live: _run_pb2.LiveSettings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["live", b"live", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpora_folder", b"corpora_folder", "resume_folder", b"resume_folder", "run", b"run", "spec", b"spec", "staging_folder", b"staging_folder"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpora_folder", b"corpora_folder", "live", b"live", "resume_folder", b"resume_folder", "run", b"run", "spec", b"spec", "staging_folder", b"staging_folder"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -261,6 +274,7 @@ class WorkerEvent(_message.Message):
     LOG_WRITTEN_FIELD_NUMBER: _builtins.int
     BEAT_FIELD_NUMBER: _builtins.int
     STAGING_FAILED_FIELD_NUMBER: _builtins.int
+    SETTINGS_CHANGED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def started(self) -> Global___TrainingStarted:
         """The model and the data are ready; the first step comes next."""
@@ -309,6 +323,10 @@ class WorkerEvent(_message.Message):
     def staging_failed(self) -> Global___StagingFailed:
         """A StageCheckpoint could not be obeyed; training goes on."""
 
+    @_builtins.property
+    def settings_changed(self) -> _event_pb2.SettingsChanged:
+        """New live settings took effect."""
+
     def __init__(
         self,
         *,
@@ -324,12 +342,13 @@ class WorkerEvent(_message.Message):
         log_written: _event_pb2.LogWritten | None = ...,
         beat: Global___WorkerBeat | None = ...,
         staging_failed: Global___StagingFailed | None = ...,
+        settings_changed: _event_pb2.SettingsChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "evaluation_completed", b"evaluation_completed", "event", b"event", "failed", b"failed", "finished", b"finished", "log_written", b"log_written", "paused", b"paused", "resumed", b"resumed", "staged", b"staged", "staging_failed", b"staging_failed", "started", b"started", "step_measured", b"step_measured", "text_sampled", b"text_sampled"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "evaluation_completed", b"evaluation_completed", "event", b"event", "failed", b"failed", "finished", b"finished", "log_written", b"log_written", "paused", b"paused", "resumed", b"resumed", "settings_changed", b"settings_changed", "staged", b"staged", "staging_failed", b"staging_failed", "started", b"started", "step_measured", b"step_measured", "text_sampled", b"text_sampled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "evaluation_completed", b"evaluation_completed", "event", b"event", "failed", b"failed", "finished", b"finished", "log_written", b"log_written", "paused", b"paused", "resumed", b"resumed", "staged", b"staged", "staging_failed", b"staging_failed", "started", b"started", "step_measured", b"step_measured", "text_sampled", b"text_sampled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "evaluation_completed", b"evaluation_completed", "event", b"event", "failed", b"failed", "finished", b"finished", "log_written", b"log_written", "paused", b"paused", "resumed", b"resumed", "settings_changed", b"settings_changed", "staged", b"staged", "staging_failed", b"staging_failed", "started", b"started", "step_measured", b"step_measured", "text_sampled", b"text_sampled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "step_measured", "evaluation_completed", "text_sampled", "paused", "resumed", "staged", "finished", "failed", "log_written", "beat", "staging_failed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "step_measured", "evaluation_completed", "text_sampled", "paused", "resumed", "staged", "finished", "failed", "log_written", "beat", "staging_failed", "settings_changed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Run } from "./run_pb";
+import type { LiveSettings, Run } from "./run_pb";
 import { file_lab_v1_run } from "./run_pb";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/event.proto.
  */
 export const file_lab_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChJsYWIvdjEvZXZlbnQucHJvdG8SBmxhYi52MSKyBAoFRXZlbnQSCwoDcnVuGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb2R1Y2VyGAQgASgJEjQKEXJ1bl9zdGF0ZV9jaGFuZ2VkGAogASgLMhcubGFiLnYxLlJ1blN0YXRlQ2hhbmdlZEgAEi0KDXN0ZXBfbWVhc3VyZWQYCyABKAsyFC5sYWIudjEuU3RlcE1lYXN1cmVkSAASOwoUZXZhbHVhdGlvbl9jb21wbGV0ZWQYDCABKAsyGy5sYWIudjEuRXZhbHVhdGlvbkNvbXBsZXRlZEgAEisKDHRleHRfc2FtcGxlZBgNIAEoCzITLmxhYi52MS5UZXh0U2FtcGxlZEgAEjsKFGNoZWNrcG9pbnRfY29tbWl0dGVkGA4gASgLMhsubGFiLnYxLkNoZWNrcG9pbnRDb21taXR0ZWRIABIpCgtsb2dfd3JpdHRlbhgPIAEoCzISLmxhYi52MS5Mb2dXcml0dGVuSAASKwoMc2VydmljZV9iZWF0GBAgASgLMhMubGFiLnYxLlNlcnZpY2VCZWF0SAASKQoLcnVuX2RlbGV0ZWQYESABKAsyEi5sYWIudjEuUnVuRGVsZXRlZEgAEjcKEmNoZWNrcG9pbnRfY2hhbmdlZBgSIAEoCzIZLmxhYi52MS5DaGVja3BvaW50Q2hhbmdlZEgAQgYKBGZhY3QiKwoPUnVuU3RhdGVDaGFuZ2VkEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4i6wEKDFN0ZXBNZWFzdXJlZBIMCgRzdGVwGAEgASgNEg4KBnRva2VucxgCIAEoBBIMCgRsb3NzGAMgASgBEhEKCWdyYWRfbm9ybRgEIAEoARIVCg1sZWFybmluZ19yYXRlGAUgASgBEhYKDnRva2Vuc19wZXJfc2VjGAYgASgBEhEKCXN0ZXBfc2VjcxgHIAEoARIUCgxtZW1vcnlfYnl0ZXMYCCABKAQSFAoMZWxhcHNlZF9zZWNzGAkgASgBEhUKDWRhdGFfcG9zaXRpb24YCiABKAQSFwoPc2VxdWVuY2VfbG9zc2VzGAsgAygCIkEKE0V2YWx1YXRpb25Db21wbGV0ZWQSDAoEc3RlcBgBIAEoDRIMCgRsb3NzGAIgASgBEg4KBnRva2VucxgDIAEoBCJPCgtUZXh0U2FtcGxlZBIMCgRzdGVwGAEgASgNEg4KBnByb21wdBgCIAEoCRIMCgR0ZXh0GAMgASgJEhQKDHByb21wdF9pbmRleBgEIAEoDSJLChNDaGVja3BvaW50Q29tbWl0dGVkEhIKCmNoZWNrcG9pbnQYASABKAkSDAoEc3RlcBgCIAEoDRISCgpzaXplX2J5dGVzGAMgASgEIkkKCkxvZ1dyaXR0ZW4SHwoFbGV2ZWwYASABKA4yEC5sYWIudjEuTG9nTGV2ZWwSDAoEdGV4dBgCIAEoCRIMCgRzdGVwGAMgASgNIpQBCgtTZXJ2aWNlQmVhdBIPCgdzZXJ2aWNlGAEgASgJEiMKBXN0YXRlGAIgASgOMhQubGFiLnYxLlNlcnZpY2VTdGF0ZRITCgt3YWl0aW5nX2ZvchgDIAMoCRIPCgd2ZXJzaW9uGAQgASgJEhQKDG1lbW9yeV9ieXRlcxgFIAEoBBITCgt1cHRpbWVfc2VjcxgGIAEoASIMCgpSdW5EZWxldGVkIicKEUNoZWNrcG9pbnRDaGFuZ2VkEhIKCmNoZWNrcG9pbnQYASABKAkqZQoITG9nTGV2ZWwSGQoVTE9HX0xFVkVMX1VOU1BFQ0lGSUVEEAASEgoOTE9HX0xFVkVMX0lORk8QARIVChFMT0dfTEVWRUxfV0FSTklORxACEhMKD0xPR19MRVZFTF9FUlJPUhADKnkKDFNlcnZpY2VTdGF0ZRIdChlTRVJWSUNFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGQoVU0VSVklDRV9TVEFURV9XQUlUSU5HEAESFwoTU0VSVklDRV9TVEFURV9SRUFEWRACEhYKElNFUlZJQ0VfU1RBVEVfTE9TVBADYgZwcm90bzM", [file_google_protobuf_timestamp, file_lab_v1_run]);
+  fileDesc("ChJsYWIvdjEvZXZlbnQucHJvdG8SBmxhYi52MSLnBAoFRXZlbnQSCwoDcnVuGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb2R1Y2VyGAQgASgJEjQKEXJ1bl9zdGF0ZV9jaGFuZ2VkGAogASgLMhcubGFiLnYxLlJ1blN0YXRlQ2hhbmdlZEgAEi0KDXN0ZXBfbWVhc3VyZWQYCyABKAsyFC5sYWIudjEuU3RlcE1lYXN1cmVkSAASOwoUZXZhbHVhdGlvbl9jb21wbGV0ZWQYDCABKAsyGy5sYWIudjEuRXZhbHVhdGlvbkNvbXBsZXRlZEgAEisKDHRleHRfc2FtcGxlZBgNIAEoCzITLmxhYi52MS5UZXh0U2FtcGxlZEgAEjsKFGNoZWNrcG9pbnRfY29tbWl0dGVkGA4gASgLMhsubGFiLnYxLkNoZWNrcG9pbnRDb21taXR0ZWRIABIpCgtsb2dfd3JpdHRlbhgPIAEoCzISLmxhYi52MS5Mb2dXcml0dGVuSAASKwoMc2VydmljZV9iZWF0GBAgASgLMhMubGFiLnYxLlNlcnZpY2VCZWF0SAASKQoLcnVuX2RlbGV0ZWQYESABKAsyEi5sYWIudjEuUnVuRGVsZXRlZEgAEjcKEmNoZWNrcG9pbnRfY2hhbmdlZBgSIAEoCzIZLmxhYi52MS5DaGVja3BvaW50Q2hhbmdlZEgAEjMKEHNldHRpbmdzX2NoYW5nZWQYEyABKAsyFy5sYWIudjEuU2V0dGluZ3NDaGFuZ2VkSABCBgoEZmFjdCIrCg9SdW5TdGF0ZUNoYW5nZWQSGAoDcnVuGAEgASgLMgsubGFiLnYxLlJ1biLrAQoMU3RlcE1lYXN1cmVkEgwKBHN0ZXAYASABKA0SDgoGdG9rZW5zGAIgASgEEgwKBGxvc3MYAyABKAESEQoJZ3JhZF9ub3JtGAQgASgBEhUKDWxlYXJuaW5nX3JhdGUYBSABKAESFgoOdG9rZW5zX3Blcl9zZWMYBiABKAESEQoJc3RlcF9zZWNzGAcgASgBEhQKDG1lbW9yeV9ieXRlcxgIIAEoBBIUCgxlbGFwc2VkX3NlY3MYCSABKAESFQoNZGF0YV9wb3NpdGlvbhgKIAEoBBIXCg9zZXF1ZW5jZV9sb3NzZXMYCyADKAIiQQoTRXZhbHVhdGlvbkNvbXBsZXRlZBIMCgRzdGVwGAEgASgNEgwKBGxvc3MYAiABKAESDgoGdG9rZW5zGAMgASgEIk8KC1RleHRTYW1wbGVkEgwKBHN0ZXAYASABKA0SDgoGcHJvbXB0GAIgASgJEgwKBHRleHQYAyABKAkSFAoMcHJvbXB0X2luZGV4GAQgASgNIksKE0NoZWNrcG9pbnRDb21taXR0ZWQSEgoKY2hlY2twb2ludBgBIAEoCRIMCgRzdGVwGAIgASgNEhIKCnNpemVfYnl0ZXMYAyABKAQiSQoKTG9nV3JpdHRlbhIfCgVsZXZlbBgBIAEoDjIQLmxhYi52MS5Mb2dMZXZlbBIMCgR0ZXh0GAIgASgJEgwKBHN0ZXAYAyABKA0ilAEKC1NlcnZpY2VCZWF0Eg8KB3NlcnZpY2UYASABKAkSIwoFc3RhdGUYAiABKA4yFC5sYWIudjEuU2VydmljZVN0YXRlEhMKC3dhaXRpbmdfZm9yGAMgAygJEg8KB3ZlcnNpb24YBCABKAkSFAoMbWVtb3J5X2J5dGVzGAUgASgEEhMKC3VwdGltZV9zZWNzGAYgASgBIgwKClJ1bkRlbGV0ZWQiJwoRQ2hlY2twb2ludENoYW5nZWQSEgoKY2hlY2twb2ludBgBIAEoCSJDCg9TZXR0aW5nc0NoYW5nZWQSDAoEc3RlcBgBIAEoDRIiCgRsaXZlGAIgASgLMhQubGFiLnYxLkxpdmVTZXR0aW5ncyplCghMb2dMZXZlbBIZChVMT0dfTEVWRUxfVU5TUEVDSUZJRUQQABISCg5MT0dfTEVWRUxfSU5GTxABEhUKEUxPR19MRVZFTF9XQVJOSU5HEAISEwoPTE9HX0xFVkVMX0VSUk9SEAMqeQoMU2VydmljZVN0YXRlEh0KGVNFUlZJQ0VfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVTRVJWSUNFX1NUQVRFX1dBSVRJTkcQARIXChNTRVJWSUNFX1NUQVRFX1JFQURZEAISFgoSU0VSVklDRV9TVEFURV9MT1NUEANiBnByb3RvMw", [file_google_protobuf_timestamp, file_lab_v1_run]);
 
 /**
  * The envelope of every fact. Facts are absolute ("loss 3.21 at step 400"), so that seeing one twice does no harm.
@@ -129,6 +129,14 @@ export type Event = Message<"lab.v1.Event"> & {
      */
     value: CheckpointChanged;
     case: "checkpointChanged";
+  } | {
+    /**
+     * Live settings took effect.
+     *
+     * @generated from field: lab.v1.SettingsChanged settings_changed = 19;
+     */
+    value: SettingsChanged;
+    case: "settingsChanged";
   } | { case: undefined; value?: undefined };
 };
 
@@ -492,6 +500,34 @@ export type CheckpointChanged = Message<"lab.v1.CheckpointChanged"> & {
  */
 export const CheckpointChangedSchema: GenMessage<CheckpointChanged> = /*@__PURE__*/
   messageDesc(file_lab_v1_event, 9);
+
+/**
+ * Live settings took effect: they hold for the steps after this one.
+ *
+ * @generated from message lab.v1.SettingsChanged
+ */
+export type SettingsChanged = Message<"lab.v1.SettingsChanged"> & {
+  /**
+   * Steps made before.
+   *
+   * @generated from field: uint32 step = 1;
+   */
+  step: number;
+
+  /**
+   * All live settings, as they are now.
+   *
+   * @generated from field: lab.v1.LiveSettings live = 2;
+   */
+  live?: LiveSettings | undefined;
+};
+
+/**
+ * Describes the message lab.v1.SettingsChanged.
+ * Use `create(SettingsChangedSchema)` to create a new message.
+ */
+export const SettingsChangedSchema: GenMessage<SettingsChanged> = /*@__PURE__*/
+  messageDesc(file_lab_v1_event, 10);
 
 /**
  * How much a log line matters.

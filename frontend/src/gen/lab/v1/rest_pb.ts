@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/rest.proto.
  */
 export const file_lab_v1_rest: GenFile = /*@__PURE__*/
-  fileDesc("ChFsYWIvdjEvcmVzdC5wcm90bxIGbGFiLnYxInQKDFN5c3RlbVN0YXR1cxIPCgd2ZXJzaW9uGAEgASgJEiUKCHNlcnZpY2VzGAIgAygLMhMubGFiLnYxLlNlcnZpY2VCZWF0EhUKDWJ1c19jb25uZWN0ZWQYAyABKAgSFQoNbGl2ZV9zZXNzaW9ucxgEIAEoDSI+CgZIZWFsdGgSDgoGc3RhdHVzGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSEwoLd2FpdGluZ19mb3IYAyADKAkiQgoYQ3JlYXRlR2VuZXJhdGlvblJlc3BvbnNlEiYKCmdlbmVyYXRpb24YASABKAsyEi5sYWIudjEuR2VuZXJhdGlvbmIGcHJvdG8z", [file_lab_v1_event, file_lab_v1_live]);
+  fileDesc("ChFsYWIvdjEvcmVzdC5wcm90bxIGbGFiLnYxInQKDFN5c3RlbVN0YXR1cxIPCgd2ZXJzaW9uGAEgASgJEiUKCHNlcnZpY2VzGAIgAygLMhMubGFiLnYxLlNlcnZpY2VCZWF0EhUKDWJ1c19jb25uZWN0ZWQYAyABKAgSFQoNbGl2ZV9zZXNzaW9ucxgEIAEoDSI+CgZIZWFsdGgSDgoGc3RhdHVzGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSEwoLd2FpdGluZ19mb3IYAyADKAkiFwoHUnVuVGV4dBIMCgR5YW1sGAEgASgJIkIKGENyZWF0ZUdlbmVyYXRpb25SZXNwb25zZRImCgpnZW5lcmF0aW9uGAEgASgLMhIubGFiLnYxLkdlbmVyYXRpb25iBnByb3RvMw", [file_lab_v1_event, file_lab_v1_live]);
 
 /**
  * How the lab as a whole is doing: the body of GET /api/system.
@@ -96,6 +96,27 @@ export const HealthSchema: GenMessage<Health> = /*@__PURE__*/
   messageDesc(file_lab_v1_rest, 1);
 
 /**
+ * A run as YAML: the body of POST /api/runs:fromYaml, and the answer of POST /api/runs:toYaml.
+ *
+ * @generated from message lab.v1.RunText
+ */
+export type RunText = Message<"lab.v1.RunText"> & {
+  /**
+   * The preset and the spec, whole or partial, as `lab train --yaml` reads them.
+   *
+   * @generated from field: string yaml = 1;
+   */
+  yaml: string;
+};
+
+/**
+ * Describes the message lab.v1.RunText.
+ * Use `create(RunTextSchema)` to create a new message.
+ */
+export const RunTextSchema: GenMessage<RunText> = /*@__PURE__*/
+  messageDesc(file_lab_v1_rest, 2);
+
+/**
  * Answers POST /api/generations; the tokens arrive on the channel of the same name.
  *
  * @generated from message lab.v1.CreateGenerationResponse
@@ -114,5 +135,5 @@ export type CreateGenerationResponse = Message<"lab.v1.CreateGenerationResponse"
  * Use `create(CreateGenerationResponseSchema)` to create a new message.
  */
 export const CreateGenerationResponseSchema: GenMessage<CreateGenerationResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_rest, 2);
+  messageDesc(file_lab_v1_rest, 3);
 

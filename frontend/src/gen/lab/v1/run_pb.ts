@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/run.proto.
  */
 export const file_lab_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("ChBsYWIvdjEvcnVuLnByb3RvEgZsYWIudjEikQMKA1J1bhIMCgRuYW1lGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRINCgVub3RlcxgDIAEoCRIfCgVzdGF0ZRgEIAEoDjIQLmxhYi52MS5SdW5TdGF0ZRIUCgxzdGF0ZV9yZWFzb24YBSABKAkSJgoNYWxsb3dlZF92ZXJicxgGIAMoDjIPLmxhYi52MS5SdW5WZXJiEh0KBHNwZWMYByABKAsyDy5sYWIudjEuUnVuU3BlYxIOCgZwcmVzZXQYCCABKAkSHwoFc3RhdHMYCSABKAsyEC5sYWIudjEuUnVuU3RhdHMSGQoRbGF0ZXN0X2NoZWNrcG9pbnQYCiABKAkSLwoLY3JlYXRlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKBAwoIUnVuU3RhdHMSDAoEc3RlcBgBIAEoDRITCgt0b3RhbF9zdGVwcxgCIAEoDRIOCgZ0b2tlbnMYAyABKAQSEQoEbG9zcxgEIAEoAUgAiAEBEhwKD3ZhbGlkYXRpb25fbG9zcxgFIAEoAUgBiAEBEiEKFGJlc3RfdmFsaWRhdGlvbl9sb3NzGAYgASgBSAKIAQESGwoOdG9rZW5zX3Blcl9zZWMYByABKAFIA4gBARIUCgxlbGFwc2VkX3NlY3MYCCABKAESGwoOcmVtYWluaW5nX3NlY3MYCSABKAFIBIgBARISCgpwYXJhbWV0ZXJzGAogASgEEhUKDWNvcnB1c190b2tlbnMYCyABKAQSFwoPZXBvY2hfc2VxdWVuY2VzGAwgASgNQgcKBV9sb3NzQhIKEF92YWxpZGF0aW9uX2xvc3NCFwoVX2Jlc3RfdmFsaWRhdGlvbl9sb3NzQhEKD190b2tlbnNfcGVyX3NlY0IRCg9fcmVtYWluaW5nX3NlY3MqkQIKCFJ1blN0YXRlEhkKFVJVTl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEVJVTl9TVEFURV9QRU5ESU5HEAESFgoSUlVOX1NUQVRFX1NUQVJUSU5HEAISFQoRUlVOX1NUQVRFX1JVTk5JTkcQAxIVChFSVU5fU1RBVEVfUEFVU0lORxAEEhQKEFJVTl9TVEFURV9QQVVTRUQQBRIWChJSVU5fU1RBVEVfU1RPUFBJTkcQBhIVChFSVU5fU1RBVEVfU1RPUFBFRBAHEhcKE1JVTl9TVEFURV9TVUNDRUVERUQQCBIUChBSVU5fU1RBVEVfRkFJTEVEEAkSGQoVUlVOX1NUQVRFX0lOVEVSUlVQVEVEEAoqtAEKB1J1blZlcmISGAoUUlVOX1ZFUkJfVU5TUEVDSUZJRUQQABISCg5SVU5fVkVSQl9QQVVTRRABEhMKD1JVTl9WRVJCX1JFU1VNRRACEhQKEFJVTl9WRVJCX0FEVkFOQ0UQAxIRCg1SVU5fVkVSQl9TVE9QEAQSFQoRUlVOX1ZFUkJfU05BUFNIT1QQBRIRCg1SVU5fVkVSQl9QRUVLEAYSEwoPUlVOX1ZFUkJfREVMRVRFEAdiBnByb3RvMw", [file_google_protobuf_timestamp, file_lab_v1_run_spec]);
+  fileDesc("ChBsYWIvdjEvcnVuLnByb3RvEgZsYWIudjEi7wMKA1J1bhIMCgRuYW1lGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRINCgVub3RlcxgDIAEoCRIfCgVzdGF0ZRgEIAEoDjIQLmxhYi52MS5SdW5TdGF0ZRIUCgxzdGF0ZV9yZWFzb24YBSABKAkSJgoNYWxsb3dlZF92ZXJicxgGIAMoDjIPLmxhYi52MS5SdW5WZXJiEh0KBHNwZWMYByABKAsyDy5sYWIudjEuUnVuU3BlYxIOCgZwcmVzZXQYCCABKAkSHwoFc3RhdHMYCSABKAsyEC5sYWIudjEuUnVuU3RhdHMSGQoRbGF0ZXN0X2NoZWNrcG9pbnQYCiABKAkSLwoLY3JlYXRlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgR0YWdzGA4gAygJEiIKBGxpdmUYDyABKAsyFC5sYWIudjEuTGl2ZVNldHRpbmdzEioKCnByZWRpY3Rpb24YECABKAsyFi5sYWIudjEuTG9zc1ByZWRpY3Rpb24iowEKDExpdmVTZXR0aW5ncxIgChNsZWFybmluZ19yYXRlX3NjYWxlGAEgASgBSACIAQESGQoMc2FtcGxlX2V2ZXJ5GAIgASgNSAGIAQESLQoOc2FtcGxlX3Byb21wdHMYAyABKAsyFS5sYWIudjEuU2FtcGxlUHJvbXB0c0IWChRfbGVhcm5pbmdfcmF0ZV9zY2FsZUIPCg1fc2FtcGxlX2V2ZXJ5IiAKDVNhbXBsZVByb21wdHMSDwoHcHJvbXB0cxgBIAMoCSIvCg5Mb3NzUHJlZGljdGlvbhINCgVzdGVwcxgBIAMoDRIOCgZsb3NzZXMYAiADKAEigQMKCFJ1blN0YXRzEgwKBHN0ZXAYASABKA0SEwoLdG90YWxfc3RlcHMYAiABKA0SDgoGdG9rZW5zGAMgASgEEhEKBGxvc3MYBCABKAFIAIgBARIcCg92YWxpZGF0aW9uX2xvc3MYBSABKAFIAYgBARIhChRiZXN0X3ZhbGlkYXRpb25fbG9zcxgGIAEoAUgCiAEBEhsKDnRva2Vuc19wZXJfc2VjGAcgASgBSAOIAQESFAoMZWxhcHNlZF9zZWNzGAggASgBEhsKDnJlbWFpbmluZ19zZWNzGAkgASgBSASIAQESEgoKcGFyYW1ldGVycxgKIAEoBBIVCg1jb3JwdXNfdG9rZW5zGAsgASgEEhcKD2Vwb2NoX3NlcXVlbmNlcxgMIAEoDUIHCgVfbG9zc0ISChBfdmFsaWRhdGlvbl9sb3NzQhcKFV9iZXN0X3ZhbGlkYXRpb25fbG9zc0IRCg9fdG9rZW5zX3Blcl9zZWNCEQoPX3JlbWFpbmluZ19zZWNzKpECCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIVChFSVU5fU1RBVEVfUEVORElORxABEhYKElJVTl9TVEFURV9TVEFSVElORxACEhUKEVJVTl9TVEFURV9SVU5OSU5HEAMSFQoRUlVOX1NUQVRFX1BBVVNJTkcQBBIUChBSVU5fU1RBVEVfUEFVU0VEEAUSFgoSUlVOX1NUQVRFX1NUT1BQSU5HEAYSFQoRUlVOX1NUQVRFX1NUT1BQRUQQBxIXChNSVU5fU1RBVEVfU1VDQ0VFREVEEAgSFAoQUlVOX1NUQVRFX0ZBSUxFRBAJEhkKFVJVTl9TVEFURV9JTlRFUlJVUFRFRBAKKrQBCgdSdW5WZXJiEhgKFFJVTl9WRVJCX1VOU1BFQ0lGSUVEEAASEgoOUlVOX1ZFUkJfUEFVU0UQARITCg9SVU5fVkVSQl9SRVNVTUUQAhIUChBSVU5fVkVSQl9BRFZBTkNFEAMSEQoNUlVOX1ZFUkJfU1RPUBAEEhUKEVJVTl9WRVJCX1NOQVBTSE9UEAUSEQoNUlVOX1ZFUkJfUEVFSxAGEhMKD1JVTl9WRVJCX0RFTEVURRAHYgZwcm90bzM", [file_google_protobuf_timestamp, file_lab_v1_run_spec]);
 
 /**
  * One training run.
@@ -114,6 +114,27 @@ export type Run = Message<"lab.v1.Run"> & {
    * @generated from field: google.protobuf.Timestamp end_time = 13;
    */
   endTime?: Timestamp | undefined;
+
+  /**
+   * Short words to find and group runs by, in alphabetical order.
+   *
+   * @generated from field: repeated string tags = 14;
+   */
+  tags: string[];
+
+  /**
+   * What was changed while it trains; the spec itself stays as it was at creation.
+   *
+   * @generated from field: lab.v1.LiveSettings live = 15;
+   */
+  live?: LiveSettings | undefined;
+
+  /**
+   * The loss its maker expected before it started; absent when none was sketched.
+   *
+   * @generated from field: lab.v1.LossPrediction prediction = 16;
+   */
+  prediction?: LossPrediction | undefined;
 };
 
 /**
@@ -122,6 +143,90 @@ export type Run = Message<"lab.v1.Run"> & {
  */
 export const RunSchema: GenMessage<Run> = /*@__PURE__*/
   messageDesc(file_lab_v1_run, 0);
+
+/**
+ * Settings that can be changed while a run trains. A field that is absent stays as the spec has it.
+ *
+ * @generated from message lab.v1.LiveSettings
+ */
+export type LiveSettings = Message<"lab.v1.LiveSettings"> & {
+  /**
+   * The schedule's learning rate is multiplied by this; absent means 1.
+   *
+   * @generated from field: optional double learning_rate_scale = 1;
+   */
+  learningRateScale?: number | undefined;
+
+  /**
+   * Steps between two rounds of sample texts, instead of the spec's; 0 turns them off.
+   *
+   * @generated from field: optional uint32 sample_every = 2;
+   */
+  sampleEvery?: number | undefined;
+
+  /**
+   * The prompts, instead of the spec's.
+   *
+   * @generated from field: lab.v1.SamplePrompts sample_prompts = 3;
+   */
+  samplePrompts?: SamplePrompts | undefined;
+};
+
+/**
+ * Describes the message lab.v1.LiveSettings.
+ * Use `create(LiveSettingsSchema)` to create a new message.
+ */
+export const LiveSettingsSchema: GenMessage<LiveSettings> = /*@__PURE__*/
+  messageDesc(file_lab_v1_run, 1);
+
+/**
+ * A list of prompts. A message, so that "no list" differs from "an empty list".
+ *
+ * @generated from message lab.v1.SamplePrompts
+ */
+export type SamplePrompts = Message<"lab.v1.SamplePrompts"> & {
+  /**
+   * What is continued in each round.
+   *
+   * @generated from field: repeated string prompts = 1;
+   */
+  prompts: string[];
+};
+
+/**
+ * Describes the message lab.v1.SamplePrompts.
+ * Use `create(SamplePromptsSchema)` to create a new message.
+ */
+export const SamplePromptsSchema: GenMessage<SamplePrompts> = /*@__PURE__*/
+  messageDesc(file_lab_v1_run, 2);
+
+/**
+ * A curve of the training loss, guessed before the run. Straight lines between its points.
+ *
+ * @generated from message lab.v1.LossPrediction
+ */
+export type LossPrediction = Message<"lab.v1.LossPrediction"> & {
+  /**
+   * Steps, rising.
+   *
+   * @generated from field: repeated uint32 steps = 1;
+   */
+  steps: number[];
+
+  /**
+   * The loss expected at each of the steps, in nats per token.
+   *
+   * @generated from field: repeated double losses = 2;
+   */
+  losses: number[];
+};
+
+/**
+ * Describes the message lab.v1.LossPrediction.
+ * Use `create(LossPredictionSchema)` to create a new message.
+ */
+export const LossPredictionSchema: GenMessage<LossPrediction> = /*@__PURE__*/
+  messageDesc(file_lab_v1_run, 3);
 
 /**
  * The newest numbers of a run, for lists and tiles.
@@ -219,7 +324,7 @@ export type RunStats = Message<"lab.v1.RunStats"> & {
  * Use `create(RunStatsSchema)` to create a new message.
  */
 export const RunStatsSchema: GenMessage<RunStats> = /*@__PURE__*/
-  messageDesc(file_lab_v1_run, 1);
+  messageDesc(file_lab_v1_run, 4);
 
 /**
  * Where a run is in its life. Moved only by verbs and by what happens to its worker.

@@ -14,7 +14,7 @@ import type { Event } from "./event_pb";
 import { file_lab_v1_event } from "./event_pb";
 import type { Preflight } from "./preflight_pb";
 import { file_lab_v1_preflight } from "./preflight_pb";
-import type { Run } from "./run_pb";
+import type { LiveSettings, LossPrediction, Run } from "./run_pb";
 import { file_lab_v1_run } from "./run_pb";
 import type { RunSpec } from "./run_spec_pb";
 import { file_lab_v1_run_spec } from "./run_spec_pb";
@@ -26,7 +26,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/trainer_service.proto.
  */
 export const file_lab_v1_trainer_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxsYWIvdjEvdHJhaW5lcl9zZXJ2aWNlLnByb3RvEgZsYWIudjEilwEKEENyZWF0ZVJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg4KBnByZXNldBgCIAEoCRIiCglvdmVycmlkZXMYAyABKAsyDy5sYWIudjEuUnVuU3BlYxISCgpyZXF1ZXN0X2lkGAQgASgJEhUKDXZhbGlkYXRlX29ubHkYBSABKAgSFAoMZGlzcGxheV9uYW1lGAYgASgJIlMKEUNyZWF0ZVJ1blJlc3BvbnNlEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4SJAoJcHJlZmxpZ2h0GAIgASgLMhEubGFiLnYxLlByZWZsaWdodCIdCg1HZXRSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkiKgoOR2V0UnVuUmVzcG9uc2USGAoDcnVuGAEgASgLMgsubGFiLnYxLlJ1biI4Cg9MaXN0UnVuc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkiRgoQTGlzdFJ1bnNSZXNwb25zZRIZCgRydW5zGAEgAygLMgsubGFiLnYxLlJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiagoQVXBkYXRlUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJEhkKDGRpc3BsYXlfbmFtZRgCIAEoCUgAiAEBEhIKBW5vdGVzGAMgASgJSAGIAQFCDwoNX2Rpc3BsYXlfbmFtZUIICgZfbm90ZXMiLQoRVXBkYXRlUnVuUmVzcG9uc2USGAoDcnVuGAEgASgLMgsubGFiLnYxLlJ1biIgChBEZWxldGVSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkiEwoRRGVsZXRlUnVuUmVzcG9uc2UiHwoPUGF1c2VSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkiLAoQUGF1c2VSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIiAKEFJlc3VtZVJ1blJlcXVlc3QSDAoEbmFtZRgBIAEoCSItChFSZXN1bWVSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIjAKEUFkdmFuY2VSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFc3RlcHMYAiABKA0iLgoSQWR2YW5jZVJ1blJlc3BvbnNlEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iOgoOU3RvcFJ1blJlcXVlc3QSDAoEbmFtZRgBIAEoCRIRCgRzYXZlGAIgASgISACIAQFCBwoFX3NhdmUiKwoPU3RvcFJ1blJlc3BvbnNlEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iIgoSU25hcHNob3RSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkiPQoTU25hcHNob3RSdW5SZXNwb25zZRImCgpjaGVja3BvaW50GAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnQiHgoOUGVla1J1blJlcXVlc3QSDAoEbmFtZRgBIAEoCSIzCg9QZWVrUnVuUmVzcG9uc2USIAoEcGVlaxgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50ImoKElF1ZXJ5U2VyaWVzUmVxdWVzdBIMCgRuYW1lGAEgASgJEg4KBnNlcmllcxgCIAMoCRIRCglzdGVwX2Zyb20YAyABKA0SDwoHc3RlcF90bxgEIAEoDRISCgptYXhfcG9pbnRzGAUgASgNIjgKE1F1ZXJ5U2VyaWVzUmVzcG9uc2USIQoGc2VyaWVzGAEgASgLMhEubGFiLnYxLlNlcmllc1NldCI3Cg9XYXRjaFJ1blJlcXVlc3QSDAoEbmFtZRgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoBCIwChBXYXRjaFJ1blJlc3BvbnNlEhwKBWV2ZW50GAEgASgLMg0ubGFiLnYxLkV2ZW50Ij4KEExpc3RGYWN0c1JlcXVlc3QSDAoEbmFtZRgBIAEoCRINCgVraW5kcxgCIAMoCRINCgVsaW1pdBgDIAEoDSIyChFMaXN0RmFjdHNSZXNwb25zZRIdCgZldmVudHMYASADKAsyDS5sYWIudjEuRXZlbnQiFAoSTGlzdFByZXNldHNSZXF1ZXN0Il4KBlByZXNldBIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEh0KBHNwZWMYAyABKAsyDy5sYWIudjEuUnVuU3BlYxISCgpwYXJhbWV0ZXJzGAQgASgEIjYKE0xpc3RQcmVzZXRzUmVzcG9uc2USHwoHcHJlc2V0cxgBIAMoCzIOLmxhYi52MS5QcmVzZXQiFAoSTGlzdENvcnBvcmFSZXF1ZXN0IjYKE0xpc3RDb3Jwb3JhUmVzcG9uc2USHwoHY29ycG9yYRgBIAMoCzIOLmxhYi52MS5Db3JwdXMiJAoUUHJldmlld0NvcnB1c1JlcXVlc3QSDAoEbmFtZRgBIAEoCSJFChVQcmV2aWV3Q29ycHVzUmVzcG9uc2USHgoGY29ycHVzGAEgASgLMg4ubGFiLnYxLkNvcnB1cxIMCgR0ZXh0GAIgASgJMv0ICg5UcmFpbmVyU2VydmljZRJACglDcmVhdGVSdW4SGC5sYWIudjEuQ3JlYXRlUnVuUmVxdWVzdBoZLmxhYi52MS5DcmVhdGVSdW5SZXNwb25zZRI3CgZHZXRSdW4SFS5sYWIudjEuR2V0UnVuUmVxdWVzdBoWLmxhYi52MS5HZXRSdW5SZXNwb25zZRI9CghMaXN0UnVucxIXLmxhYi52MS5MaXN0UnVuc1JlcXVlc3QaGC5sYWIudjEuTGlzdFJ1bnNSZXNwb25zZRJACglVcGRhdGVSdW4SGC5sYWIudjEuVXBkYXRlUnVuUmVxdWVzdBoZLmxhYi52MS5VcGRhdGVSdW5SZXNwb25zZRJACglEZWxldGVSdW4SGC5sYWIudjEuRGVsZXRlUnVuUmVxdWVzdBoZLmxhYi52MS5EZWxldGVSdW5SZXNwb25zZRI9CghQYXVzZVJ1bhIXLmxhYi52MS5QYXVzZVJ1blJlcXVlc3QaGC5sYWIudjEuUGF1c2VSdW5SZXNwb25zZRJACglSZXN1bWVSdW4SGC5sYWIudjEuUmVzdW1lUnVuUmVxdWVzdBoZLmxhYi52MS5SZXN1bWVSdW5SZXNwb25zZRJDCgpBZHZhbmNlUnVuEhkubGFiLnYxLkFkdmFuY2VSdW5SZXF1ZXN0GhoubGFiLnYxLkFkdmFuY2VSdW5SZXNwb25zZRI6CgdTdG9wUnVuEhYubGFiLnYxLlN0b3BSdW5SZXF1ZXN0GhcubGFiLnYxLlN0b3BSdW5SZXNwb25zZRJGCgtTbmFwc2hvdFJ1bhIaLmxhYi52MS5TbmFwc2hvdFJ1blJlcXVlc3QaGy5sYWIudjEuU25hcHNob3RSdW5SZXNwb25zZRI6CgdQZWVrUnVuEhYubGFiLnYxLlBlZWtSdW5SZXF1ZXN0GhcubGFiLnYxLlBlZWtSdW5SZXNwb25zZRJGCgtRdWVyeVNlcmllcxIaLmxhYi52MS5RdWVyeVNlcmllc1JlcXVlc3QaGy5sYWIudjEuUXVlcnlTZXJpZXNSZXNwb25zZRI/CghXYXRjaFJ1bhIXLmxhYi52MS5XYXRjaFJ1blJlcXVlc3QaGC5sYWIudjEuV2F0Y2hSdW5SZXNwb25zZTABEkAKCUxpc3RGYWN0cxIYLmxhYi52MS5MaXN0RmFjdHNSZXF1ZXN0GhkubGFiLnYxLkxpc3RGYWN0c1Jlc3BvbnNlEkYKC0xpc3RQcmVzZXRzEhoubGFiLnYxLkxpc3RQcmVzZXRzUmVxdWVzdBobLmxhYi52MS5MaXN0UHJlc2V0c1Jlc3BvbnNlEkYKC0xpc3RDb3Jwb3JhEhoubGFiLnYxLkxpc3RDb3Jwb3JhUmVxdWVzdBobLmxhYi52MS5MaXN0Q29ycG9yYVJlc3BvbnNlEkwKDVByZXZpZXdDb3JwdXMSHC5sYWIudjEuUHJldmlld0NvcnB1c1JlcXVlc3QaHS5sYWIudjEuUHJldmlld0NvcnB1c1Jlc3BvbnNlYgZwcm90bzM", [file_lab_v1_checkpoint, file_lab_v1_corpus, file_lab_v1_event, file_lab_v1_preflight, file_lab_v1_run, file_lab_v1_run_spec, file_lab_v1_series]);
+  fileDesc("ChxsYWIvdjEvdHJhaW5lcl9zZXJ2aWNlLnByb3RvEgZsYWIudjEi0QEKEENyZWF0ZVJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg4KBnByZXNldBgCIAEoCRIiCglvdmVycmlkZXMYAyABKAsyDy5sYWIudjEuUnVuU3BlYxISCgpyZXF1ZXN0X2lkGAQgASgJEhUKDXZhbGlkYXRlX29ubHkYBSABKAgSFAoMZGlzcGxheV9uYW1lGAYgASgJEgwKBHRhZ3MYByADKAkSKgoKcHJlZGljdGlvbhgIIAEoCzIWLmxhYi52MS5Mb3NzUHJlZGljdGlvbiJTChFDcmVhdGVSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuEiQKCXByZWZsaWdodBgCIAEoCzIRLmxhYi52MS5QcmVmbGlnaHQiHQoNR2V0UnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIioKDkdldFJ1blJlc3BvbnNlEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iOAoPTGlzdFJ1bnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJIkYKEExpc3RSdW5zUmVzcG9uc2USGQoEcnVucxgBIAMoCzILLmxhYi52MS5SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIq0BChBVcGRhdGVSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSGQoMZGlzcGxheV9uYW1lGAIgASgJSACIAQESEgoFbm90ZXMYAyABKAlIAYgBARIdCgR0YWdzGAQgASgLMg8ubGFiLnYxLlJ1blRhZ3MSIgoEbGl2ZRgFIAEoCzIULmxhYi52MS5MaXZlU2V0dGluZ3NCDwoNX2Rpc3BsYXlfbmFtZUIICgZfbm90ZXMiFwoHUnVuVGFncxIMCgR0YWdzGAEgAygJIi0KEVVwZGF0ZVJ1blJlc3BvbnNlEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iIAoQRGVsZXRlUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIhMKEURlbGV0ZVJ1blJlc3BvbnNlIh8KD1BhdXNlUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIiwKEFBhdXNlUnVuUmVzcG9uc2USGAoDcnVuGAEgASgLMgsubGFiLnYxLlJ1biIgChBSZXN1bWVSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkiLQoRUmVzdW1lUnVuUmVzcG9uc2USGAoDcnVuGAEgASgLMgsubGFiLnYxLlJ1biIwChFBZHZhbmNlUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBXN0ZXBzGAIgASgNIi4KEkFkdmFuY2VSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIjoKDlN0b3BSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSEQoEc2F2ZRgCIAEoCEgAiAEBQgcKBV9zYXZlIisKD1N0b3BSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIiIKElNuYXBzaG90UnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIj0KE1NuYXBzaG90UnVuUmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50Ih4KDlBlZWtSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkiMwoPUGVla1J1blJlc3BvbnNlEiAKBHBlZWsYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCJqChJRdWVyeVNlcmllc1JlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZzZXJpZXMYAiADKAkSEQoJc3RlcF9mcm9tGAMgASgNEg8KB3N0ZXBfdG8YBCABKA0SEgoKbWF4X3BvaW50cxgFIAEoDSI4ChNRdWVyeVNlcmllc1Jlc3BvbnNlEiEKBnNlcmllcxgBIAEoCzIRLmxhYi52MS5TZXJpZXNTZXQiNwoPV2F0Y2hSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAQiMAoQV2F0Y2hSdW5SZXNwb25zZRIcCgVldmVudBgBIAEoCzINLmxhYi52MS5FdmVudCI+ChBMaXN0RmFjdHNSZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFa2luZHMYAiADKAkSDQoFbGltaXQYAyABKA0iMgoRTGlzdEZhY3RzUmVzcG9uc2USHQoGZXZlbnRzGAEgAygLMg0ubGFiLnYxLkV2ZW50IhQKEkxpc3RQcmVzZXRzUmVxdWVzdCJeCgZQcmVzZXQSDAoEbmFtZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIdCgRzcGVjGAMgASgLMg8ubGFiLnYxLlJ1blNwZWMSEgoKcGFyYW1ldGVycxgEIAEoBCI2ChNMaXN0UHJlc2V0c1Jlc3BvbnNlEh8KB3ByZXNldHMYASADKAsyDi5sYWIudjEuUHJlc2V0IhQKEkxpc3RDb3Jwb3JhUmVxdWVzdCI2ChNMaXN0Q29ycG9yYVJlc3BvbnNlEh8KB2NvcnBvcmEYASADKAsyDi5sYWIudjEuQ29ycHVzIiQKFFByZXZpZXdDb3JwdXNSZXF1ZXN0EgwKBG5hbWUYASABKAkiRQoVUHJldmlld0NvcnB1c1Jlc3BvbnNlEh4KBmNvcnB1cxgBIAEoCzIOLmxhYi52MS5Db3JwdXMSDAoEdGV4dBgCIAEoCTL9CAoOVHJhaW5lclNlcnZpY2USQAoJQ3JlYXRlUnVuEhgubGFiLnYxLkNyZWF0ZVJ1blJlcXVlc3QaGS5sYWIudjEuQ3JlYXRlUnVuUmVzcG9uc2USNwoGR2V0UnVuEhUubGFiLnYxLkdldFJ1blJlcXVlc3QaFi5sYWIudjEuR2V0UnVuUmVzcG9uc2USPQoITGlzdFJ1bnMSFy5sYWIudjEuTGlzdFJ1bnNSZXF1ZXN0GhgubGFiLnYxLkxpc3RSdW5zUmVzcG9uc2USQAoJVXBkYXRlUnVuEhgubGFiLnYxLlVwZGF0ZVJ1blJlcXVlc3QaGS5sYWIudjEuVXBkYXRlUnVuUmVzcG9uc2USQAoJRGVsZXRlUnVuEhgubGFiLnYxLkRlbGV0ZVJ1blJlcXVlc3QaGS5sYWIudjEuRGVsZXRlUnVuUmVzcG9uc2USPQoIUGF1c2VSdW4SFy5sYWIudjEuUGF1c2VSdW5SZXF1ZXN0GhgubGFiLnYxLlBhdXNlUnVuUmVzcG9uc2USQAoJUmVzdW1lUnVuEhgubGFiLnYxLlJlc3VtZVJ1blJlcXVlc3QaGS5sYWIudjEuUmVzdW1lUnVuUmVzcG9uc2USQwoKQWR2YW5jZVJ1bhIZLmxhYi52MS5BZHZhbmNlUnVuUmVxdWVzdBoaLmxhYi52MS5BZHZhbmNlUnVuUmVzcG9uc2USOgoHU3RvcFJ1bhIWLmxhYi52MS5TdG9wUnVuUmVxdWVzdBoXLmxhYi52MS5TdG9wUnVuUmVzcG9uc2USRgoLU25hcHNob3RSdW4SGi5sYWIudjEuU25hcHNob3RSdW5SZXF1ZXN0GhsubGFiLnYxLlNuYXBzaG90UnVuUmVzcG9uc2USOgoHUGVla1J1bhIWLmxhYi52MS5QZWVrUnVuUmVxdWVzdBoXLmxhYi52MS5QZWVrUnVuUmVzcG9uc2USRgoLUXVlcnlTZXJpZXMSGi5sYWIudjEuUXVlcnlTZXJpZXNSZXF1ZXN0GhsubGFiLnYxLlF1ZXJ5U2VyaWVzUmVzcG9uc2USPwoIV2F0Y2hSdW4SFy5sYWIudjEuV2F0Y2hSdW5SZXF1ZXN0GhgubGFiLnYxLldhdGNoUnVuUmVzcG9uc2UwARJACglMaXN0RmFjdHMSGC5sYWIudjEuTGlzdEZhY3RzUmVxdWVzdBoZLmxhYi52MS5MaXN0RmFjdHNSZXNwb25zZRJGCgtMaXN0UHJlc2V0cxIaLmxhYi52MS5MaXN0UHJlc2V0c1JlcXVlc3QaGy5sYWIudjEuTGlzdFByZXNldHNSZXNwb25zZRJGCgtMaXN0Q29ycG9yYRIaLmxhYi52MS5MaXN0Q29ycG9yYVJlcXVlc3QaGy5sYWIudjEuTGlzdENvcnBvcmFSZXNwb25zZRJMCg1QcmV2aWV3Q29ycHVzEhwubGFiLnYxLlByZXZpZXdDb3JwdXNSZXF1ZXN0Gh0ubGFiLnYxLlByZXZpZXdDb3JwdXNSZXNwb25zZWIGcHJvdG8z", [file_lab_v1_checkpoint, file_lab_v1_corpus, file_lab_v1_event, file_lab_v1_preflight, file_lab_v1_run, file_lab_v1_run_spec, file_lab_v1_series]);
 
 /**
  * Asks for a new run.
@@ -75,6 +75,20 @@ export type CreateRunRequest = Message<"lab.v1.CreateRunRequest"> & {
    * @generated from field: string display_name = 6;
    */
   displayName: string;
+
+  /**
+   * Short words to find and group it by.
+   *
+   * @generated from field: repeated string tags = 7;
+   */
+  tags: string[];
+
+  /**
+   * The loss its maker expects, kept with the run to be compared with what comes.
+   *
+   * @generated from field: lab.v1.LossPrediction prediction = 8;
+   */
+  prediction?: LossPrediction | undefined;
 };
 
 /**
@@ -211,7 +225,7 @@ export const ListRunsResponseSchema: GenMessage<ListRunsResponse> = /*@__PURE__*
   messageDesc(file_lab_v1_trainer_service, 5);
 
 /**
- * Changes names and notes. A field that is not set stays.
+ * Changes names, notes, tags and what can be changed while a run trains. A field that is not set stays.
  *
  * @generated from message lab.v1.UpdateRunRequest
  */
@@ -236,6 +250,20 @@ export type UpdateRunRequest = Message<"lab.v1.UpdateRunRequest"> & {
    * @generated from field: optional string notes = 3;
    */
   notes?: string | undefined;
+
+  /**
+   * New tags, instead of all it has.
+   *
+   * @generated from field: lab.v1.RunTags tags = 4;
+   */
+  tags?: RunTags | undefined;
+
+  /**
+   * Changes while it trains; each field that is set takes effect at the next step boundary, and every other stays as it is.
+   *
+   * @generated from field: lab.v1.LiveSettings live = 5;
+   */
+  live?: LiveSettings | undefined;
 };
 
 /**
@@ -244,6 +272,27 @@ export type UpdateRunRequest = Message<"lab.v1.UpdateRunRequest"> & {
  */
 export const UpdateRunRequestSchema: GenMessage<UpdateRunRequest> = /*@__PURE__*/
   messageDesc(file_lab_v1_trainer_service, 6);
+
+/**
+ * A list of tags. A message, so that "no list" differs from "an empty list".
+ *
+ * @generated from message lab.v1.RunTags
+ */
+export type RunTags = Message<"lab.v1.RunTags"> & {
+  /**
+   * Short words.
+   *
+   * @generated from field: repeated string tags = 1;
+   */
+  tags: string[];
+};
+
+/**
+ * Describes the message lab.v1.RunTags.
+ * Use `create(RunTagsSchema)` to create a new message.
+ */
+export const RunTagsSchema: GenMessage<RunTags> = /*@__PURE__*/
+  messageDesc(file_lab_v1_trainer_service, 7);
 
 /**
  * The run after the change.
@@ -264,7 +313,7 @@ export type UpdateRunResponse = Message<"lab.v1.UpdateRunResponse"> & {
  * Use `create(UpdateRunResponseSchema)` to create a new message.
  */
 export const UpdateRunResponseSchema: GenMessage<UpdateRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 7);
+  messageDesc(file_lab_v1_trainer_service, 8);
 
 /**
  * Removes a run.
@@ -285,7 +334,7 @@ export type DeleteRunRequest = Message<"lab.v1.DeleteRunRequest"> & {
  * Use `create(DeleteRunRequestSchema)` to create a new message.
  */
 export const DeleteRunRequestSchema: GenMessage<DeleteRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 8);
+  messageDesc(file_lab_v1_trainer_service, 9);
 
 /**
  * Nothing to say.
@@ -300,7 +349,7 @@ export type DeleteRunResponse = Message<"lab.v1.DeleteRunResponse"> & {
  * Use `create(DeleteRunResponseSchema)` to create a new message.
  */
 export const DeleteRunResponseSchema: GenMessage<DeleteRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 9);
+  messageDesc(file_lab_v1_trainer_service, 10);
 
 /**
  * Halts a run.
@@ -321,7 +370,7 @@ export type PauseRunRequest = Message<"lab.v1.PauseRunRequest"> & {
  * Use `create(PauseRunRequestSchema)` to create a new message.
  */
 export const PauseRunRequestSchema: GenMessage<PauseRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 10);
+  messageDesc(file_lab_v1_trainer_service, 11);
 
 /**
  * The run as accepted.
@@ -342,7 +391,7 @@ export type PauseRunResponse = Message<"lab.v1.PauseRunResponse"> & {
  * Use `create(PauseRunResponseSchema)` to create a new message.
  */
 export const PauseRunResponseSchema: GenMessage<PauseRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 11);
+  messageDesc(file_lab_v1_trainer_service, 12);
 
 /**
  * Lets a run go on.
@@ -363,7 +412,7 @@ export type ResumeRunRequest = Message<"lab.v1.ResumeRunRequest"> & {
  * Use `create(ResumeRunRequestSchema)` to create a new message.
  */
 export const ResumeRunRequestSchema: GenMessage<ResumeRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 12);
+  messageDesc(file_lab_v1_trainer_service, 13);
 
 /**
  * The run as accepted.
@@ -384,7 +433,7 @@ export type ResumeRunResponse = Message<"lab.v1.ResumeRunResponse"> & {
  * Use `create(ResumeRunResponseSchema)` to create a new message.
  */
 export const ResumeRunResponseSchema: GenMessage<ResumeRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 13);
+  messageDesc(file_lab_v1_trainer_service, 14);
 
 /**
  * Makes a few steps.
@@ -412,7 +461,7 @@ export type AdvanceRunRequest = Message<"lab.v1.AdvanceRunRequest"> & {
  * Use `create(AdvanceRunRequestSchema)` to create a new message.
  */
 export const AdvanceRunRequestSchema: GenMessage<AdvanceRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 14);
+  messageDesc(file_lab_v1_trainer_service, 15);
 
 /**
  * The run as accepted.
@@ -433,7 +482,7 @@ export type AdvanceRunResponse = Message<"lab.v1.AdvanceRunResponse"> & {
  * Use `create(AdvanceRunResponseSchema)` to create a new message.
  */
 export const AdvanceRunResponseSchema: GenMessage<AdvanceRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 15);
+  messageDesc(file_lab_v1_trainer_service, 16);
 
 /**
  * Ends a run.
@@ -461,7 +510,7 @@ export type StopRunRequest = Message<"lab.v1.StopRunRequest"> & {
  * Use `create(StopRunRequestSchema)` to create a new message.
  */
 export const StopRunRequestSchema: GenMessage<StopRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 16);
+  messageDesc(file_lab_v1_trainer_service, 17);
 
 /**
  * The run as accepted.
@@ -482,7 +531,7 @@ export type StopRunResponse = Message<"lab.v1.StopRunResponse"> & {
  * Use `create(StopRunResponseSchema)` to create a new message.
  */
 export const StopRunResponseSchema: GenMessage<StopRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 17);
+  messageDesc(file_lab_v1_trainer_service, 18);
 
 /**
  * Asks for a checkpoint.
@@ -503,7 +552,7 @@ export type SnapshotRunRequest = Message<"lab.v1.SnapshotRunRequest"> & {
  * Use `create(SnapshotRunRequestSchema)` to create a new message.
  */
 export const SnapshotRunRequestSchema: GenMessage<SnapshotRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 18);
+  messageDesc(file_lab_v1_trainer_service, 19);
 
 /**
  * The checkpoint that was written.
@@ -524,7 +573,7 @@ export type SnapshotRunResponse = Message<"lab.v1.SnapshotRunResponse"> & {
  * Use `create(SnapshotRunResponseSchema)` to create a new message.
  */
 export const SnapshotRunResponseSchema: GenMessage<SnapshotRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 19);
+  messageDesc(file_lab_v1_trainer_service, 20);
 
 /**
  * Asks for a look inside.
@@ -545,7 +594,7 @@ export type PeekRunRequest = Message<"lab.v1.PeekRunRequest"> & {
  * Use `create(PeekRunRequestSchema)` to create a new message.
  */
 export const PeekRunRequestSchema: GenMessage<PeekRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 20);
+  messageDesc(file_lab_v1_trainer_service, 21);
 
 /**
  * The peek that can be loaded now.
@@ -566,7 +615,7 @@ export type PeekRunResponse = Message<"lab.v1.PeekRunResponse"> & {
  * Use `create(PeekRunResponseSchema)` to create a new message.
  */
 export const PeekRunResponseSchema: GenMessage<PeekRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 21);
+  messageDesc(file_lab_v1_trainer_service, 22);
 
 /**
  * Asks for metric history.
@@ -615,7 +664,7 @@ export type QuerySeriesRequest = Message<"lab.v1.QuerySeriesRequest"> & {
  * Use `create(QuerySeriesRequestSchema)` to create a new message.
  */
 export const QuerySeriesRequestSchema: GenMessage<QuerySeriesRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 22);
+  messageDesc(file_lab_v1_trainer_service, 23);
 
 /**
  * Metric history.
@@ -636,7 +685,7 @@ export type QuerySeriesResponse = Message<"lab.v1.QuerySeriesResponse"> & {
  * Use `create(QuerySeriesResponseSchema)` to create a new message.
  */
 export const QuerySeriesResponseSchema: GenMessage<QuerySeriesResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 23);
+  messageDesc(file_lab_v1_trainer_service, 24);
 
 /**
  * Asks for the facts of a run.
@@ -664,7 +713,7 @@ export type WatchRunRequest = Message<"lab.v1.WatchRunRequest"> & {
  * Use `create(WatchRunRequestSchema)` to create a new message.
  */
 export const WatchRunRequestSchema: GenMessage<WatchRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 24);
+  messageDesc(file_lab_v1_trainer_service, 25);
 
 /**
  * One fact.
@@ -685,7 +734,7 @@ export type WatchRunResponse = Message<"lab.v1.WatchRunResponse"> & {
  * Use `create(WatchRunResponseSchema)` to create a new message.
  */
 export const WatchRunResponseSchema: GenMessage<WatchRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 25);
+  messageDesc(file_lab_v1_trainer_service, 26);
 
 /**
  * Asks for facts of given kinds.
@@ -720,7 +769,7 @@ export type ListFactsRequest = Message<"lab.v1.ListFactsRequest"> & {
  * Use `create(ListFactsRequestSchema)` to create a new message.
  */
 export const ListFactsRequestSchema: GenMessage<ListFactsRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 26);
+  messageDesc(file_lab_v1_trainer_service, 27);
 
 /**
  * Facts of given kinds.
@@ -741,7 +790,7 @@ export type ListFactsResponse = Message<"lab.v1.ListFactsResponse"> & {
  * Use `create(ListFactsResponseSchema)` to create a new message.
  */
 export const ListFactsResponseSchema: GenMessage<ListFactsResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 27);
+  messageDesc(file_lab_v1_trainer_service, 28);
 
 /**
  * Asks for the presets.
@@ -756,7 +805,7 @@ export type ListPresetsRequest = Message<"lab.v1.ListPresetsRequest"> & {
  * Use `create(ListPresetsRequestSchema)` to create a new message.
  */
 export const ListPresetsRequestSchema: GenMessage<ListPresetsRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 28);
+  messageDesc(file_lab_v1_trainer_service, 29);
 
 /**
  * A named, complete spec.
@@ -798,7 +847,7 @@ export type Preset = Message<"lab.v1.Preset"> & {
  * Use `create(PresetSchema)` to create a new message.
  */
 export const PresetSchema: GenMessage<Preset> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 29);
+  messageDesc(file_lab_v1_trainer_service, 30);
 
 /**
  * The presets.
@@ -819,7 +868,7 @@ export type ListPresetsResponse = Message<"lab.v1.ListPresetsResponse"> & {
  * Use `create(ListPresetsResponseSchema)` to create a new message.
  */
 export const ListPresetsResponseSchema: GenMessage<ListPresetsResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 30);
+  messageDesc(file_lab_v1_trainer_service, 31);
 
 /**
  * Asks for the corpora.
@@ -834,7 +883,7 @@ export type ListCorporaRequest = Message<"lab.v1.ListCorporaRequest"> & {
  * Use `create(ListCorporaRequestSchema)` to create a new message.
  */
 export const ListCorporaRequestSchema: GenMessage<ListCorporaRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 31);
+  messageDesc(file_lab_v1_trainer_service, 32);
 
 /**
  * The corpora.
@@ -855,7 +904,7 @@ export type ListCorporaResponse = Message<"lab.v1.ListCorporaResponse"> & {
  * Use `create(ListCorporaResponseSchema)` to create a new message.
  */
 export const ListCorporaResponseSchema: GenMessage<ListCorporaResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 32);
+  messageDesc(file_lab_v1_trainer_service, 33);
 
 /**
  * Asks for the beginning of a corpus.
@@ -876,7 +925,7 @@ export type PreviewCorpusRequest = Message<"lab.v1.PreviewCorpusRequest"> & {
  * Use `create(PreviewCorpusRequestSchema)` to create a new message.
  */
 export const PreviewCorpusRequestSchema: GenMessage<PreviewCorpusRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 33);
+  messageDesc(file_lab_v1_trainer_service, 34);
 
 /**
  * The beginning of a corpus.
@@ -904,7 +953,7 @@ export type PreviewCorpusResponse = Message<"lab.v1.PreviewCorpusResponse"> & {
  * Use `create(PreviewCorpusResponseSchema)` to create a new message.
  */
 export const PreviewCorpusResponseSchema: GenMessage<PreviewCorpusResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 34);
+  messageDesc(file_lab_v1_trainer_service, 35);
 
 /**
  * Owns runs and their metric history. A verb whose result already holds answers OK; a verb that the state forbids is
@@ -944,7 +993,7 @@ export const TrainerService: GenService<{
     output: typeof ListRunsResponseSchema;
   },
   /**
-   * Changes the display name or the notes.
+   * Changes the display name, the notes, the tags, or what can be changed while the run trains.
    *
    * @generated from rpc lab.v1.TrainerService.UpdateRun
    */
