@@ -53,6 +53,7 @@ ROWS = (
         (*TORCH, *GRPC, *NATS, *WEB, *ASYNC, *TERMINAL),
     ),
     Row("lab.model", ("lab.v1", "lab.errors"), (*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL)),
+    Row("lab.analysis", ("lab.model",), (*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL)),
     # How processes speak.
     Row("lab.bus", ("lab.v1", "lab.errors", "lab.names"), (*NUMBERS, *GRPC, *WEB, *TERMINAL)),
     Row("lab.rpc", ("lab.v1", "lab.errors", "lab.names"), (*NUMBERS, *NATS, *WEB, *TERMINAL)),
@@ -68,7 +69,11 @@ ROWS = (
     # The processes: never one another.
     Row("services.checkpoint", SERVICE, (*NUMBERS, *NATS, *WEB, *TERMINAL)),
     Row("services.gateway", SERVICE, (*NUMBERS, *TERMINAL)),
-    Row("services.inference", (*SERVICE, "lab.model", "lab.text"), (*NATS, *WEB, *TERMINAL)),
+    Row(
+        "services.inference",
+        (*SERVICE, "lab.analysis", "lab.model", "lab.text"),
+        (*NATS, *WEB, *TERMINAL),
+    ),
     Row(
         "services.trainer",
         (*SERVICE, "lab.text", "lab.link"),
@@ -79,7 +84,7 @@ ROWS = (
         "services.trainer.worker",
         (
             *("lab.v1", "lab.errors", "lab.link", "lab.manifest", "lab.names"),
-            *("lab.model", "lab.spec", "lab.text"),
+            *("lab.analysis", "lab.model", "lab.spec", "lab.text"),
         ),
         (*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL, "structlog"),
     ),
