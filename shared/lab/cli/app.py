@@ -8,7 +8,18 @@ from typing import Any
 
 import typer
 
-from lab.cli import assets, attention, checkpoints, cluster, corpora, generate, runs, status, train
+from lab.cli import (
+    assets,
+    attention,
+    checkpoints,
+    cluster,
+    corpora,
+    generate,
+    presets,
+    runs,
+    status,
+    train,
+)
 from lab.cli.output import errors
 from lab.errors import Code, LabError
 
@@ -37,6 +48,7 @@ app.command("train")(train.train)
 app.add_typer(runs.app, name="runs")
 app.command("generate")(generate.generate)
 app.command("attention")(attention.attention)
+app.command("presets")(presets.presets)
 app.add_typer(corpora.app, name="corpora")
 app.add_typer(assets.app, name="assets")
 app.add_typer(checkpoints.app, name="checkpoints")

@@ -1,7 +1,7 @@
 """What to train: presets, specs as YAML, merging, limits. RunSpec in, RunSpec out; no torch."""
 
 from lab.spec.chunks import chunk_tokens
-from lab.spec.parameters import count_parameters
+from lab.spec.parameters import count_parameters, parameter_parts
 from lab.spec.preflight import Machine, Times, preflight, this_machine
 from lab.spec.presets import load_presets
 from lab.spec.resolve import CorpusFacts, ResolvedSpec, resolve, windows
@@ -27,6 +27,7 @@ __all__ = [
     "count_parameters",
     "learning_rate",
     "load_presets",
+    "parameter_parts",
     "parse_run_yaml",
     "parse_spec_yaml",
     "preflight",

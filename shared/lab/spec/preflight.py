@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import psutil
 
 from lab.spec.memory import memory_parts
-from lab.spec.parameters import count_parameters
+from lab.spec.parameters import count_parameters, parameter_parts
 from lab.spec.resolve import windows
 from lab.v1 import preflight_pb2
 from lab.v1.preflight_pb2 import Preflight, PreflightProblem
@@ -61,6 +61,7 @@ def preflight(
     there = windows(validation_tokens, model.context)
     answer = Preflight(
         parameters=parameters,
+        parameter_parts=parameter_parts(model),
         tokens_per_step=budget.batch * model.context,
         steps=steps,
         tokens=budget.batch * model.context * steps,

@@ -6,7 +6,7 @@ from pathlib import Path
 from lab import folders
 from lab.errors import InvalidArgument
 from lab.spec.documents import read_document
-from lab.spec.parameters import count_parameters
+from lab.spec.parameters import count_parameters, parameter_parts
 from lab.spec.texts import spec_of
 from lab.v1.trainer_service_pb2 import Preset
 
@@ -42,4 +42,5 @@ def _preset(path: Path) -> Preset:
         description=description,
         spec=spec,
         parameters=count_parameters(spec.model),
+        parameter_parts=parameter_parts(spec.model),
     )

@@ -73,6 +73,7 @@ class Preflight(_message.Message):
     VALIDATION_BATCHES_FIELD_NUMBER: _builtins.int
     EVALUATIONS_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
+    PARAMETER_PARTS_FIELD_NUMBER: _builtins.int
     parameters: _builtins.int
     """Trainable parameters, each counted once."""
     tokens_per_step: _builtins.int
@@ -117,6 +118,10 @@ class Preflight(_message.Message):
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreflightProblem]:
         """What will go wrong or is not what it seems. The run can still be started."""
 
+    @_builtins.property
+    def parameter_parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParameterPart]:
+        """Where the parameters are, from the ids to the logits."""
+
     def __init__(
         self,
         *,
@@ -140,10 +145,11 @@ class Preflight(_message.Message):
         validation_batches: _builtins.int = ...,
         evaluations: _builtins.int = ...,
         problems: _abc.Iterable[Global___PreflightProblem] | None = ...,
+        parameter_parts: _abc.Iterable[Global___ParameterPart] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_secs", b"_duration_secs", "_step_secs", b"_step_secs", "duration_secs", b"duration_secs", "step_secs", b"step_secs"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_secs", b"_duration_secs", "_step_secs", b"_step_secs", "checkpoint_bytes", b"checkpoint_bytes", "checkpoints", b"checkpoints", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "duration_secs", b"duration_secs", "epochs", b"epochs", "evaluations", b"evaluations", "memory_available_bytes", b"memory_available_bytes", "memory_bytes", b"memory_bytes", "memory_parts", b"memory_parts", "memory_total_bytes", b"memory_total_bytes", "parameters", b"parameters", "problems", b"problems", "step_secs", b"step_secs", "steps", b"steps", "timing", b"timing", "timing_note", b"timing_note", "tokens", b"tokens", "tokens_per_step", b"tokens_per_step", "validation_batches", b"validation_batches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_secs", b"_duration_secs", "_step_secs", b"_step_secs", "checkpoint_bytes", b"checkpoint_bytes", "checkpoints", b"checkpoints", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "duration_secs", b"duration_secs", "epochs", b"epochs", "evaluations", b"evaluations", "memory_available_bytes", b"memory_available_bytes", "memory_bytes", b"memory_bytes", "memory_parts", b"memory_parts", "memory_total_bytes", b"memory_total_bytes", "parameter_parts", b"parameter_parts", "parameters", b"parameters", "problems", b"problems", "step_secs", b"step_secs", "steps", b"steps", "timing", b"timing", "timing_note", b"timing_note", "tokens", b"tokens", "tokens_per_step", b"tokens_per_step", "validation_batches", b"validation_batches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__duration_secs: _TypeAlias = _typing.Literal["duration_secs"]  # noqa: Y015
     _WhichOneofArgType__duration_secs: _TypeAlias = _typing.Literal["_duration_secs", b"_duration_secs"]  # noqa: Y015
@@ -155,6 +161,36 @@ class Preflight(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__step_secs) -> _WhichOneofReturnType__step_secs | None: ...
 
 Global___Preflight: _TypeAlias = Preflight  # noqa: Y015
+
+@_typing.final
+class ParameterPart(_message.Message):
+    """Some of the parameters of a model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    PER_BLOCK_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Which, in a word or two: "token embedding", "positions", "attention", "feed-forward", "norms", "output head"."""
+    parameters: _builtins.int
+    """Trainable parameters, those of all blocks together. A head that is tied to the token embedding has none of its own."""
+    per_block: _builtins.int
+    """How many of them each block has; 0 for what a model has once."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        parameters: _builtins.int = ...,
+        per_block: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "parameters", b"parameters", "per_block", b"per_block"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ParameterPart: _TypeAlias = ParameterPart  # noqa: Y015
 
 @_typing.final
 class MemoryPart(_message.Message):

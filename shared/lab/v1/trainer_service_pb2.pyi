@@ -830,6 +830,7 @@ class Preset(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     SPEC_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
+    PARAMETER_PARTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"nano", "small" or "medium"."""
     description: _builtins.str
@@ -840,6 +841,10 @@ class Preset(_message.Message):
     def spec(self) -> _run_spec_pb2.RunSpec:
         """Nothing implied."""
 
+    @_builtins.property
+    def parameter_parts(self) -> _containers.RepeatedCompositeFieldContainer[_preflight_pb2.ParameterPart]:
+        """Where they are, from the ids to the logits."""
+
     def __init__(
         self,
         *,
@@ -847,10 +852,11 @@ class Preset(_message.Message):
         description: _builtins.str = ...,
         spec: _run_spec_pb2.RunSpec | None = ...,
         parameters: _builtins.int = ...,
+        parameter_parts: _abc.Iterable[_preflight_pb2.ParameterPart] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "parameters", b"parameters", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "parameter_parts", b"parameter_parts", "parameters", b"parameters", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lab.model import GPT_CONFIGS, AttentionTap, GPTConfig, GPTModel, KeyValueCache
-from lab.spec import count_parameters, load_presets
+from lab.spec import count_parameters, load_presets, parameter_parts
 from lab.v1.run_spec_pb2 import ModelSpec
 
 
@@ -111,7 +111,23 @@ def test_the_formula_counts_what_the_model_has(tied: bool) -> None:
     spec = ModelSpec(
         layers=3, width=24, heads=2, context=10, ffn_multiple=3, tied=tied, vocab_size=101
     )
-    assert GPTModel(GPTConfig.from_spec(spec)).parameter_count() == count_parameters(spec)
+    model = GPTModel(GPTConfig.from_spec(spec))
+    assert model.parameter_count() == count_parameters(spec)
+    for part in parameter_parts(spec):
+        mine = {n: p.numel() for n, p in model.named_parameters() if _PARTS[part.name] in n}
+        assert sum(mine.values()) == part.parameters, part.name
+        in_block = sum(numbers for name, numbers in mine.items() if ".h.1." in name)
+        assert in_block == part.per_block, part.name
+
+
+_PARTS = {
+    "token embedding": "wte",
+    "positions": "wpe",
+    "attention": ".attn.",
+    "feed-forward": ".mlp.",
+    "norms": ".ln_",
+    "output head": "lm_head",
+}
 
 
 def test_it_can_learn_one_batch_by_heart(config: GPTConfig, ids: Tensor) -> None:

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/preflight.proto.
  */
 export const file_lab_v1_preflight: GenFile = /*@__PURE__*/
-  fileDesc("ChZsYWIvdjEvcHJlZmxpZ2h0LnByb3RvEgZsYWIudjEiqwQKCVByZWZsaWdodBISCgpwYXJhbWV0ZXJzGAEgASgEEhcKD3Rva2Vuc19wZXJfc3RlcBgCIAEoBBINCgVzdGVwcxgDIAEoDRIOCgZ0b2tlbnMYBCABKAQSDgoGZXBvY2hzGAUgASgBEiQKBnRpbWluZxgGIAEoDjIULmxhYi52MS5UaW1pbmdTb3VyY2USEwoLdGltaW5nX25vdGUYByABKAkSFgoJc3RlcF9zZWNzGAggASgBSACIAQESGgoNZHVyYXRpb25fc2VjcxgJIAEoAUgBiAEBEhQKDG1lbW9yeV9ieXRlcxgKIAEoBBIoCgxtZW1vcnlfcGFydHMYCyADKAsyEi5sYWIudjEuTWVtb3J5UGFydBIeChZtZW1vcnlfYXZhaWxhYmxlX2J5dGVzGAwgASgEEhoKEm1lbW9yeV90b3RhbF9ieXRlcxgNIAEoBBITCgtjaGVja3BvaW50cxgOIAEoDRIYChBjaGVja3BvaW50X2J5dGVzGA8gASgEEhIKCmRpc2tfYnl0ZXMYECABKAQSFwoPZGlza19mcmVlX2J5dGVzGBEgASgEEhoKEnZhbGlkYXRpb25fYmF0Y2hlcxgSIAEoDRITCgtldmFsdWF0aW9ucxgTIAEoDRIqCghwcm9ibGVtcxgUIAMoCzIYLmxhYi52MS5QcmVmbGlnaHRQcm9ibGVtQgwKCl9zdGVwX3NlY3NCEAoOX2R1cmF0aW9uX3NlY3MiKQoKTWVtb3J5UGFydBIMCgRuYW1lGAEgASgJEg0KBWJ5dGVzGAIgASgEIkYKEFByZWZsaWdodFByb2JsZW0SDQoFZmllbGQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSDgoGcmVtZWR5GAMgASgJKn4KDFRpbWluZ1NvdXJjZRIdChlUSU1JTkdfU09VUkNFX1VOU1BFQ0lGSUVEEAASGgoWVElNSU5HX1NPVVJDRV9NRUFTVVJFRBABEhsKF1RJTUlOR19TT1VSQ0VfTUVBU1VSSU5HEAISFgoSVElNSU5HX1NPVVJDRV9OT05FEANiBnByb3RvMw");
+  fileDesc("ChZsYWIvdjEvcHJlZmxpZ2h0LnByb3RvEgZsYWIudjEi2wQKCVByZWZsaWdodBISCgpwYXJhbWV0ZXJzGAEgASgEEhcKD3Rva2Vuc19wZXJfc3RlcBgCIAEoBBINCgVzdGVwcxgDIAEoDRIOCgZ0b2tlbnMYBCABKAQSDgoGZXBvY2hzGAUgASgBEiQKBnRpbWluZxgGIAEoDjIULmxhYi52MS5UaW1pbmdTb3VyY2USEwoLdGltaW5nX25vdGUYByABKAkSFgoJc3RlcF9zZWNzGAggASgBSACIAQESGgoNZHVyYXRpb25fc2VjcxgJIAEoAUgBiAEBEhQKDG1lbW9yeV9ieXRlcxgKIAEoBBIoCgxtZW1vcnlfcGFydHMYCyADKAsyEi5sYWIudjEuTWVtb3J5UGFydBIeChZtZW1vcnlfYXZhaWxhYmxlX2J5dGVzGAwgASgEEhoKEm1lbW9yeV90b3RhbF9ieXRlcxgNIAEoBBITCgtjaGVja3BvaW50cxgOIAEoDRIYChBjaGVja3BvaW50X2J5dGVzGA8gASgEEhIKCmRpc2tfYnl0ZXMYECABKAQSFwoPZGlza19mcmVlX2J5dGVzGBEgASgEEhoKEnZhbGlkYXRpb25fYmF0Y2hlcxgSIAEoDRITCgtldmFsdWF0aW9ucxgTIAEoDRIqCghwcm9ibGVtcxgUIAMoCzIYLmxhYi52MS5QcmVmbGlnaHRQcm9ibGVtEi4KD3BhcmFtZXRlcl9wYXJ0cxgVIAMoCzIVLmxhYi52MS5QYXJhbWV0ZXJQYXJ0QgwKCl9zdGVwX3NlY3NCEAoOX2R1cmF0aW9uX3NlY3MiRAoNUGFyYW1ldGVyUGFydBIMCgRuYW1lGAEgASgJEhIKCnBhcmFtZXRlcnMYAiABKAQSEQoJcGVyX2Jsb2NrGAMgASgEIikKCk1lbW9yeVBhcnQSDAoEbmFtZRgBIAEoCRINCgVieXRlcxgCIAEoBCJGChBQcmVmbGlnaHRQcm9ibGVtEg0KBWZpZWxkGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEg4KBnJlbWVkeRgDIAEoCSp+CgxUaW1pbmdTb3VyY2USHQoZVElNSU5HX1NPVVJDRV9VTlNQRUNJRklFRBAAEhoKFlRJTUlOR19TT1VSQ0VfTUVBU1VSRUQQARIbChdUSU1JTkdfU09VUkNFX01FQVNVUklORxACEhYKElRJTUlOR19TT1VSQ0VfTk9ORRADYgZwcm90bzM");
 
 /**
  * What a run would take.
@@ -159,6 +159,13 @@ export type Preflight = Message<"lab.v1.Preflight"> & {
    * @generated from field: repeated lab.v1.PreflightProblem problems = 20;
    */
   problems: PreflightProblem[];
+
+  /**
+   * Where the parameters are, from the ids to the logits.
+   *
+   * @generated from field: repeated lab.v1.ParameterPart parameter_parts = 21;
+   */
+  parameterParts: ParameterPart[];
 };
 
 /**
@@ -167,6 +174,41 @@ export type Preflight = Message<"lab.v1.Preflight"> & {
  */
 export const PreflightSchema: GenMessage<Preflight> = /*@__PURE__*/
   messageDesc(file_lab_v1_preflight, 0);
+
+/**
+ * Some of the parameters of a model.
+ *
+ * @generated from message lab.v1.ParameterPart
+ */
+export type ParameterPart = Message<"lab.v1.ParameterPart"> & {
+  /**
+   * Which, in a word or two: "token embedding", "positions", "attention", "feed-forward", "norms", "output head".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Trainable parameters, those of all blocks together. A head that is tied to the token embedding has none of its own.
+   *
+   * @generated from field: uint64 parameters = 2;
+   */
+  parameters: bigint;
+
+  /**
+   * How many of them each block has; 0 for what a model has once.
+   *
+   * @generated from field: uint64 per_block = 3;
+   */
+  perBlock: bigint;
+};
+
+/**
+ * Describes the message lab.v1.ParameterPart.
+ * Use `create(ParameterPartSchema)` to create a new message.
+ */
+export const ParameterPartSchema: GenMessage<ParameterPart> = /*@__PURE__*/
+  messageDesc(file_lab_v1_preflight, 1);
 
 /**
  * Some of the memory of a worker.
@@ -194,7 +236,7 @@ export type MemoryPart = Message<"lab.v1.MemoryPart"> & {
  * Use `create(MemoryPartSchema)` to create a new message.
  */
 export const MemoryPartSchema: GenMessage<MemoryPart> = /*@__PURE__*/
-  messageDesc(file_lab_v1_preflight, 1);
+  messageDesc(file_lab_v1_preflight, 2);
 
 /**
  * Something to think about before starting.
@@ -229,7 +271,7 @@ export type PreflightProblem = Message<"lab.v1.PreflightProblem"> & {
  * Use `create(PreflightProblemSchema)` to create a new message.
  */
 export const PreflightProblemSchema: GenMessage<PreflightProblem> = /*@__PURE__*/
-  messageDesc(file_lab_v1_preflight, 2);
+  messageDesc(file_lab_v1_preflight, 3);
 
 /**
  * Where the times of a preflight come from. They are measured or absent, never guessed.
