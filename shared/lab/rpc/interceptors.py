@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, TypeAlias
 
 import grpc
@@ -20,6 +21,8 @@ from lab.v1.error_pb2 import ErrorReason
 
 RPCS = Counter("lab_rpc_total", "RPCs answered", ["method", "code"])
 RPC_SECS = Histogram("lab_rpc_seconds", "Time to answer an RPC", ["method"])
+
+HEAR_OUT_SECS = 30.0  # for a caller that never ends; others stop by themselves
 
 log = structlog.get_logger()
 
@@ -58,7 +61,14 @@ class Answering(grpc.aio.ServerInterceptor):
                 async for request in requests:
                     yield _parsed(parse, request)
 
-            return await _answer(method, context, lambda: handler.stream_unary(parsed(), context))
+            async def behaviour() -> Any:
+                try:
+                    return await handler.stream_unary(parsed(), context)
+                except Exception:
+                    await _hear_out(requests)
+                    raise
+
+            return await _answer(method, context, behaviour)
 
         async def stream_out(request: bytes, context: Context) -> None:
             async def write_all() -> None:
@@ -88,6 +98,15 @@ def _parsed(parse: Callable[[bytes], Any], request: bytes) -> Any:
             code=Code.INVALID_ARGUMENT,
             reason=ErrorReason.ERROR_REASON_MALFORMED,
         ) from error
+
+
+async def _hear_out(requests: AsyncIterator[bytes]) -> None:
+    """Reads what the caller still sends. An answer in the middle of it makes grpc.aio's pending
+    write fail, and the caller then gets "Internal error from Core" in place of our status."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(HEAR_OUT_SECS):
+            async for _ in requests:
+                pass
 
 
 async def _answer(method: str, context: Context, behaviour: Callable[[], Awaitable[Any]]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -94,6 +95,27 @@ async def test_an_error_while_uploading_arrives(stub: services.CheckpointService
 
     with pytest.raises(LabError, match="no such checkpoint"):
         await stub.WriteCheckpoint(parts())
+
+
+async def test_an_error_in_the_middle_of_large_uploads_arrives(
+    stub: services.CheckpointServiceAsyncStub,
+) -> None:
+    """Refused at the first part, while later parts are still being written."""
+    part = messages.WriteCheckpointRequest()
+    part.chunk.data = bytes(1 << 20)
+
+    async def parts() -> AsyncIterator[messages.WriteCheckpointRequest]:
+        yield messages.WriteCheckpointRequest()
+        for _ in range(8):
+            yield part
+
+    async def refusal() -> str:
+        with pytest.raises(LabError) as caught:
+            await stub.WriteCheckpoint(parts())
+        return caught.value.message
+
+    refusals = await asyncio.gather(*(refusal() for _ in range(16)))
+    assert set(refusals) == {RefusingServicer.error.args[0]}
 
 
 async def test_our_own_mistake_tells_the_caller_nothing(
