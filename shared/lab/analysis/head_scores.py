@@ -65,7 +65,8 @@ def scores_of_weights(weights: Mapping[int, Tensor], probe: Probe) -> HeadScores
         _of_layer(weights[layer].float(), wanted, asked, probe.asked, chance, blind)
         for layer in sorted(weights)
     ]
-    raw, corrected, sink_free, entropy, distance = (torch.stack(part) for part in zip(*each, strict=True))
+    parts = zip(*each, strict=True)
+    raw, corrected, sink_free, entropy, distance = (torch.stack(part) for part in parts)
     return HeadScores(raw, corrected, sink_free, chance, entropy, distance)
 
 
