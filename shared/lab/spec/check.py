@@ -65,6 +65,7 @@ _RANGES: dict[str, _Range] = {
     "budget.batch": _Range(1, 65_536),
     "budget.micro_batch": _Range(1, 65_536),
     "budget.threads": _Range(0, 1_024),
+    "budget.processes": _Range(1, 64),
     "hooks.metrics_every": _Range(0, _MANY_STEPS),
     "hooks.evaluate_every": _Range(0, _MANY_STEPS),
     "hooks.evaluate_batches": _Range(1, 100_000),
@@ -136,10 +137,17 @@ def relation_violations(spec: RunSpec) -> Iterator[Violation]:
         )
     if spec.data.tokenizer != TOKENIZER:
         yield Violation("data.tokenizer", f'must be "{TOKENIZER}", the one there is')
-    if budget.batch % budget.micro_batch:
+    if budget.micro_batch > budget.batch:
         yield Violation(
-            "budget.batch",
-            f"must be a multiple of micro_batch {budget.micro_batch}, but is {budget.batch}",
+            "budget.micro_batch",
+            f"must be at most batch {budget.batch}, of which it is a part, "
+            f"but is {budget.micro_batch}",
+        )
+    if budget.processes > budget.batch:
+        yield Violation(
+            "budget.processes",
+            f"must be at most batch {budget.batch}, so that each has a sequence to read, "
+            f"but is {budget.processes}",
         )
     if (tokens := budget.micro_batch * model.context) > MAX_MICRO_BATCH_TOKENS:
         yield Violation(

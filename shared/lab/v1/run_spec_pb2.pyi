@@ -87,6 +87,38 @@ of the two, and keeps it when it is resumed.
 """
 Global___Precision: _TypeAlias = Precision  # noqa: Y015
 
+class _Compile:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CompileEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Compile.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COMPILE_UNSPECIFIED: _Compile.ValueType  # 0
+    """Not said."""
+    COMPILE_OFF: _Compile.ValueType  # 1
+    """As written: the first step comes at once."""
+    COMPILE_ON: _Compile.ValueType  # 2
+    """Compiled; the first step waits for the compiler."""
+    COMPILE_AUTO: _Compile.ValueType  # 3
+    """Settled when the run first starts, by compiling a block and timing it: on where it is faster. A started run has one of
+    the two others, and keeps it when it is resumed.
+    """
+
+class Compile(_Compile, metaclass=_CompileEnumTypeWrapper):
+    """Whether the blocks are compiled for this machine (torch.compile)."""
+
+COMPILE_UNSPECIFIED: Compile.ValueType  # 0
+"""Not said."""
+COMPILE_OFF: Compile.ValueType  # 1
+"""As written: the first step comes at once."""
+COMPILE_ON: Compile.ValueType  # 2
+"""Compiled; the first step waits for the compiler."""
+COMPILE_AUTO: Compile.ValueType  # 3
+"""Settled when the run first starts, by compiling a block and timing it: on where it is faster. A started run has one of
+the two others, and keeps it when it is resumed.
+"""
+Global___Compile: _TypeAlias = Compile  # noqa: Y015
+
 @_typing.final
 class RunSpec(_message.Message):
     """A complete description of one training run.
@@ -404,6 +436,9 @@ class BudgetSpec(_message.Message):
     DEVICE_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
     THREADS_FIELD_NUMBER: _builtins.int
+    PROCESSES_FIELD_NUMBER: _builtins.int
+    ACTIVATION_CHECKPOINTING_FIELD_NUMBER: _builtins.int
+    COMPILE_FIELD_NUMBER: _builtins.int
     steps: _builtins.int
     """Optimizer steps of the whole run. In a partial spec give steps or epochs, not both; a resolved spec holds steps."""
     epochs: _builtins.float
@@ -411,13 +446,21 @@ class BudgetSpec(_message.Message):
     batch: _builtins.int
     """Sequences per optimizer step."""
     micro_batch: _builtins.int
-    """Sequences per forward pass; divides batch."""
+    """Sequences per forward pass, at most; a batch that it does not divide ends with a smaller one."""
     device: _builtins.str
     """"cpu" or "cuda"."""
     precision: Global___Precision.ValueType
     """Number format of the forward and backward pass."""
     threads: _builtins.int
-    """Processor threads for the worker; 0 means all physical cores."""
+    """Processor threads of each process; 0 shares all physical cores among them."""
+    processes: _builtins.int
+    """Processes that share each step, every one with its part of the batch; at most as many as the batch has sequences."""
+    activation_checkpointing: _builtins.bool
+    """Whether the forward pass of each block is made again in the backward pass, instead of keeping its numbers: less memory,
+    about a third more time.
+    """
+    compile: Global___Compile.ValueType
+    """Whether the blocks are compiled."""
     def __init__(
         self,
         *,
@@ -428,13 +471,20 @@ class BudgetSpec(_message.Message):
         device: _builtins.str | None = ...,
         precision: Global___Precision.ValueType | None = ...,
         threads: _builtins.int | None = ...,
+        processes: _builtins.int | None = ...,
+        activation_checkpointing: _builtins.bool | None = ...,
+        compile: Global___Compile.ValueType | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch", b"_batch", "_device", b"_device", "_epochs", b"_epochs", "_micro_batch", b"_micro_batch", "_precision", b"_precision", "_steps", b"_steps", "_threads", b"_threads", "batch", b"batch", "device", b"device", "epochs", b"epochs", "micro_batch", b"micro_batch", "precision", b"precision", "steps", b"steps", "threads", b"threads"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_activation_checkpointing", b"_activation_checkpointing", "_batch", b"_batch", "_compile", b"_compile", "_device", b"_device", "_epochs", b"_epochs", "_micro_batch", b"_micro_batch", "_precision", b"_precision", "_processes", b"_processes", "_steps", b"_steps", "_threads", b"_threads", "activation_checkpointing", b"activation_checkpointing", "batch", b"batch", "compile", b"compile", "device", b"device", "epochs", b"epochs", "micro_batch", b"micro_batch", "precision", b"precision", "processes", b"processes", "steps", b"steps", "threads", b"threads"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch", b"_batch", "_device", b"_device", "_epochs", b"_epochs", "_micro_batch", b"_micro_batch", "_precision", b"_precision", "_steps", b"_steps", "_threads", b"_threads", "batch", b"batch", "device", b"device", "epochs", b"epochs", "micro_batch", b"micro_batch", "precision", b"precision", "steps", b"steps", "threads", b"threads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_activation_checkpointing", b"_activation_checkpointing", "_batch", b"_batch", "_compile", b"_compile", "_device", b"_device", "_epochs", b"_epochs", "_micro_batch", b"_micro_batch", "_precision", b"_precision", "_processes", b"_processes", "_steps", b"_steps", "_threads", b"_threads", "activation_checkpointing", b"activation_checkpointing", "batch", b"batch", "compile", b"compile", "device", b"device", "epochs", b"epochs", "micro_batch", b"micro_batch", "precision", b"precision", "processes", b"processes", "steps", b"steps", "threads", b"threads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__activation_checkpointing: _TypeAlias = _typing.Literal["activation_checkpointing"]  # noqa: Y015
+    _WhichOneofArgType__activation_checkpointing: _TypeAlias = _typing.Literal["_activation_checkpointing", b"_activation_checkpointing"]  # noqa: Y015
     _WhichOneofReturnType__batch: _TypeAlias = _typing.Literal["batch"]  # noqa: Y015
     _WhichOneofArgType__batch: _TypeAlias = _typing.Literal["_batch", b"_batch"]  # noqa: Y015
+    _WhichOneofReturnType__compile: _TypeAlias = _typing.Literal["compile"]  # noqa: Y015
+    _WhichOneofArgType__compile: _TypeAlias = _typing.Literal["_compile", b"_compile"]  # noqa: Y015
     _WhichOneofReturnType__device: _TypeAlias = _typing.Literal["device"]  # noqa: Y015
     _WhichOneofArgType__device: _TypeAlias = _typing.Literal["_device", b"_device"]  # noqa: Y015
     _WhichOneofReturnType__epochs: _TypeAlias = _typing.Literal["epochs"]  # noqa: Y015
@@ -443,12 +493,18 @@ class BudgetSpec(_message.Message):
     _WhichOneofArgType__micro_batch: _TypeAlias = _typing.Literal["_micro_batch", b"_micro_batch"]  # noqa: Y015
     _WhichOneofReturnType__precision: _TypeAlias = _typing.Literal["precision"]  # noqa: Y015
     _WhichOneofArgType__precision: _TypeAlias = _typing.Literal["_precision", b"_precision"]  # noqa: Y015
+    _WhichOneofReturnType__processes: _TypeAlias = _typing.Literal["processes"]  # noqa: Y015
+    _WhichOneofArgType__processes: _TypeAlias = _typing.Literal["_processes", b"_processes"]  # noqa: Y015
     _WhichOneofReturnType__steps: _TypeAlias = _typing.Literal["steps"]  # noqa: Y015
     _WhichOneofArgType__steps: _TypeAlias = _typing.Literal["_steps", b"_steps"]  # noqa: Y015
     _WhichOneofReturnType__threads: _TypeAlias = _typing.Literal["threads"]  # noqa: Y015
     _WhichOneofArgType__threads: _TypeAlias = _typing.Literal["_threads", b"_threads"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__activation_checkpointing) -> _WhichOneofReturnType__activation_checkpointing | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__batch) -> _WhichOneofReturnType__batch | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__compile) -> _WhichOneofReturnType__compile | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__device) -> _WhichOneofReturnType__device | None: ...
     @_typing.overload
@@ -457,6 +513,8 @@ class BudgetSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__micro_batch) -> _WhichOneofReturnType__micro_batch | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__precision) -> _WhichOneofReturnType__precision | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__processes) -> _WhichOneofReturnType__processes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__steps) -> _WhichOneofReturnType__steps | None: ...
     @_typing.overload

@@ -365,6 +365,7 @@ class TrainingStarted(_message.Message):
     CORPUS_TOKENS_FIELD_NUMBER: _builtins.int
     EPOCH_SEQUENCES_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
+    COMPILE_FIELD_NUMBER: _builtins.int
     step: _builtins.int
     """Steps made already; above 0 after a resume."""
     parameters: _builtins.int
@@ -375,6 +376,8 @@ class TrainingStarted(_message.Message):
     """Sequences of one epoch."""
     precision: _run_spec_pb2.Precision.ValueType
     """Number format of this run, FP32 or BF16: what an AUTO of the spec was settled to."""
+    compile: _run_spec_pb2.Compile.ValueType
+    """Whether the blocks are compiled, OFF or ON: what an AUTO of the spec was settled to."""
     def __init__(
         self,
         *,
@@ -383,10 +386,11 @@ class TrainingStarted(_message.Message):
         corpus_tokens: _builtins.int = ...,
         epoch_sequences: _builtins.int = ...,
         precision: _run_spec_pb2.Precision.ValueType = ...,
+        compile: _run_spec_pb2.Compile.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpus_tokens", b"corpus_tokens", "epoch_sequences", b"epoch_sequences", "parameters", b"parameters", "precision", b"precision", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compile", b"compile", "corpus_tokens", b"corpus_tokens", "epoch_sequences", b"epoch_sequences", "parameters", b"parameters", "precision", b"precision", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

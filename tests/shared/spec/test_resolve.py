@@ -93,7 +93,10 @@ def test_a_micro_batch_nobody_asked_for_divides_the_batch(batch: int, micro: int
     [
         (["budget.batch=0"], "budget.batch", "at least 1"),
         (["budget.batch=70000"], "budget.batch", "at most 65,536"),
-        (["budget.batch=6", "budget.micro_batch=4"], "budget.batch", "multiple of micro_batch 4"),
+        (["budget.batch=2", "budget.micro_batch=4"], "budget.micro_batch", "at most batch 2"),
+        (["budget.batch=2", "budget.processes=3"], "budget.processes", "at most batch 2"),
+        (["budget.processes=0"], "budget.processes", "at least 1"),
+        (["budget.compile=maybe"], "budget.compile", "one of off, on, auto"),
         (["budget.micro_batch=0"], "budget.micro_batch", "at least 1"),
         (["budget.batch=512", "budget.micro_batch=512"], "budget.micro_batch", "lower micro_batch"),
         (["optimizer.learning_rate=-1"], "optimizer.learning_rate", "above 0"),

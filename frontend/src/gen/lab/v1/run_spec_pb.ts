@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/run_spec.proto.
  */
 export const file_lab_v1_run_spec: GenFile = /*@__PURE__*/
-  fileDesc("ChVsYWIvdjEvcnVuX3NwZWMucHJvdG8SBmxhYi52MSLjAQoHUnVuU3BlYxIgCgVtb2RlbBgBIAEoCzIRLmxhYi52MS5Nb2RlbFNwZWMSHgoEZGF0YRgCIAEoCzIQLmxhYi52MS5EYXRhU3BlYxIoCglvcHRpbWl6ZXIYAyABKAsyFS5sYWIudjEuT3B0aW1pemVyU3BlYxImCghzY2hlZHVsZRgEIAEoCzIULmxhYi52MS5TY2hlZHVsZVNwZWMSIgoGYnVkZ2V0GAUgASgLMhIubGFiLnYxLkJ1ZGdldFNwZWMSIAoFaG9va3MYBiABKAsyES5sYWIudjEuSG9va3NTcGVjIpsCCglNb2RlbFNwZWMSEwoGbGF5ZXJzGAEgASgNSACIAQESEgoFd2lkdGgYAiABKA1IAYgBARISCgVoZWFkcxgDIAEoDUgCiAEBEhQKB2NvbnRleHQYBCABKA1IA4gBARIZCgxmZm5fbXVsdGlwbGUYBSABKA1IBIgBARIUCgdkcm9wb3V0GAYgASgBSAWIAQESEQoEdGllZBgHIAEoCEgGiAEBEhcKCnZvY2FiX3NpemUYCCABKA1IB4gBAUIJCgdfbGF5ZXJzQggKBl93aWR0aEIICgZfaGVhZHNCCgoIX2NvbnRleHRCDwoNX2Zmbl9tdWx0aXBsZUIKCghfZHJvcG91dEIHCgVfdGllZEINCgtfdm9jYWJfc2l6ZSKmAQoIRGF0YVNwZWMSEwoGY29ycHVzGAEgASgJSACIAQESFgoJdG9rZW5pemVyGAIgASgJSAGIAQESIAoTdmFsaWRhdGlvbl9mcmFjdGlvbhgDIAEoAUgCiAEBEhEKBHNlZWQYBCABKARIA4gBAUIJCgdfY29ycHVzQgwKCl90b2tlbml6ZXJCFgoUX3ZhbGlkYXRpb25fZnJhY3Rpb25CBwoFX3NlZWQi4wEKDU9wdGltaXplclNwZWMSGgoNbGVhcm5pbmdfcmF0ZRgBIAEoAUgAiAEBEhIKBWJldGExGAIgASgBSAGIAQESEgoFYmV0YTIYAyABKAFIAogBARIUCgdlcHNpbG9uGAQgASgBSAOIAQESGQoMd2VpZ2h0X2RlY2F5GAUgASgBSASIAQESEQoEY2xpcBgGIAEoAUgFiAEBQhAKDl9sZWFybmluZ19yYXRlQggKBl9iZXRhMUIICgZfYmV0YTJCCgoIX2Vwc2lsb25CDwoNX3dlaWdodF9kZWNheUIHCgVfY2xpcCK3AQoMU2NoZWR1bGVTcGVjEikKBXNoYXBlGAEgASgOMhUubGFiLnYxLlNjaGVkdWxlU2hhcGVIAIgBARIZCgx3YXJtdXBfc3RlcHMYAiABKA1IAYgBARISCgVmbG9vchgDIAEoAUgCiAEBEhgKC2RlY2F5X3NoYXJlGAQgASgBSAOIAQFCCAoGX3NoYXBlQg8KDV93YXJtdXBfc3RlcHNCCAoGX2Zsb29yQg4KDF9kZWNheV9zaGFyZSKNAgoKQnVkZ2V0U3BlYxISCgVzdGVwcxgBIAEoDUgAiAEBEhMKBmVwb2NocxgCIAEoAUgBiAEBEhIKBWJhdGNoGAMgASgNSAKIAQESGAoLbWljcm9fYmF0Y2gYBCABKA1IA4gBARITCgZkZXZpY2UYBSABKAlIBIgBARIpCglwcmVjaXNpb24YBiABKA4yES5sYWIudjEuUHJlY2lzaW9uSAWIAQESFAoHdGhyZWFkcxgHIAEoDUgGiAEBQggKBl9zdGVwc0IJCgdfZXBvY2hzQggKBl9iYXRjaEIOCgxfbWljcm9fYmF0Y2hCCQoHX2RldmljZUIMCgpfcHJlY2lzaW9uQgoKCF90aHJlYWRzIt8DCglIb29rc1NwZWMSGgoNbWV0cmljc19ldmVyeRgBIAEoDUgAiAEBEhsKDmV2YWx1YXRlX2V2ZXJ5GAIgASgNSAGIAQESHQoQZXZhbHVhdGVfYmF0Y2hlcxgDIAEoDUgCiAEBEhkKDHNhbXBsZV9ldmVyeRgEIAEoDUgDiAEBEhYKDnNhbXBsZV9wcm9tcHRzGAUgAygJEhoKDXNhbXBsZV90b2tlbnMYBiABKA1IBIgBARIfChJzYW1wbGVfdGVtcGVyYXR1cmUYByABKAFIBYgBARIZCgxzYW1wbGVfdG9wX2sYCCABKA1IBogBARIdChBjaGVja3BvaW50X2V2ZXJ5GAkgASgNSAeIAQESHwoSY2hlY2twb2ludF9vbl9zdG9wGAogASgISAiIAQFCEAoOX21ldHJpY3NfZXZlcnlCEQoPX2V2YWx1YXRlX2V2ZXJ5QhMKEV9ldmFsdWF0ZV9iYXRjaGVzQg8KDV9zYW1wbGVfZXZlcnlCEAoOX3NhbXBsZV90b2tlbnNCFQoTX3NhbXBsZV90ZW1wZXJhdHVyZUIPCg1fc2FtcGxlX3RvcF9rQhMKEV9jaGVja3BvaW50X2V2ZXJ5QhUKE19jaGVja3BvaW50X29uX3N0b3AqmgEKDVNjaGVkdWxlU2hhcGUSHgoaU0NIRURVTEVfU0hBUEVfVU5TUEVDSUZJRUQQABIbChdTQ0hFRFVMRV9TSEFQRV9DT05TVEFOVBABEhkKFVNDSEVEVUxFX1NIQVBFX0NPU0lORRACEhkKFVNDSEVEVUxFX1NIQVBFX0xJTkVBUhADEhYKElNDSEVEVUxFX1NIQVBFX1dTRBAEKmIKCVByZWNpc2lvbhIZChVQUkVDSVNJT05fVU5TUEVDSUZJRUQQABISCg5QUkVDSVNJT05fRlAzMhABEhIKDlBSRUNJU0lPTl9CRjE2EAISEgoOUFJFQ0lTSU9OX0FVVE8QA2IGcHJvdG8z");
+  fileDesc("ChVsYWIvdjEvcnVuX3NwZWMucHJvdG8SBmxhYi52MSLjAQoHUnVuU3BlYxIgCgVtb2RlbBgBIAEoCzIRLmxhYi52MS5Nb2RlbFNwZWMSHgoEZGF0YRgCIAEoCzIQLmxhYi52MS5EYXRhU3BlYxIoCglvcHRpbWl6ZXIYAyABKAsyFS5sYWIudjEuT3B0aW1pemVyU3BlYxImCghzY2hlZHVsZRgEIAEoCzIULmxhYi52MS5TY2hlZHVsZVNwZWMSIgoGYnVkZ2V0GAUgASgLMhIubGFiLnYxLkJ1ZGdldFNwZWMSIAoFaG9va3MYBiABKAsyES5sYWIudjEuSG9va3NTcGVjIpsCCglNb2RlbFNwZWMSEwoGbGF5ZXJzGAEgASgNSACIAQESEgoFd2lkdGgYAiABKA1IAYgBARISCgVoZWFkcxgDIAEoDUgCiAEBEhQKB2NvbnRleHQYBCABKA1IA4gBARIZCgxmZm5fbXVsdGlwbGUYBSABKA1IBIgBARIUCgdkcm9wb3V0GAYgASgBSAWIAQESEQoEdGllZBgHIAEoCEgGiAEBEhcKCnZvY2FiX3NpemUYCCABKA1IB4gBAUIJCgdfbGF5ZXJzQggKBl93aWR0aEIICgZfaGVhZHNCCgoIX2NvbnRleHRCDwoNX2Zmbl9tdWx0aXBsZUIKCghfZHJvcG91dEIHCgVfdGllZEINCgtfdm9jYWJfc2l6ZSKmAQoIRGF0YVNwZWMSEwoGY29ycHVzGAEgASgJSACIAQESFgoJdG9rZW5pemVyGAIgASgJSAGIAQESIAoTdmFsaWRhdGlvbl9mcmFjdGlvbhgDIAEoAUgCiAEBEhEKBHNlZWQYBCABKARIA4gBAUIJCgdfY29ycHVzQgwKCl90b2tlbml6ZXJCFgoUX3ZhbGlkYXRpb25fZnJhY3Rpb25CBwoFX3NlZWQi4wEKDU9wdGltaXplclNwZWMSGgoNbGVhcm5pbmdfcmF0ZRgBIAEoAUgAiAEBEhIKBWJldGExGAIgASgBSAGIAQESEgoFYmV0YTIYAyABKAFIAogBARIUCgdlcHNpbG9uGAQgASgBSAOIAQESGQoMd2VpZ2h0X2RlY2F5GAUgASgBSASIAQESEQoEY2xpcBgGIAEoAUgFiAEBQhAKDl9sZWFybmluZ19yYXRlQggKBl9iZXRhMUIICgZfYmV0YTJCCgoIX2Vwc2lsb25CDwoNX3dlaWdodF9kZWNheUIHCgVfY2xpcCK3AQoMU2NoZWR1bGVTcGVjEikKBXNoYXBlGAEgASgOMhUubGFiLnYxLlNjaGVkdWxlU2hhcGVIAIgBARIZCgx3YXJtdXBfc3RlcHMYAiABKA1IAYgBARISCgVmbG9vchgDIAEoAUgCiAEBEhgKC2RlY2F5X3NoYXJlGAQgASgBSAOIAQFCCAoGX3NoYXBlQg8KDV93YXJtdXBfc3RlcHNCCAoGX2Zsb29yQg4KDF9kZWNheV9zaGFyZSKqAwoKQnVkZ2V0U3BlYxISCgVzdGVwcxgBIAEoDUgAiAEBEhMKBmVwb2NocxgCIAEoAUgBiAEBEhIKBWJhdGNoGAMgASgNSAKIAQESGAoLbWljcm9fYmF0Y2gYBCABKA1IA4gBARITCgZkZXZpY2UYBSABKAlIBIgBARIpCglwcmVjaXNpb24YBiABKA4yES5sYWIudjEuUHJlY2lzaW9uSAWIAQESFAoHdGhyZWFkcxgHIAEoDUgGiAEBEhYKCXByb2Nlc3NlcxgIIAEoDUgHiAEBEiUKGGFjdGl2YXRpb25fY2hlY2twb2ludGluZxgJIAEoCEgIiAEBEiUKB2NvbXBpbGUYCiABKA4yDy5sYWIudjEuQ29tcGlsZUgJiAEBQggKBl9zdGVwc0IJCgdfZXBvY2hzQggKBl9iYXRjaEIOCgxfbWljcm9fYmF0Y2hCCQoHX2RldmljZUIMCgpfcHJlY2lzaW9uQgoKCF90aHJlYWRzQgwKCl9wcm9jZXNzZXNCGwoZX2FjdGl2YXRpb25fY2hlY2twb2ludGluZ0IKCghfY29tcGlsZSLfAwoJSG9va3NTcGVjEhoKDW1ldHJpY3NfZXZlcnkYASABKA1IAIgBARIbCg5ldmFsdWF0ZV9ldmVyeRgCIAEoDUgBiAEBEh0KEGV2YWx1YXRlX2JhdGNoZXMYAyABKA1IAogBARIZCgxzYW1wbGVfZXZlcnkYBCABKA1IA4gBARIWCg5zYW1wbGVfcHJvbXB0cxgFIAMoCRIaCg1zYW1wbGVfdG9rZW5zGAYgASgNSASIAQESHwoSc2FtcGxlX3RlbXBlcmF0dXJlGAcgASgBSAWIAQESGQoMc2FtcGxlX3RvcF9rGAggASgNSAaIAQESHQoQY2hlY2twb2ludF9ldmVyeRgJIAEoDUgHiAEBEh8KEmNoZWNrcG9pbnRfb25fc3RvcBgKIAEoCEgIiAEBQhAKDl9tZXRyaWNzX2V2ZXJ5QhEKD19ldmFsdWF0ZV9ldmVyeUITChFfZXZhbHVhdGVfYmF0Y2hlc0IPCg1fc2FtcGxlX2V2ZXJ5QhAKDl9zYW1wbGVfdG9rZW5zQhUKE19zYW1wbGVfdGVtcGVyYXR1cmVCDwoNX3NhbXBsZV90b3Bfa0ITChFfY2hlY2twb2ludF9ldmVyeUIVChNfY2hlY2twb2ludF9vbl9zdG9wKpoBCg1TY2hlZHVsZVNoYXBlEh4KGlNDSEVEVUxFX1NIQVBFX1VOU1BFQ0lGSUVEEAASGwoXU0NIRURVTEVfU0hBUEVfQ09OU1RBTlQQARIZChVTQ0hFRFVMRV9TSEFQRV9DT1NJTkUQAhIZChVTQ0hFRFVMRV9TSEFQRV9MSU5FQVIQAxIWChJTQ0hFRFVMRV9TSEFQRV9XU0QQBCpiCglQcmVjaXNpb24SGQoVUFJFQ0lTSU9OX1VOU1BFQ0lGSUVEEAASEgoOUFJFQ0lTSU9OX0ZQMzIQARISCg5QUkVDSVNJT05fQkYxNhACEhIKDlBSRUNJU0lPTl9BVVRPEAMqVQoHQ29tcGlsZRIXChNDT01QSUxFX1VOU1BFQ0lGSUVEEAASDwoLQ09NUElMRV9PRkYQARIOCgpDT01QSUxFX09OEAISEAoMQ09NUElMRV9BVVRPEANiBnByb3RvMw");
 
 /**
  * A complete description of one training run.
@@ -312,7 +312,7 @@ export type BudgetSpec = Message<"lab.v1.BudgetSpec"> & {
   batch?: number | undefined;
 
   /**
-   * Sequences per forward pass; divides batch.
+   * Sequences per forward pass, at most; a batch that it does not divide ends with a smaller one.
    *
    * @generated from field: optional uint32 micro_batch = 4;
    */
@@ -333,11 +333,33 @@ export type BudgetSpec = Message<"lab.v1.BudgetSpec"> & {
   precision?: Precision | undefined;
 
   /**
-   * Processor threads for the worker; 0 means all physical cores.
+   * Processor threads of each process; 0 shares all physical cores among them.
    *
    * @generated from field: optional uint32 threads = 7;
    */
   threads?: number | undefined;
+
+  /**
+   * Processes that share each step, every one with its part of the batch; at most as many as the batch has sequences.
+   *
+   * @generated from field: optional uint32 processes = 8;
+   */
+  processes?: number | undefined;
+
+  /**
+   * Whether the forward pass of each block is made again in the backward pass, instead of keeping its numbers: less memory,
+   * about a third more time.
+   *
+   * @generated from field: optional bool activation_checkpointing = 9;
+   */
+  activationCheckpointing?: boolean | undefined;
+
+  /**
+   * Whether the blocks are compiled.
+   *
+   * @generated from field: optional lab.v1.Compile compile = 10;
+   */
+  compile?: Compile | undefined;
 };
 
 /**
@@ -521,4 +543,46 @@ export enum Precision {
  */
 export const PrecisionSchema: GenEnum<Precision> = /*@__PURE__*/
   enumDesc(file_lab_v1_run_spec, 1);
+
+/**
+ * Whether the blocks are compiled for this machine (torch.compile).
+ *
+ * @generated from enum lab.v1.Compile
+ */
+export enum Compile {
+  /**
+   * Not said.
+   *
+   * @generated from enum value: COMPILE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * As written: the first step comes at once.
+   *
+   * @generated from enum value: COMPILE_OFF = 1;
+   */
+  OFF = 1,
+
+  /**
+   * Compiled; the first step waits for the compiler.
+   *
+   * @generated from enum value: COMPILE_ON = 2;
+   */
+  ON = 2,
+
+  /**
+   * Settled when the run first starts, by compiling a block and timing it: on where it is faster. A started run has one of
+   * the two others, and keeps it when it is resumed.
+   *
+   * @generated from enum value: COMPILE_AUTO = 3;
+   */
+  AUTO = 3,
+}
+
+/**
+ * Describes the enum lab.v1.Compile.
+ */
+export const CompileSchema: GenEnum<Compile> = /*@__PURE__*/
+  enumDesc(file_lab_v1_run_spec, 2);
 
