@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from lab.v1.event_pb2 import StepMeasured
+from lab.v1.event_pb2 import SettingsChanged, StepMeasured
 from lab.v1.run_spec_pb2 import PRECISION_AUTO, PRECISION_BF16
 from lab.v1.worker_pb2 import (
     STAGING_KIND_CHECKPOINT,
@@ -126,6 +126,9 @@ class FakeWorker:
                 self._advance += command.advance.steps if self._paused else 0
             case "stage":
                 self._stage(command.stage)
+            case "adjust":
+                changed = SettingsChanged(step=self._step, live=command.adjust)
+                self.say(WorkerEvent(settings_changed=changed))
             case "stop":
                 if command.stop.save:
                     self._stage(StageCheckpoint(kind=STAGING_KIND_CHECKPOINT))

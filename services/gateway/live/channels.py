@@ -95,7 +95,7 @@ class Channels:
                 RUNS,
                 (topic("sample", run),),
                 Policy.ALL,
-                lambda _: self._events(of, "text_sampled", SAMPLES),
+                lambda _: self._events(of, ("text_sampled",), SAMPLES),
             )
         if part == "/logs":
             return Channel(
@@ -103,7 +103,7 @@ class Channels:
                 RUNS,
                 (topic("log", run),),
                 Policy.SERIES,
-                lambda _: self._events(of, "log_written", LOGS),
+                lambda _: self._events(of, ("log_written", "settings_changed"), LOGS),
             )
         raise unknown_channel()
 
@@ -141,8 +141,8 @@ class Channels:
         series = (await ask(self._upstream.trainer.QuerySeries, query)).series
         return State(Snapshot(series=series), series.last_sequence)
 
-    async def _events(self, name: str, kind: str, limit: int) -> State:
-        events = await self._facts(name, (kind,), limit)
+    async def _events(self, name: str, kinds: tuple[str, ...], limit: int) -> State:
+        events = await self._facts(name, kinds, limit)
         return State(Snapshot(events=EventList(events=events)), _newest(events))
 
     async def _facts(self, name: str, kinds: tuple[str, ...], limit: int) -> list[Event]:

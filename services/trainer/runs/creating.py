@@ -10,6 +10,7 @@ from lab.text import Corpora
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run, RunStats
 from lab.v1.trainer_service_pb2 import CreateRunRequest
+from services.trainer.runs import asking
 
 MAX_NAME_CHARACTERS: Final = 200
 MAX_NOTES_CHARACTERS: Final = 10_000
@@ -24,12 +25,16 @@ async def run_from(request: CreateRunRequest, corpora: Corpora) -> Run:
         names.check_id("run_id", request.run_id)
     if not request.preset:
         raise InvalidArgument.field("preset", "must be given; see the list of presets")
+    tags = asking.checked_tags(request.tags)
+    asking.check_prediction(request.prediction)
     resolved = await asyncio.to_thread(resolve, request.preset, request.overrides, corpora)
     return Run(
         display_name=request.display_name.strip() or request.run_id,
         state=run_pb2.RUN_STATE_PENDING,
         spec=resolved.spec,
         preset=resolved.preset,
+        tags=tags,
+        prediction=request.prediction if request.HasField("prediction") else None,
         stats=RunStats(
             total_steps=resolved.spec.budget.steps,
             parameters=resolved.parameters,

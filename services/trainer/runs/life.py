@@ -13,7 +13,7 @@ from lab.errors import LabError, NotFound, PreconditionFailed
 from lab.v1 import event_pb2, worker_pb2
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.event_pb2 import Event, LogWritten
-from lab.v1.run_pb2 import Run
+from lab.v1.run_pb2 import LiveSettings, Run
 from lab.v1.worker_pb2 import (
     AdvanceTraining,
     PauseTraining,
@@ -61,6 +61,9 @@ class Life:
     async def advance(self, steps: int) -> None:
         self._listening.advance_to = self._run.stats.step + steps
         await self._send(WorkerCommand(advance=AdvanceTraining(steps=steps)))
+
+    async def adjust(self, live: LiveSettings) -> None:
+        await self._send(WorkerCommand(adjust=live))
 
     async def stop(self, *, save: bool) -> None:
         """Before there is a worker, it takes effect at once."""
@@ -132,6 +135,7 @@ class Life:
             message = error.message if isinstance(error, LabError) else str(error)
             return Outcome(Happening.WENT_WRONG, message)
         try:
+            start.live.CopyFrom(self._run.live)  # as it is now: preparing may have taken a while
             await worker.send(WorkerCommand(start=start))
             if self._stop is not None:  # asked for while the process was being made
                 await worker.send(WorkerCommand(stop=self._stop))

@@ -72,6 +72,12 @@ class Listening:
                 records.say(self._run_id, Event(text_sampled=event.text_sampled))
             case "log_written":
                 records.say(self._run_id, Event(log_written=event.log_written))
+            case "settings_changed":
+                changed = event.settings_changed
+                if not run.HasField("live"):  # a fork begins with those of its checkpoint
+                    run.live.CopyFrom(changed.live)
+                    records.changed(self._run_id)
+                records.say(self._run_id, Event(settings_changed=changed))
             case "paused":
                 self._halt(event.paused.step)
             case "staged":

@@ -13,6 +13,7 @@ import structlog
 
 from lab import names
 from lab.errors import AlreadyExists, Code, InvalidArgument, LabError, NotFound, Unavailable
+from lab.spec import overlay
 from lab.v1 import run_pb2
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import DeleteCheckpointRequest
@@ -20,7 +21,7 @@ from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import Run
 from lab.v1.trainer_service_pb2 import CreateRunRequest, UpdateRunRequest
 from lab.v1.worker_pb2 import STAGING_KIND_CHECKPOINT, STAGING_KIND_PEEK
-from services.trainer.runs import creating, state
+from services.trainer.runs import asking, creating, state
 from services.trainer.runs.life import Life
 from services.trainer.runs.state import Verb
 from services.trainer.runs.surroundings import Surroundings
@@ -80,11 +81,20 @@ class Runs:
             "display_name", request.display_name, limit=creating.MAX_NAME_CHARACTERS
         )
         creating.check_text("notes", request.notes, limit=creating.MAX_NOTES_CHARACTERS)
+        tags = asking.checked_tags(request.tags.tags)
+        if request.HasField("live"):
+            await asyncio.to_thread(asking.check_live, run, request.live, self._around.corpora)
         if request.HasField("display_name"):
             run.display_name = request.display_name.strip() or run_id
         if request.HasField("notes"):
             run.notes = request.notes
+        if request.HasField("tags"):
+            run.tags[:] = tags
+        if request.HasField("live"):
+            overlay(run.live, request.live)
         self._records.changed(run_id)
+        if request.HasField("live") and (life := self._lives.get(run_id)):
+            await life.adjust(run.live)
         return await self._accepted(run_id)
 
     async def pause(self, run_id: str) -> Run:

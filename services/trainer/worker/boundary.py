@@ -2,6 +2,7 @@
 
 from enum import Enum
 
+from lab.v1.event_pb2 import SettingsChanged
 from lab.v1.worker_pb2 import TrainingPaused, TrainingResumed, WorkerEvent
 from services.trainer.worker.control import Control
 from services.trainer.worker.events import Emit
@@ -31,6 +32,9 @@ class StepBoundary:
         """Answers None when the next step may be made, otherwise how to end."""
         while True:
             wishes = self._control.look()
+            if wishes.live is not None:
+                training.live.CopyFrom(wishes.live)
+                self.tell_settings(training)
             for request in wishes.stages:
                 self._checkpoints.answer(training, request)
             if wishes.closed:
@@ -47,6 +51,10 @@ class StepBoundary:
             self._tell_paused(training, again=wishes.released)
             training.clock.halt()
             self._control.wait()
+
+    def tell_settings(self, training: Training) -> None:
+        changed = SettingsChanged(step=training.step, live=training.live)
+        self._emit(WorkerEvent(settings_changed=changed))
 
     def answer_last_requests(self, training: Training) -> None:
         """After the last step nothing is left to pause or stop, but a snapshot can be made."""

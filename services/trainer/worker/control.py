@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass
 
 from lab.link import Link, LinkClosed
+from lab.v1.run_pb2 import LiveSettings
 from lab.v1.worker_pb2 import StageCheckpoint, StopTraining, WorkerCommand
 
 
@@ -14,6 +15,7 @@ class Wishes:
     may_step: bool  # not paused, or steps of an AdvanceTraining are left
     paused: bool
     stages: tuple[StageCheckpoint, ...]
+    live: LiveSettings | None  # new settings, not yet obeyed
     stop: StopTraining | None
     closed: bool  # the trainer is gone
     released: bool  # a resume or an advance came since the last look, perhaps taken back since
@@ -27,6 +29,7 @@ class Control:
         self._paused = False
         self._advance = 0  # steps still to make while paused
         self._stages: list[StageCheckpoint] = []
+        self._live: LiveSettings | None = None
         self._stop: StopTraining | None = None
         self._closed = False
         self._released = False
@@ -51,6 +54,8 @@ class Control:
                     self._stop = command.stop
                 case "stage":
                     self._stages.append(command.stage)
+                case "adjust":
+                    self._live = command.adjust
             self._wake()
 
     def close(self) -> None:
@@ -59,15 +64,17 @@ class Control:
             self._wake()
 
     def look(self) -> Wishes:
-        """What is wanted now. Stage requests are handed out once."""
+        """What is wanted now. Stage requests and settings are handed out once."""
         with self._changed:
             self._news = False
             stages, self._stages = tuple(self._stages), []
+            live, self._live = self._live, None
             released, self._released = self._released, False
             return Wishes(
                 may_step=not self._paused or self._advance > 0,
                 paused=self._paused,
                 stages=stages,
+                live=live,
                 stop=self._stop,
                 closed=self._closed,
                 released=released,

@@ -69,4 +69,7 @@ def _train(training: Training, control: Control, link: Link, heartbeat: Heartbea
             )
         )
     )
-    return train(training, StepBoundary(control, checkpoints, link.send), hooks, heartbeat)
+    boundary = StepBoundary(control, checkpoints, link.send)
+    if training.live.ListFields():
+        boundary.tell_settings(training)  # those of a checkpoint may be news to the trainer
+    return train(training, boundary, hooks, heartbeat)

@@ -4,13 +4,13 @@
 |---------------------|---------------------------------------------------------------------------|
 | model.safetensors   | the weights, names and layout of Hugging Face's GPT-2                     |
 | optim.safetensors   | AdamW's two moments per parameter, and its step count                     |
-| state.json          | steps made, newest losses, seconds trained, position in the data          |
+| state.json          | steps made, losses, seconds trained, position in the data, live settings  |
 | config.json         | the shape, as transformers' GPT2Config                                    |
 | run.json            | the run's name and its resolved spec                                      |
 | environment.json    | what it ran on: equal bits are promised only where these are equal        |
 
 No random generator is saved because none lives longer than a step (see randomness). The learning
-rate is not saved because it is a function of the step.
+rate is not saved because it is a function of the step and of the live settings.
 """
 
 import json
@@ -31,6 +31,8 @@ from lab.errors import Damaged, PreconditionFailed
 from lab.manifest import sync_folder
 from lab.model import load_hf_state, save_model
 from lab.model.hf import CONFIG_FILE, WEIGHTS_FILE
+from lab.spec import overlay
+from lab.v1.run_pb2 import LiveSettings
 from services.trainer.worker.training import Training
 
 OPTIMIZER_FILE = "optim.safetensors"
@@ -83,6 +85,10 @@ def read_checkpoint(training: Training, folder: Path) -> None:
     training.loss = state["loss"]
     training.validation_loss = state["validation_loss"]
     training.clock.set(float(state["elapsed_secs"]))
+    # As it was at that step, and over it what was asked for since.
+    live = json_format.ParseDict(state.get("live", {}), LiveSettings())
+    overlay(live, training.live)
+    training.live = live
 
 
 def _cause(error: Exception) -> str:
@@ -101,6 +107,7 @@ def _state(training: Training) -> dict[str, Any]:
         "validation_loss": training.validation_loss,
         "elapsed_secs": training.clock.secs,
         "data": asdict(training.batches.position(training.step)),
+        "live": json_format.MessageToDict(training.live, preserving_proto_field_name=True),
     }
 
 

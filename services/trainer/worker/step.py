@@ -68,7 +68,7 @@ def training_step(training: Training) -> StepResult:
     """
     spec, optimizer = training.spec, training.optimizer
     step = training.step + 1
-    rate = learning_rate(spec, step)
+    rate = learning_rate(spec, step) * training.rate_scale
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad(set_to_none=False)  # keeps the memory: fresh pages cost more than zeros

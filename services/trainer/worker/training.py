@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lab.errors import InvalidArgument
 from lab.model import GPTConfig, GPTModel, LogitsRoom
 from lab.spec import chunk_tokens
 from lab.text import Tokens, open_splits
+from lab.v1.run_pb2 import LiveSettings
 from lab.v1.run_spec_pb2 import BudgetSpec, RunSpec
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.batches import Batches
@@ -65,6 +67,24 @@ class Training:
     step: int = 0  # steps made, those included that were no number and moved nothing
     validation_loss: float | None = None
     clock: Clock = field(default_factory=Clock)
+    # What was changed since the run was created. Part of the state: a resume goes on with it.
+    live: LiveSettings = field(default_factory=LiveSettings)
+
+    @property
+    def rate_scale(self) -> float:
+        """The schedule's learning rate is multiplied by this."""
+        return self.live.learning_rate_scale if self.live.HasField("learning_rate_scale") else 1.0
+
+    @property
+    def sample_every(self) -> int:
+        live = self.live
+        return live.sample_every if live.HasField("sample_every") else self.spec.hooks.sample_every
+
+    @property
+    def sample_prompts(self) -> Sequence[str]:
+        if self.live.HasField("sample_prompts"):
+            return self.live.sample_prompts.prompts
+        return self.spec.hooks.sample_prompts
 
     @property
     def tokens(self) -> int:
@@ -138,6 +158,7 @@ def build(start: StartTraining) -> Training:
         staging_folder=Path(start.staging_folder),
         newest_loss=torch.full((), math.nan, device=device),
         skipped_in_a_row=torch.zeros((), device=device),
+        live=start.live,
     )
 
 

@@ -20,7 +20,13 @@ TOPICS: Final[Mapping[str, str]] = {
     "text_sampled": "sample",
     "checkpoint_committed": "checkpoint",
     "log_written": "log",
+    "settings_changed": "log",  # told where the run's log is told
     "step_measured": "step",
+    "interval_measured": "interval",
+    "health_measured": "health",
+    "spike_flagged": "spike",
+    "probe_recorded": "probe",
+    "run_rewound": "run",
     "service_beat": "beat",
     # Not "checkpoint": the stream of the runs' facts keeps that, and this is only said.
     "checkpoint_changed": "shelf",

@@ -1,6 +1,7 @@
 """What to train: presets, specs as YAML, merging, limits. RunSpec in, RunSpec out; no torch."""
 
 from lab.spec.chunks import chunk_tokens
+from lab.spec.live import overlay
 from lab.spec.parameters import count_parameters, parameter_parts
 from lab.spec.preflight import Machine, Times, preflight, this_machine
 from lab.spec.presets import load_presets
@@ -27,6 +28,7 @@ __all__ = [
     "count_parameters",
     "learning_rate",
     "load_presets",
+    "overlay",
     "parameter_parts",
     "parse_run_yaml",
     "parse_spec_yaml",

@@ -157,8 +157,14 @@ def _size_violations(spec: RunSpec, *, train: int, validation: int) -> list[Viol
 
 
 def _prompt_violations(spec: RunSpec, corpora: CorpusFacts) -> list[Violation]:
-    path = "hooks.sample_prompts"
-    prompts = spec.hooks.sample_prompts
+    prompts, context = spec.hooks.sample_prompts, spec.model.context
+    return prompt_violations("hooks.sample_prompts", prompts, context=context, corpora=corpora)
+
+
+def prompt_violations(
+    path: str, prompts: Sequence[str], *, context: int, corpora: CorpusFacts
+) -> list[Violation]:
+    """What is wrong with prompts for a model that reads `context` tokens."""
     if len(prompts) > check.MAX_PROMPTS:
         return [Violation(path, f"must be at most {check.MAX_PROMPTS}, but are {len(prompts)}")]
     found: list[Violation] = []
@@ -174,11 +180,11 @@ def _prompt_violations(spec: RunSpec, corpora: CorpusFacts) -> list[Violation]:
                     f"but is {len(prompt):,}",
                 )
             )
-        elif (tokens := corpora.count_tokens(prompt)) >= spec.model.context > 0:
+        elif (tokens := corpora.count_tokens(prompt)) >= context > 0:
             found.append(
                 Violation(
                     here,
-                    f"is {tokens:,} tokens; context {spec.model.context:,} must leave room for at "
+                    f"is {tokens:,} tokens; context {context:,} must leave room for at "
                     "least one new one; shorten it",
                 )
             )

@@ -140,3 +140,26 @@ def test_damage_is_named(training: Training, tmp_path: Path, file: str, harm: st
     with pytest.raises(Damaged, match="the checkpoint it cannot be read") as damaged:
         read_checkpoint(training, folder)
     assert str(tmp_path) not in damaged.value.message
+
+
+def test_live_settings_are_part_of_what_a_resume_goes_on_with(
+    start: StartTraining, tmp_path: Path
+) -> None:
+    start.live.learning_rate_scale = 0.5
+    whole = build(start)
+    losses = steps(whole, 4)
+    first = build(start)
+    start_losses = steps(first, 2)
+    folder = saved(first, tmp_path / "half")
+
+    start.ClearField("live")  # as a fork begins, which knows nothing of its parent's settings
+    second = build(start)
+    read_checkpoint(second, folder)
+    assert second.rate_scale == 0.5
+    assert start_losses + steps(second, 2) == losses
+
+    start.live.learning_rate_scale = 1.0  # asked for since
+    third = build(start)
+    read_checkpoint(third, folder)
+    assert third.rate_scale == 1.0
+    assert steps(third, 2)[1] != losses[3]

@@ -22,7 +22,7 @@ class Sampling(Hook):
             self._sample(training)
 
     def after_step(self, training: Training, step: Step) -> None:
-        every = training.spec.hooks.sample_every
+        every = training.sample_every
         if every and training.step % every == 0:
             self._sample(training)
 
@@ -32,11 +32,11 @@ class Sampling(Hook):
 
     def _sample(self, training: Training) -> None:
         wanted = training.spec.hooks
-        if not wanted.sample_every:
+        if not training.sample_every:
             return
         self._sampled_step = training.step
         tokenizer = Tokenizer()
-        for index, prompt in enumerate(wanted.sample_prompts):
+        for index, prompt in enumerate(training.sample_prompts):
             ids = continue_prompt(
                 training.model,
                 tokenizer.encode(prompt),
