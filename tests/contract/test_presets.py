@@ -10,7 +10,7 @@ from lab.v1.trainer_service_pb2 import Preset
 
 PRESETS = load_presets()
 # A resolved spec holds steps; epochs are another way to ask for them.
-NOT_IN_A_PRESET = {("budget", "epochs")}
+NOT_IN_A_PRESET = {("budget", "epochs"), ("hooks", "probe_texts")}
 MILLIONS = {"nano": 9.94, "small": 51.2, "medium": 124.4}
 
 

@@ -15,11 +15,16 @@ MIB: Final = 1 << 20
 # A publish that is repeated within this time is stored once. Readers drop what comes later.
 DUPLICATE_WINDOW_SECS: Final = 120.0
 
+RUN_TOPICS: Final = (
+    *("run", "eval", "sample", "checkpoint", "log"),
+    *("interval", "health", "spike", "probe"),
+)
+
 STREAMS: Final[tuple[api.StreamConfig, ...]] = (
     api.StreamConfig(
         name=RUNS,
-        description="what happened to runs: states, evaluations, samples, checkpoints, logs",
-        subjects=[topic(name) for name in ("run", "eval", "sample", "checkpoint", "log")],
+        description="what happened to runs: states, evaluations, samples, health, checkpoints, logs",
+        subjects=[topic(name) for name in RUN_TOPICS],
         storage=api.StorageType.FILE,
         retention=api.RetentionPolicy.LIMITS,
         discard=api.DiscardPolicy.OLD,

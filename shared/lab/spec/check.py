@@ -74,10 +74,12 @@ _RANGES: dict[str, _Range] = {
     "hooks.sample_temperature": _Range(0, 100),
     "hooks.sample_top_k": _Range(0, VOCAB_SIZE),
     "hooks.checkpoint_every": _Range(0, _MANY_STEPS),
+    "hooks.health_every": _Range(0, _MANY_STEPS),
+    "hooks.probe_every": _Range(0, _MANY_STEPS),
 }
 
-# Not part of a resolved spec: epochs have become steps by then.
-_NOT_REQUIRED = {"budget.epochs"}
+# Not part of a resolved spec: epochs have become steps by then, and no probe texts are a choice.
+_NOT_REQUIRED = {"budget.epochs", "hooks.probe_texts"}
 
 
 def missing_fields(spec: RunSpec) -> list[Violation]:

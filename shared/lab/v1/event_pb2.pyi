@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from lab.v1 import recording_pb2 as _recording_pb2
 from lab.v1 import run_pb2 as _run_pb2
 import builtins as _builtins
 import sys
@@ -97,6 +98,11 @@ class Event(_message.Message):
     RUN_DELETED_FIELD_NUMBER: _builtins.int
     CHECKPOINT_CHANGED_FIELD_NUMBER: _builtins.int
     SETTINGS_CHANGED_FIELD_NUMBER: _builtins.int
+    INTERVAL_MEASURED_FIELD_NUMBER: _builtins.int
+    HEALTH_MEASURED_FIELD_NUMBER: _builtins.int
+    SPIKE_FLAGGED_FIELD_NUMBER: _builtins.int
+    PROBE_RECORDED_FIELD_NUMBER: _builtins.int
+    RUN_REWOUND_FIELD_NUMBER: _builtins.int
     run: _builtins.str
     """"runs/{run}"; empty for facts about a service."""
     sequence: _builtins.int
@@ -147,6 +153,26 @@ class Event(_message.Message):
     def settings_changed(self) -> Global___SettingsChanged:
         """Live settings took effect."""
 
+    @_builtins.property
+    def interval_measured(self) -> _recording_pb2.IntervalMeasured:
+        """How fast the newest steps were and what they cost."""
+
+    @_builtins.property
+    def health_measured(self) -> _recording_pb2.HealthMeasured:
+        """How every tensor and layer is doing."""
+
+    @_builtins.property
+    def spike_flagged(self) -> _recording_pb2.SpikeFlagged:
+        """A step was far outside of what the steps before it were like."""
+
+    @_builtins.property
+    def probe_recorded(self) -> _recording_pb2.ProbeRecorded:
+        """The model was looked at on the run's probe texts."""
+
+    @_builtins.property
+    def run_rewound(self) -> _recording_pb2.RunRewound:
+        """The run went on from an earlier step; what was said of later ones no longer holds."""
+
     def __init__(
         self,
         *,
@@ -164,12 +190,17 @@ class Event(_message.Message):
         run_deleted: Global___RunDeleted | None = ...,
         checkpoint_changed: Global___CheckpointChanged | None = ...,
         settings_changed: Global___SettingsChanged | None = ...,
+        interval_measured: _recording_pb2.IntervalMeasured | None = ...,
+        health_measured: _recording_pb2.HealthMeasured | None = ...,
+        spike_flagged: _recording_pb2.SpikeFlagged | None = ...,
+        probe_recorded: _recording_pb2.ProbeRecorded | None = ...,
+        run_rewound: _recording_pb2.RunRewound | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint_changed", b"checkpoint_changed", "checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "log_written", b"log_written", "run_deleted", b"run_deleted", "run_state_changed", b"run_state_changed", "service_beat", b"service_beat", "settings_changed", b"settings_changed", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint_changed", b"checkpoint_changed", "checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "health_measured", b"health_measured", "interval_measured", b"interval_measured", "log_written", b"log_written", "probe_recorded", b"probe_recorded", "run_deleted", b"run_deleted", "run_rewound", b"run_rewound", "run_state_changed", b"run_state_changed", "service_beat", b"service_beat", "settings_changed", b"settings_changed", "spike_flagged", b"spike_flagged", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_changed", b"checkpoint_changed", "checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "log_written", b"log_written", "producer", b"producer", "run", b"run", "run_deleted", b"run_deleted", "run_state_changed", b"run_state_changed", "sequence", b"sequence", "service_beat", b"service_beat", "settings_changed", b"settings_changed", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_changed", b"checkpoint_changed", "checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "health_measured", b"health_measured", "interval_measured", b"interval_measured", "log_written", b"log_written", "probe_recorded", b"probe_recorded", "producer", b"producer", "run", b"run", "run_deleted", b"run_deleted", "run_rewound", b"run_rewound", "run_state_changed", b"run_state_changed", "sequence", b"sequence", "service_beat", b"service_beat", "settings_changed", b"settings_changed", "spike_flagged", b"spike_flagged", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["run_state_changed", "step_measured", "evaluation_completed", "text_sampled", "checkpoint_committed", "log_written", "service_beat", "run_deleted", "checkpoint_changed", "settings_changed"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["run_state_changed", "step_measured", "evaluation_completed", "text_sampled", "checkpoint_committed", "log_written", "service_beat", "run_deleted", "checkpoint_changed", "settings_changed", "interval_measured", "health_measured", "spike_flagged", "probe_recorded", "run_rewound"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -216,6 +247,7 @@ class StepMeasured(_message.Message):
     ELAPSED_SECS_FIELD_NUMBER: _builtins.int
     DATA_POSITION_FIELD_NUMBER: _builtins.int
     SEQUENCE_LOSSES_FIELD_NUMBER: _builtins.int
+    CLIP_SHARE_FIELD_NUMBER: _builtins.int
     step: _builtins.int
     """Steps made, this one included; the first step is 1."""
     tokens: _builtins.int
@@ -238,6 +270,8 @@ class StepMeasured(_message.Message):
     """Where in the endless row of sequences the step's batch began: with the corpus, the seed and the context it says which
     text the step read.
     """
+    clip_share: _builtins.float
+    """How much of the gradient clipping left: min(1, clip / grad_norm). 1 when nothing was cut or clipping is off."""
     @_builtins.property
     def sequence_losses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Mean cross-entropy of each sequence of the batch, in the order of the batch. Kept in the journal; left out of what is
@@ -258,10 +292,11 @@ class StepMeasured(_message.Message):
         elapsed_secs: _builtins.float = ...,
         data_position: _builtins.int = ...,
         sequence_losses: _abc.Iterable[_builtins.float] | None = ...,
+        clip_share: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_position", b"data_position", "elapsed_secs", b"elapsed_secs", "grad_norm", b"grad_norm", "learning_rate", b"learning_rate", "loss", b"loss", "memory_bytes", b"memory_bytes", "sequence_losses", b"sequence_losses", "step", b"step", "step_secs", b"step_secs", "tokens", b"tokens", "tokens_per_sec", b"tokens_per_sec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clip_share", b"clip_share", "data_position", b"data_position", "elapsed_secs", b"elapsed_secs", "grad_norm", b"grad_norm", "learning_rate", b"learning_rate", "loss", b"loss", "memory_bytes", b"memory_bytes", "sequence_losses", b"sequence_losses", "step", b"step", "step_secs", b"step_secs", "tokens", b"tokens", "tokens_per_sec", b"tokens_per_sec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -276,24 +311,36 @@ class EvaluationCompleted(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     LOSS_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
+    BITS_PER_BYTE_FIELD_NUMBER: _builtins.int
+    TEXT_BYTES_FIELD_NUMBER: _builtins.int
     step: _builtins.int
     """Steps made before the evaluation."""
     loss: _builtins.float
     """Mean cross-entropy over the validation windows, in nats per token."""
     tokens: _builtins.int
     """Tokens it is the mean of."""
+    bits_per_byte: _builtins.float
+    """loss x tokens / (ln 2 x text_bytes): bits to write down one byte of that text, which compares models whatever their
+    tokenizer. Absent in runs recorded before it was.
+    """
+    text_bytes: _builtins.int
+    """Bytes of the text of those tokens."""
     def __init__(
         self,
         *,
         step: _builtins.int = ...,
         loss: _builtins.float = ...,
         tokens: _builtins.int = ...,
+        bits_per_byte: _builtins.float | None = ...,
+        text_bytes: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bits_per_byte", b"_bits_per_byte", "bits_per_byte", b"bits_per_byte"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["loss", b"loss", "step", b"step", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bits_per_byte", b"_bits_per_byte", "bits_per_byte", b"bits_per_byte", "loss", b"loss", "step", b"step", "text_bytes", b"text_bytes", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__bits_per_byte: _TypeAlias = _typing.Literal["bits_per_byte"]  # noqa: Y015
+    _WhichOneofArgType__bits_per_byte: _TypeAlias = _typing.Literal["_bits_per_byte", b"_bits_per_byte"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bits_per_byte) -> _WhichOneofReturnType__bits_per_byte | None: ...
 
 Global___EvaluationCompleted: _TypeAlias = EvaluationCompleted  # noqa: Y015
 

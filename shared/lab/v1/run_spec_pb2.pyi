@@ -538,6 +538,9 @@ class HooksSpec(_message.Message):
     SAMPLE_TOP_K_FIELD_NUMBER: _builtins.int
     CHECKPOINT_EVERY_FIELD_NUMBER: _builtins.int
     CHECKPOINT_ON_STOP_FIELD_NUMBER: _builtins.int
+    HEALTH_EVERY_FIELD_NUMBER: _builtins.int
+    PROBE_EVERY_FIELD_NUMBER: _builtins.int
+    PROBE_TEXTS_FIELD_NUMBER: _builtins.int
     metrics_every: _builtins.int
     """Steps between two measurements sent to the outside."""
     evaluate_every: _builtins.int
@@ -556,9 +559,21 @@ class HooksSpec(_message.Message):
     """Steps between two checkpoints; 0, the default, writes none."""
     checkpoint_on_stop: _builtins.bool
     """Whether a checkpoint is written when the run ends or is stopped."""
+    health_every: _builtins.int
+    """Steps between two looks at the health of every tensor and layer."""
+    probe_every: _builtins.int
+    """Steps between two looks at the probe texts. Before that many steps were made, the looks are at steps 0, 1, 2, 4, 8
+    and on.
+    """
     @_builtins.property
     def sample_prompts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Prompts that are continued in each round. A given list replaces the preset's list whole."""
+
+    @_builtins.property
+    def probe_texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Texts that are looked at again and again; none means three pieces of the validation split. A given list replaces
+        the preset's list whole.
+        """
 
     def __init__(
         self,
@@ -573,10 +588,13 @@ class HooksSpec(_message.Message):
         sample_top_k: _builtins.int | None = ...,
         checkpoint_every: _builtins.int | None = ...,
         checkpoint_on_stop: _builtins.bool | None = ...,
+        health_every: _builtins.int | None = ...,
+        probe_every: _builtins.int | None = ...,
+        probe_texts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_every", b"_checkpoint_every", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_evaluate_batches", b"_evaluate_batches", "_evaluate_every", b"_evaluate_every", "_metrics_every", b"_metrics_every", "_sample_every", b"_sample_every", "_sample_temperature", b"_sample_temperature", "_sample_tokens", b"_sample_tokens", "_sample_top_k", b"_sample_top_k", "checkpoint_every", b"checkpoint_every", "checkpoint_on_stop", b"checkpoint_on_stop", "evaluate_batches", b"evaluate_batches", "evaluate_every", b"evaluate_every", "metrics_every", b"metrics_every", "sample_every", b"sample_every", "sample_temperature", b"sample_temperature", "sample_tokens", b"sample_tokens", "sample_top_k", b"sample_top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_every", b"_checkpoint_every", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_evaluate_batches", b"_evaluate_batches", "_evaluate_every", b"_evaluate_every", "_health_every", b"_health_every", "_metrics_every", b"_metrics_every", "_probe_every", b"_probe_every", "_sample_every", b"_sample_every", "_sample_temperature", b"_sample_temperature", "_sample_tokens", b"_sample_tokens", "_sample_top_k", b"_sample_top_k", "checkpoint_every", b"checkpoint_every", "checkpoint_on_stop", b"checkpoint_on_stop", "evaluate_batches", b"evaluate_batches", "evaluate_every", b"evaluate_every", "health_every", b"health_every", "metrics_every", b"metrics_every", "probe_every", b"probe_every", "sample_every", b"sample_every", "sample_temperature", b"sample_temperature", "sample_tokens", b"sample_tokens", "sample_top_k", b"sample_top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_every", b"_checkpoint_every", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_evaluate_batches", b"_evaluate_batches", "_evaluate_every", b"_evaluate_every", "_metrics_every", b"_metrics_every", "_sample_every", b"_sample_every", "_sample_temperature", b"_sample_temperature", "_sample_tokens", b"_sample_tokens", "_sample_top_k", b"_sample_top_k", "checkpoint_every", b"checkpoint_every", "checkpoint_on_stop", b"checkpoint_on_stop", "evaluate_batches", b"evaluate_batches", "evaluate_every", b"evaluate_every", "metrics_every", b"metrics_every", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts", "sample_temperature", b"sample_temperature", "sample_tokens", b"sample_tokens", "sample_top_k", b"sample_top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_every", b"_checkpoint_every", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_evaluate_batches", b"_evaluate_batches", "_evaluate_every", b"_evaluate_every", "_health_every", b"_health_every", "_metrics_every", b"_metrics_every", "_probe_every", b"_probe_every", "_sample_every", b"_sample_every", "_sample_temperature", b"_sample_temperature", "_sample_tokens", b"_sample_tokens", "_sample_top_k", b"_sample_top_k", "checkpoint_every", b"checkpoint_every", "checkpoint_on_stop", b"checkpoint_on_stop", "evaluate_batches", b"evaluate_batches", "evaluate_every", b"evaluate_every", "health_every", b"health_every", "metrics_every", b"metrics_every", "probe_every", b"probe_every", "probe_texts", b"probe_texts", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts", "sample_temperature", b"sample_temperature", "sample_tokens", b"sample_tokens", "sample_top_k", b"sample_top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checkpoint_every: _TypeAlias = _typing.Literal["checkpoint_every"]  # noqa: Y015
     _WhichOneofArgType__checkpoint_every: _TypeAlias = _typing.Literal["_checkpoint_every", b"_checkpoint_every"]  # noqa: Y015
@@ -586,8 +604,12 @@ class HooksSpec(_message.Message):
     _WhichOneofArgType__evaluate_batches: _TypeAlias = _typing.Literal["_evaluate_batches", b"_evaluate_batches"]  # noqa: Y015
     _WhichOneofReturnType__evaluate_every: _TypeAlias = _typing.Literal["evaluate_every"]  # noqa: Y015
     _WhichOneofArgType__evaluate_every: _TypeAlias = _typing.Literal["_evaluate_every", b"_evaluate_every"]  # noqa: Y015
+    _WhichOneofReturnType__health_every: _TypeAlias = _typing.Literal["health_every"]  # noqa: Y015
+    _WhichOneofArgType__health_every: _TypeAlias = _typing.Literal["_health_every", b"_health_every"]  # noqa: Y015
     _WhichOneofReturnType__metrics_every: _TypeAlias = _typing.Literal["metrics_every"]  # noqa: Y015
     _WhichOneofArgType__metrics_every: _TypeAlias = _typing.Literal["_metrics_every", b"_metrics_every"]  # noqa: Y015
+    _WhichOneofReturnType__probe_every: _TypeAlias = _typing.Literal["probe_every"]  # noqa: Y015
+    _WhichOneofArgType__probe_every: _TypeAlias = _typing.Literal["_probe_every", b"_probe_every"]  # noqa: Y015
     _WhichOneofReturnType__sample_every: _TypeAlias = _typing.Literal["sample_every"]  # noqa: Y015
     _WhichOneofArgType__sample_every: _TypeAlias = _typing.Literal["_sample_every", b"_sample_every"]  # noqa: Y015
     _WhichOneofReturnType__sample_temperature: _TypeAlias = _typing.Literal["sample_temperature"]  # noqa: Y015
@@ -605,7 +627,11 @@ class HooksSpec(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__evaluate_every) -> _WhichOneofReturnType__evaluate_every | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__health_every) -> _WhichOneofReturnType__health_every | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__metrics_every) -> _WhichOneofReturnType__metrics_every | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__probe_every) -> _WhichOneofReturnType__probe_every | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sample_every) -> _WhichOneofReturnType__sample_every | None: ...
     @_typing.overload

@@ -30,8 +30,10 @@ class Series(_message.Message):
     COMPLETE_FIELD_NUMBER: _builtins.int
     RECORDED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """"loss", "grad_norm", "learning_rate", "tokens_per_sec", "step_secs", "memory_bytes", "tokens", "elapsed_secs" or
-    "validation_loss".
+    """Of every step: "loss", "grad_norm", "learning_rate", "tokens_per_sec", "step_secs", "memory_bytes", "tokens",
+    "elapsed_secs" or "clip_share". Of every evaluation: "validation_loss" or "bits_per_byte". Of every interval:
+    "interval_tokens_per_sec", "step_secs_p50", "step_secs_p95", "data_wait_share", "gpu_allocated_bytes",
+    "gpu_reserved_bytes" or "ceiling_share".
     """
     complete: _builtins.bool
     """Whether every recorded point is here; otherwise smallest and largest of each bucket were kept."""

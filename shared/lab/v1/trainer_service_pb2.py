@@ -26,90 +26,91 @@ from lab.v1 import checkpoint_pb2 as lab_dot_v1_dot_checkpoint__pb2
 from lab.v1 import corpus_pb2 as lab_dot_v1_dot_corpus__pb2
 from lab.v1 import event_pb2 as lab_dot_v1_dot_event__pb2
 from lab.v1 import preflight_pb2 as lab_dot_v1_dot_preflight__pb2
+from lab.v1 import recording_pb2 as lab_dot_v1_dot_recording__pb2
 from lab.v1 import run_pb2 as lab_dot_v1_dot_run__pb2
 from lab.v1 import run_spec_pb2 as lab_dot_v1_dot_run__spec__pb2
 from lab.v1 import series_pb2 as lab_dot_v1_dot_series__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clab/v1/trainer_service.proto\x12\x06lab.v1\x1a\x17lab/v1/checkpoint.proto\x1a\x13lab/v1/corpus.proto\x1a\x12lab/v1/event.proto\x1a\x16lab/v1/preflight.proto\x1a\x10lab/v1/run.proto\x1a\x15lab/v1/run_spec.proto\x1a\x13lab/v1/series.proto\"\xd1\x01\n\x10\x43reateRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06preset\x18\x02 \x01(\t\x12\"\n\toverrides\x18\x03 \x01(\x0b\x32\x0f.lab.v1.RunSpec\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12\x0c\n\x04tags\x18\x07 \x03(\t\x12*\n\nprediction\x18\x08 \x01(\x0b\x32\x16.lab.v1.LossPrediction\"S\n\x11\x43reateRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\x12$\n\tpreflight\x18\x02 \x01(\x0b\x32\x11.lab.v1.Preflight\"\x1d\n\rGetRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"*\n\x0eGetRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"8\n\x0fListRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"F\n\x10ListRunsResponse\x12\x19\n\x04runs\x18\x01 \x03(\x0b\x32\x0b.lab.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xad\x01\n\x10UpdateRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x19\n\x0c\x64isplay_name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05notes\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x1d\n\x04tags\x18\x04 \x01(\x0b\x32\x0f.lab.v1.RunTags\x12\"\n\x04live\x18\x05 \x01(\x0b\x32\x14.lab.v1.LiveSettingsB\x0f\n\r_display_nameB\x08\n\x06_notes\"\x17\n\x07RunTags\x12\x0c\n\x04tags\x18\x01 \x03(\t\"-\n\x11UpdateRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\" \n\x10\x44\x65leteRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteRunResponse\"\x1f\n\x0fPauseRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\",\n\x10PauseRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\" \n\x10ResumeRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"-\n\x11ResumeRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"0\n\x11\x41\x64vanceRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05steps\x18\x02 \x01(\r\".\n\x12\x41\x64vanceRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\":\n\x0eStopRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\x04save\x18\x02 \x01(\x08H\x00\x88\x01\x01\x42\x07\n\x05_save\"+\n\x0fStopRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"\"\n\x12SnapshotRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"=\n\x13SnapshotRunResponse\x12&\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"\x1e\n\x0ePeekRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"3\n\x0fPeekRunResponse\x12 \n\x04peek\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"j\n\x12QuerySeriesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06series\x18\x02 \x03(\t\x12\x11\n\tstep_from\x18\x03 \x01(\r\x12\x0f\n\x07step_to\x18\x04 \x01(\r\x12\x12\n\nmax_points\x18\x05 \x01(\r\"8\n\x13QuerySeriesResponse\x12!\n\x06series\x18\x01 \x01(\x0b\x32\x11.lab.v1.SeriesSet\"7\n\x0fWatchRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"0\n\x10WatchRunResponse\x12\x1c\n\x05\x65vent\x18\x01 \x01(\x0b\x32\r.lab.v1.Event\">\n\x10ListFactsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05kinds\x18\x02 \x03(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"2\n\x11ListFactsResponse\x12\x1d\n\x06\x65vents\x18\x01 \x03(\x0b\x32\r.lab.v1.Event\"\x14\n\x12ListPresetsRequest\"\x8e\x01\n\x06Preset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x1d\n\x04spec\x18\x03 \x01(\x0b\x32\x0f.lab.v1.RunSpec\x12\x12\n\nparameters\x18\x04 \x01(\x04\x12.\n\x0fparameter_parts\x18\x05 \x03(\x0b\x32\x15.lab.v1.ParameterPart\"6\n\x13ListPresetsResponse\x12\x1f\n\x07presets\x18\x01 \x03(\x0b\x32\x0e.lab.v1.Preset\"\x14\n\x12ListCorporaRequest\"6\n\x13ListCorporaResponse\x12\x1f\n\x07\x63orpora\x18\x01 \x03(\x0b\x32\x0e.lab.v1.Corpus\"$\n\x14PreviewCorpusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"E\n\x15PreviewCorpusResponse\x12\x1e\n\x06\x63orpus\x18\x01 \x01(\x0b\x32\x0e.lab.v1.Corpus\x12\x0c\n\x04text\x18\x02 \x01(\t2\xfd\x08\n\x0eTrainerService\x12@\n\tCreateRun\x12\x18.lab.v1.CreateRunRequest\x1a\x19.lab.v1.CreateRunResponse\x12\x37\n\x06GetRun\x12\x15.lab.v1.GetRunRequest\x1a\x16.lab.v1.GetRunResponse\x12=\n\x08ListRuns\x12\x17.lab.v1.ListRunsRequest\x1a\x18.lab.v1.ListRunsResponse\x12@\n\tUpdateRun\x12\x18.lab.v1.UpdateRunRequest\x1a\x19.lab.v1.UpdateRunResponse\x12@\n\tDeleteRun\x12\x18.lab.v1.DeleteRunRequest\x1a\x19.lab.v1.DeleteRunResponse\x12=\n\x08PauseRun\x12\x17.lab.v1.PauseRunRequest\x1a\x18.lab.v1.PauseRunResponse\x12@\n\tResumeRun\x12\x18.lab.v1.ResumeRunRequest\x1a\x19.lab.v1.ResumeRunResponse\x12\x43\n\nAdvanceRun\x12\x19.lab.v1.AdvanceRunRequest\x1a\x1a.lab.v1.AdvanceRunResponse\x12:\n\x07StopRun\x12\x16.lab.v1.StopRunRequest\x1a\x17.lab.v1.StopRunResponse\x12\x46\n\x0bSnapshotRun\x12\x1a.lab.v1.SnapshotRunRequest\x1a\x1b.lab.v1.SnapshotRunResponse\x12:\n\x07PeekRun\x12\x16.lab.v1.PeekRunRequest\x1a\x17.lab.v1.PeekRunResponse\x12\x46\n\x0bQuerySeries\x12\x1a.lab.v1.QuerySeriesRequest\x1a\x1b.lab.v1.QuerySeriesResponse\x12?\n\x08WatchRun\x12\x17.lab.v1.WatchRunRequest\x1a\x18.lab.v1.WatchRunResponse0\x01\x12@\n\tListFacts\x12\x18.lab.v1.ListFactsRequest\x1a\x19.lab.v1.ListFactsResponse\x12\x46\n\x0bListPresets\x12\x1a.lab.v1.ListPresetsRequest\x1a\x1b.lab.v1.ListPresetsResponse\x12\x46\n\x0bListCorpora\x12\x1a.lab.v1.ListCorporaRequest\x1a\x1b.lab.v1.ListCorporaResponse\x12L\n\rPreviewCorpus\x12\x1c.lab.v1.PreviewCorpusRequest\x1a\x1d.lab.v1.PreviewCorpusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clab/v1/trainer_service.proto\x12\x06lab.v1\x1a\x17lab/v1/checkpoint.proto\x1a\x13lab/v1/corpus.proto\x1a\x12lab/v1/event.proto\x1a\x16lab/v1/preflight.proto\x1a\x16lab/v1/recording.proto\x1a\x10lab/v1/run.proto\x1a\x15lab/v1/run_spec.proto\x1a\x13lab/v1/series.proto\"\xd1\x01\n\x10\x43reateRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06preset\x18\x02 \x01(\t\x12\"\n\toverrides\x18\x03 \x01(\x0b\x32\x0f.lab.v1.RunSpec\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12\x0c\n\x04tags\x18\x07 \x03(\t\x12*\n\nprediction\x18\x08 \x01(\x0b\x32\x16.lab.v1.LossPrediction\"S\n\x11\x43reateRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\x12$\n\tpreflight\x18\x02 \x01(\x0b\x32\x11.lab.v1.Preflight\"\x1d\n\rGetRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"*\n\x0eGetRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"8\n\x0fListRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"F\n\x10ListRunsResponse\x12\x19\n\x04runs\x18\x01 \x03(\x0b\x32\x0b.lab.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xad\x01\n\x10UpdateRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x19\n\x0c\x64isplay_name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05notes\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x1d\n\x04tags\x18\x04 \x01(\x0b\x32\x0f.lab.v1.RunTags\x12\"\n\x04live\x18\x05 \x01(\x0b\x32\x14.lab.v1.LiveSettingsB\x0f\n\r_display_nameB\x08\n\x06_notes\"\x17\n\x07RunTags\x12\x0c\n\x04tags\x18\x01 \x03(\t\"-\n\x11UpdateRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\" \n\x10\x44\x65leteRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteRunResponse\"\x1f\n\x0fPauseRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\",\n\x10PauseRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\" \n\x10ResumeRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"-\n\x11ResumeRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"0\n\x11\x41\x64vanceRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05steps\x18\x02 \x01(\r\".\n\x12\x41\x64vanceRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\":\n\x0eStopRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\x04save\x18\x02 \x01(\x08H\x00\x88\x01\x01\x42\x07\n\x05_save\"+\n\x0fStopRunResponse\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"\"\n\x12SnapshotRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"=\n\x13SnapshotRunResponse\x12&\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"\x1e\n\x0ePeekRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"3\n\x0fPeekRunResponse\x12 \n\x04peek\x18\x01 \x01(\x0b\x32\x12.lab.v1.Checkpoint\"j\n\x12QuerySeriesRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06series\x18\x02 \x03(\t\x12\x11\n\tstep_from\x18\x03 \x01(\r\x12\x0f\n\x07step_to\x18\x04 \x01(\r\x12\x12\n\nmax_points\x18\x05 \x01(\r\"8\n\x13QuerySeriesResponse\x12!\n\x06series\x18\x01 \x01(\x0b\x32\x11.lab.v1.SeriesSet\"7\n\x0fWatchRunRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x04\"0\n\x10WatchRunResponse\x12\x1c\n\x05\x65vent\x18\x01 \x01(\x0b\x32\r.lab.v1.Event\">\n\x10ListFactsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05kinds\x18\x02 \x03(\t\x12\r\n\x05limit\x18\x03 \x01(\r\"2\n\x11ListFactsResponse\x12\x1d\n\x06\x65vents\x18\x01 \x03(\x0b\x32\r.lab.v1.Event\"\x14\n\x12ListPresetsRequest\"\x8e\x01\n\x06Preset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x1d\n\x04spec\x18\x03 \x01(\x0b\x32\x0f.lab.v1.RunSpec\x12\x12\n\nparameters\x18\x04 \x01(\x04\x12.\n\x0fparameter_parts\x18\x05 \x03(\x0b\x32\x15.lab.v1.ParameterPart\"6\n\x13ListPresetsResponse\x12\x1f\n\x07presets\x18\x01 \x03(\x0b\x32\x0e.lab.v1.Preset\"\x14\n\x12ListCorporaRequest\"6\n\x13ListCorporaResponse\x12\x1f\n\x07\x63orpora\x18\x01 \x03(\x0b\x32\x0e.lab.v1.Corpus\"$\n\x14PreviewCorpusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"E\n\x15PreviewCorpusResponse\x12\x1e\n\x06\x63orpus\x18\x01 \x01(\x0b\x32\x0e.lab.v1.Corpus\x12\x0c\n\x04text\x18\x02 \x01(\t2\x88\x0b\n\x0eTrainerService\x12@\n\tCreateRun\x12\x18.lab.v1.CreateRunRequest\x1a\x19.lab.v1.CreateRunResponse\x12\x37\n\x06GetRun\x12\x15.lab.v1.GetRunRequest\x1a\x16.lab.v1.GetRunResponse\x12=\n\x08ListRuns\x12\x17.lab.v1.ListRunsRequest\x1a\x18.lab.v1.ListRunsResponse\x12@\n\tUpdateRun\x12\x18.lab.v1.UpdateRunRequest\x1a\x19.lab.v1.UpdateRunResponse\x12@\n\tDeleteRun\x12\x18.lab.v1.DeleteRunRequest\x1a\x19.lab.v1.DeleteRunResponse\x12=\n\x08PauseRun\x12\x17.lab.v1.PauseRunRequest\x1a\x18.lab.v1.PauseRunResponse\x12@\n\tResumeRun\x12\x18.lab.v1.ResumeRunRequest\x1a\x19.lab.v1.ResumeRunResponse\x12\x43\n\nAdvanceRun\x12\x19.lab.v1.AdvanceRunRequest\x1a\x1a.lab.v1.AdvanceRunResponse\x12:\n\x07StopRun\x12\x16.lab.v1.StopRunRequest\x1a\x17.lab.v1.StopRunResponse\x12\x46\n\x0bSnapshotRun\x12\x1a.lab.v1.SnapshotRunRequest\x1a\x1b.lab.v1.SnapshotRunResponse\x12:\n\x07PeekRun\x12\x16.lab.v1.PeekRunRequest\x1a\x17.lab.v1.PeekRunResponse\x12\x46\n\x0bQuerySeries\x12\x1a.lab.v1.QuerySeriesRequest\x1a\x1b.lab.v1.QuerySeriesResponse\x12\x46\n\x0bQueryHealth\x12\x1a.lab.v1.QueryHealthRequest\x1a\x1b.lab.v1.QueryHealthResponse\x12\x43\n\nListProbes\x12\x19.lab.v1.ListProbesRequest\x1a\x1a.lab.v1.ListProbesResponse\x12=\n\x08GetProbe\x12\x17.lab.v1.GetProbeRequest\x1a\x18.lab.v1.GetProbeResponse\x12=\n\x08GetBatch\x12\x17.lab.v1.GetBatchRequest\x1a\x18.lab.v1.GetBatchResponse\x12?\n\x08WatchRun\x12\x17.lab.v1.WatchRunRequest\x1a\x18.lab.v1.WatchRunResponse0\x01\x12@\n\tListFacts\x12\x18.lab.v1.ListFactsRequest\x1a\x19.lab.v1.ListFactsResponse\x12\x46\n\x0bListPresets\x12\x1a.lab.v1.ListPresetsRequest\x1a\x1b.lab.v1.ListPresetsResponse\x12\x46\n\x0bListCorpora\x12\x1a.lab.v1.ListCorporaRequest\x1a\x1b.lab.v1.ListCorporaResponse\x12L\n\rPreviewCorpus\x12\x1c.lab.v1.PreviewCorpusRequest\x1a\x1d.lab.v1.PreviewCorpusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lab.v1.trainer_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATERUNREQUEST']._serialized_start=193
-  _globals['_CREATERUNREQUEST']._serialized_end=402
-  _globals['_CREATERUNRESPONSE']._serialized_start=404
-  _globals['_CREATERUNRESPONSE']._serialized_end=487
-  _globals['_GETRUNREQUEST']._serialized_start=489
-  _globals['_GETRUNREQUEST']._serialized_end=518
-  _globals['_GETRUNRESPONSE']._serialized_start=520
-  _globals['_GETRUNRESPONSE']._serialized_end=562
-  _globals['_LISTRUNSREQUEST']._serialized_start=564
-  _globals['_LISTRUNSREQUEST']._serialized_end=620
-  _globals['_LISTRUNSRESPONSE']._serialized_start=622
-  _globals['_LISTRUNSRESPONSE']._serialized_end=692
-  _globals['_UPDATERUNREQUEST']._serialized_start=695
-  _globals['_UPDATERUNREQUEST']._serialized_end=868
-  _globals['_RUNTAGS']._serialized_start=870
-  _globals['_RUNTAGS']._serialized_end=893
-  _globals['_UPDATERUNRESPONSE']._serialized_start=895
-  _globals['_UPDATERUNRESPONSE']._serialized_end=940
-  _globals['_DELETERUNREQUEST']._serialized_start=942
-  _globals['_DELETERUNREQUEST']._serialized_end=974
-  _globals['_DELETERUNRESPONSE']._serialized_start=976
-  _globals['_DELETERUNRESPONSE']._serialized_end=995
-  _globals['_PAUSERUNREQUEST']._serialized_start=997
-  _globals['_PAUSERUNREQUEST']._serialized_end=1028
-  _globals['_PAUSERUNRESPONSE']._serialized_start=1030
-  _globals['_PAUSERUNRESPONSE']._serialized_end=1074
-  _globals['_RESUMERUNREQUEST']._serialized_start=1076
-  _globals['_RESUMERUNREQUEST']._serialized_end=1108
-  _globals['_RESUMERUNRESPONSE']._serialized_start=1110
-  _globals['_RESUMERUNRESPONSE']._serialized_end=1155
-  _globals['_ADVANCERUNREQUEST']._serialized_start=1157
-  _globals['_ADVANCERUNREQUEST']._serialized_end=1205
-  _globals['_ADVANCERUNRESPONSE']._serialized_start=1207
-  _globals['_ADVANCERUNRESPONSE']._serialized_end=1253
-  _globals['_STOPRUNREQUEST']._serialized_start=1255
-  _globals['_STOPRUNREQUEST']._serialized_end=1313
-  _globals['_STOPRUNRESPONSE']._serialized_start=1315
-  _globals['_STOPRUNRESPONSE']._serialized_end=1358
-  _globals['_SNAPSHOTRUNREQUEST']._serialized_start=1360
-  _globals['_SNAPSHOTRUNREQUEST']._serialized_end=1394
-  _globals['_SNAPSHOTRUNRESPONSE']._serialized_start=1396
-  _globals['_SNAPSHOTRUNRESPONSE']._serialized_end=1457
-  _globals['_PEEKRUNREQUEST']._serialized_start=1459
-  _globals['_PEEKRUNREQUEST']._serialized_end=1489
-  _globals['_PEEKRUNRESPONSE']._serialized_start=1491
-  _globals['_PEEKRUNRESPONSE']._serialized_end=1542
-  _globals['_QUERYSERIESREQUEST']._serialized_start=1544
-  _globals['_QUERYSERIESREQUEST']._serialized_end=1650
-  _globals['_QUERYSERIESRESPONSE']._serialized_start=1652
-  _globals['_QUERYSERIESRESPONSE']._serialized_end=1708
-  _globals['_WATCHRUNREQUEST']._serialized_start=1710
-  _globals['_WATCHRUNREQUEST']._serialized_end=1765
-  _globals['_WATCHRUNRESPONSE']._serialized_start=1767
-  _globals['_WATCHRUNRESPONSE']._serialized_end=1815
-  _globals['_LISTFACTSREQUEST']._serialized_start=1817
-  _globals['_LISTFACTSREQUEST']._serialized_end=1879
-  _globals['_LISTFACTSRESPONSE']._serialized_start=1881
-  _globals['_LISTFACTSRESPONSE']._serialized_end=1931
-  _globals['_LISTPRESETSREQUEST']._serialized_start=1933
-  _globals['_LISTPRESETSREQUEST']._serialized_end=1953
-  _globals['_PRESET']._serialized_start=1956
-  _globals['_PRESET']._serialized_end=2098
-  _globals['_LISTPRESETSRESPONSE']._serialized_start=2100
-  _globals['_LISTPRESETSRESPONSE']._serialized_end=2154
-  _globals['_LISTCORPORAREQUEST']._serialized_start=2156
-  _globals['_LISTCORPORAREQUEST']._serialized_end=2176
-  _globals['_LISTCORPORARESPONSE']._serialized_start=2178
-  _globals['_LISTCORPORARESPONSE']._serialized_end=2232
-  _globals['_PREVIEWCORPUSREQUEST']._serialized_start=2234
-  _globals['_PREVIEWCORPUSREQUEST']._serialized_end=2270
-  _globals['_PREVIEWCORPUSRESPONSE']._serialized_start=2272
-  _globals['_PREVIEWCORPUSRESPONSE']._serialized_end=2341
-  _globals['_TRAINERSERVICE']._serialized_start=2344
-  _globals['_TRAINERSERVICE']._serialized_end=3493
+  _globals['_CREATERUNREQUEST']._serialized_start=217
+  _globals['_CREATERUNREQUEST']._serialized_end=426
+  _globals['_CREATERUNRESPONSE']._serialized_start=428
+  _globals['_CREATERUNRESPONSE']._serialized_end=511
+  _globals['_GETRUNREQUEST']._serialized_start=513
+  _globals['_GETRUNREQUEST']._serialized_end=542
+  _globals['_GETRUNRESPONSE']._serialized_start=544
+  _globals['_GETRUNRESPONSE']._serialized_end=586
+  _globals['_LISTRUNSREQUEST']._serialized_start=588
+  _globals['_LISTRUNSREQUEST']._serialized_end=644
+  _globals['_LISTRUNSRESPONSE']._serialized_start=646
+  _globals['_LISTRUNSRESPONSE']._serialized_end=716
+  _globals['_UPDATERUNREQUEST']._serialized_start=719
+  _globals['_UPDATERUNREQUEST']._serialized_end=892
+  _globals['_RUNTAGS']._serialized_start=894
+  _globals['_RUNTAGS']._serialized_end=917
+  _globals['_UPDATERUNRESPONSE']._serialized_start=919
+  _globals['_UPDATERUNRESPONSE']._serialized_end=964
+  _globals['_DELETERUNREQUEST']._serialized_start=966
+  _globals['_DELETERUNREQUEST']._serialized_end=998
+  _globals['_DELETERUNRESPONSE']._serialized_start=1000
+  _globals['_DELETERUNRESPONSE']._serialized_end=1019
+  _globals['_PAUSERUNREQUEST']._serialized_start=1021
+  _globals['_PAUSERUNREQUEST']._serialized_end=1052
+  _globals['_PAUSERUNRESPONSE']._serialized_start=1054
+  _globals['_PAUSERUNRESPONSE']._serialized_end=1098
+  _globals['_RESUMERUNREQUEST']._serialized_start=1100
+  _globals['_RESUMERUNREQUEST']._serialized_end=1132
+  _globals['_RESUMERUNRESPONSE']._serialized_start=1134
+  _globals['_RESUMERUNRESPONSE']._serialized_end=1179
+  _globals['_ADVANCERUNREQUEST']._serialized_start=1181
+  _globals['_ADVANCERUNREQUEST']._serialized_end=1229
+  _globals['_ADVANCERUNRESPONSE']._serialized_start=1231
+  _globals['_ADVANCERUNRESPONSE']._serialized_end=1277
+  _globals['_STOPRUNREQUEST']._serialized_start=1279
+  _globals['_STOPRUNREQUEST']._serialized_end=1337
+  _globals['_STOPRUNRESPONSE']._serialized_start=1339
+  _globals['_STOPRUNRESPONSE']._serialized_end=1382
+  _globals['_SNAPSHOTRUNREQUEST']._serialized_start=1384
+  _globals['_SNAPSHOTRUNREQUEST']._serialized_end=1418
+  _globals['_SNAPSHOTRUNRESPONSE']._serialized_start=1420
+  _globals['_SNAPSHOTRUNRESPONSE']._serialized_end=1481
+  _globals['_PEEKRUNREQUEST']._serialized_start=1483
+  _globals['_PEEKRUNREQUEST']._serialized_end=1513
+  _globals['_PEEKRUNRESPONSE']._serialized_start=1515
+  _globals['_PEEKRUNRESPONSE']._serialized_end=1566
+  _globals['_QUERYSERIESREQUEST']._serialized_start=1568
+  _globals['_QUERYSERIESREQUEST']._serialized_end=1674
+  _globals['_QUERYSERIESRESPONSE']._serialized_start=1676
+  _globals['_QUERYSERIESRESPONSE']._serialized_end=1732
+  _globals['_WATCHRUNREQUEST']._serialized_start=1734
+  _globals['_WATCHRUNREQUEST']._serialized_end=1789
+  _globals['_WATCHRUNRESPONSE']._serialized_start=1791
+  _globals['_WATCHRUNRESPONSE']._serialized_end=1839
+  _globals['_LISTFACTSREQUEST']._serialized_start=1841
+  _globals['_LISTFACTSREQUEST']._serialized_end=1903
+  _globals['_LISTFACTSRESPONSE']._serialized_start=1905
+  _globals['_LISTFACTSRESPONSE']._serialized_end=1955
+  _globals['_LISTPRESETSREQUEST']._serialized_start=1957
+  _globals['_LISTPRESETSREQUEST']._serialized_end=1977
+  _globals['_PRESET']._serialized_start=1980
+  _globals['_PRESET']._serialized_end=2122
+  _globals['_LISTPRESETSRESPONSE']._serialized_start=2124
+  _globals['_LISTPRESETSRESPONSE']._serialized_end=2178
+  _globals['_LISTCORPORAREQUEST']._serialized_start=2180
+  _globals['_LISTCORPORAREQUEST']._serialized_end=2200
+  _globals['_LISTCORPORARESPONSE']._serialized_start=2202
+  _globals['_LISTCORPORARESPONSE']._serialized_end=2256
+  _globals['_PREVIEWCORPUSREQUEST']._serialized_start=2258
+  _globals['_PREVIEWCORPUSREQUEST']._serialized_end=2294
+  _globals['_PREVIEWCORPUSRESPONSE']._serialized_start=2296
+  _globals['_PREVIEWCORPUSRESPONSE']._serialized_end=2365
+  _globals['_TRAINERSERVICE']._serialized_start=2368
+  _globals['_TRAINERSERVICE']._serialized_end=3784
 # @@protoc_insertion_point(module_scope)

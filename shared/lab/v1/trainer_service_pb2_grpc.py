@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from lab.v1 import recording_pb2 as lab_dot_v1_dot_recording__pb2
 from lab.v1 import trainer_service_pb2 as lab_dot_v1_dot_trainer__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -95,6 +96,26 @@ class TrainerServiceStub:
                 '/lab.v1.TrainerService/QuerySeries',
                 request_serializer=lab_dot_v1_dot_trainer__service__pb2.QuerySeriesRequest.SerializeToString,
                 response_deserializer=lab_dot_v1_dot_trainer__service__pb2.QuerySeriesResponse.FromString,
+                _registered_method=True)
+        self.QueryHealth = channel.unary_unary(
+                '/lab.v1.TrainerService/QueryHealth',
+                request_serializer=lab_dot_v1_dot_recording__pb2.QueryHealthRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_recording__pb2.QueryHealthResponse.FromString,
+                _registered_method=True)
+        self.ListProbes = channel.unary_unary(
+                '/lab.v1.TrainerService/ListProbes',
+                request_serializer=lab_dot_v1_dot_recording__pb2.ListProbesRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_recording__pb2.ListProbesResponse.FromString,
+                _registered_method=True)
+        self.GetProbe = channel.unary_unary(
+                '/lab.v1.TrainerService/GetProbe',
+                request_serializer=lab_dot_v1_dot_recording__pb2.GetProbeRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_recording__pb2.GetProbeResponse.FromString,
+                _registered_method=True)
+        self.GetBatch = channel.unary_unary(
+                '/lab.v1.TrainerService/GetBatch',
+                request_serializer=lab_dot_v1_dot_recording__pb2.GetBatchRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_recording__pb2.GetBatchResponse.FromString,
                 _registered_method=True)
         self.WatchRun = channel.unary_stream(
                 '/lab.v1.TrainerService/WatchRun',
@@ -212,6 +233,34 @@ class TrainerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def QueryHealth(self, request, context):
+        """How every tensor or layer did over the run, by one metric.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProbes(self, request, context):
+        """What the run's probe texts told, at every step they were looked at.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetProbe(self, request, context):
+        """One look at the probe texts, with attention.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBatch(self, request, context):
+        """The text that a step read, and the loss of each sequence.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchRun(self, request, context):
         """Every fact of a run after a sequence, then as they happen. For clients that have no NATS.
         """
@@ -220,7 +269,8 @@ class TrainerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListFacts(self, request, context):
-        """Facts of given kinds, newest last; for those who come late.
+        """Facts of given kinds that still hold, newest last; for those who come late. Facts of a course that a resume from an
+        earlier step gave up are left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -309,6 +359,26 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     servicer.QuerySeries,
                     request_deserializer=lab_dot_v1_dot_trainer__service__pb2.QuerySeriesRequest.FromString,
                     response_serializer=lab_dot_v1_dot_trainer__service__pb2.QuerySeriesResponse.SerializeToString,
+            ),
+            'QueryHealth': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryHealth,
+                    request_deserializer=lab_dot_v1_dot_recording__pb2.QueryHealthRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_recording__pb2.QueryHealthResponse.SerializeToString,
+            ),
+            'ListProbes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProbes,
+                    request_deserializer=lab_dot_v1_dot_recording__pb2.ListProbesRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_recording__pb2.ListProbesResponse.SerializeToString,
+            ),
+            'GetProbe': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProbe,
+                    request_deserializer=lab_dot_v1_dot_recording__pb2.GetProbeRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_recording__pb2.GetProbeResponse.SerializeToString,
+            ),
+            'GetBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBatch,
+                    request_deserializer=lab_dot_v1_dot_recording__pb2.GetBatchRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_recording__pb2.GetBatchResponse.SerializeToString,
             ),
             'WatchRun': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchRun,
@@ -662,6 +732,114 @@ class TrainerService:
             '/lab.v1.TrainerService/QuerySeries',
             lab_dot_v1_dot_trainer__service__pb2.QuerySeriesRequest.SerializeToString,
             lab_dot_v1_dot_trainer__service__pb2.QuerySeriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryHealth(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lab.v1.TrainerService/QueryHealth',
+            lab_dot_v1_dot_recording__pb2.QueryHealthRequest.SerializeToString,
+            lab_dot_v1_dot_recording__pb2.QueryHealthResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProbes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lab.v1.TrainerService/ListProbes',
+            lab_dot_v1_dot_recording__pb2.ListProbesRequest.SerializeToString,
+            lab_dot_v1_dot_recording__pb2.ListProbesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProbe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lab.v1.TrainerService/GetProbe',
+            lab_dot_v1_dot_recording__pb2.GetProbeRequest.SerializeToString,
+            lab_dot_v1_dot_recording__pb2.GetProbeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lab.v1.TrainerService/GetBatch',
+            lab_dot_v1_dot_recording__pb2.GetBatchRequest.SerializeToString,
+            lab_dot_v1_dot_recording__pb2.GetBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ The trainer: owns runs, their metric history and the corpora."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from lab.v1 import recording_pb2 as _recording_pb2
 from lab.v1 import trainer_service_pb2 as _trainer_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -59,10 +60,20 @@ class TrainerServiceStub:
     """Hands the weights of this moment to the checkpoint service as the run's peek; answers when it can be read."""
     QuerySeries: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.QuerySeriesRequest, _trainer_service_pb2.QuerySeriesResponse]
     """Metric history, downsampled with the extremes of every bucket kept."""
+    QueryHealth: _grpc.UnaryUnaryMultiCallable[_recording_pb2.QueryHealthRequest, _recording_pb2.QueryHealthResponse]
+    """How every tensor or layer did over the run, by one metric."""
+    ListProbes: _grpc.UnaryUnaryMultiCallable[_recording_pb2.ListProbesRequest, _recording_pb2.ListProbesResponse]
+    """What the run's probe texts told, at every step they were looked at."""
+    GetProbe: _grpc.UnaryUnaryMultiCallable[_recording_pb2.GetProbeRequest, _recording_pb2.GetProbeResponse]
+    """One look at the probe texts, with attention."""
+    GetBatch: _grpc.UnaryUnaryMultiCallable[_recording_pb2.GetBatchRequest, _recording_pb2.GetBatchResponse]
+    """The text that a step read, and the loss of each sequence."""
     WatchRun: _grpc.UnaryStreamMultiCallable[_trainer_service_pb2.WatchRunRequest, _trainer_service_pb2.WatchRunResponse]
     """Every fact of a run after a sequence, then as they happen. For clients that have no NATS."""
     ListFacts: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.ListFactsRequest, _trainer_service_pb2.ListFactsResponse]
-    """Facts of given kinds, newest last; for those who come late."""
+    """Facts of given kinds that still hold, newest last; for those who come late. Facts of a course that a resume from an
+    earlier step gave up are left out.
+    """
     ListPresets: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.ListPresetsRequest, _trainer_service_pb2.ListPresetsResponse]
     """The presets, complete."""
     ListCorpora: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.ListCorporaRequest, _trainer_service_pb2.ListCorporaResponse]
@@ -101,10 +112,20 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     """Hands the weights of this moment to the checkpoint service as the run's peek; answers when it can be read."""
     QuerySeries: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.QuerySeriesRequest, _trainer_service_pb2.QuerySeriesResponse]  # type: ignore[assignment]
     """Metric history, downsampled with the extremes of every bucket kept."""
+    QueryHealth: _aio.UnaryUnaryMultiCallable[_recording_pb2.QueryHealthRequest, _recording_pb2.QueryHealthResponse]  # type: ignore[assignment]
+    """How every tensor or layer did over the run, by one metric."""
+    ListProbes: _aio.UnaryUnaryMultiCallable[_recording_pb2.ListProbesRequest, _recording_pb2.ListProbesResponse]  # type: ignore[assignment]
+    """What the run's probe texts told, at every step they were looked at."""
+    GetProbe: _aio.UnaryUnaryMultiCallable[_recording_pb2.GetProbeRequest, _recording_pb2.GetProbeResponse]  # type: ignore[assignment]
+    """One look at the probe texts, with attention."""
+    GetBatch: _aio.UnaryUnaryMultiCallable[_recording_pb2.GetBatchRequest, _recording_pb2.GetBatchResponse]  # type: ignore[assignment]
+    """The text that a step read, and the loss of each sequence."""
     WatchRun: _aio.UnaryStreamMultiCallable[_trainer_service_pb2.WatchRunRequest, _trainer_service_pb2.WatchRunResponse]  # type: ignore[assignment]
     """Every fact of a run after a sequence, then as they happen. For clients that have no NATS."""
     ListFacts: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.ListFactsRequest, _trainer_service_pb2.ListFactsResponse]  # type: ignore[assignment]
-    """Facts of given kinds, newest last; for those who come late."""
+    """Facts of given kinds that still hold, newest last; for those who come late. Facts of a course that a resume from an
+    earlier step gave up are left out.
+    """
     ListPresets: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.ListPresetsRequest, _trainer_service_pb2.ListPresetsResponse]  # type: ignore[assignment]
     """The presets, complete."""
     ListCorpora: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.ListCorporaRequest, _trainer_service_pb2.ListCorporaResponse]  # type: ignore[assignment]
@@ -214,6 +235,38 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Metric history, downsampled with the extremes of every bucket kept."""
 
     @_abc_1.abstractmethod
+    def QueryHealth(
+        self,
+        request: _recording_pb2.QueryHealthRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_pb2.QueryHealthResponse, _abc.Awaitable[_recording_pb2.QueryHealthResponse]]:
+        """How every tensor or layer did over the run, by one metric."""
+
+    @_abc_1.abstractmethod
+    def ListProbes(
+        self,
+        request: _recording_pb2.ListProbesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_pb2.ListProbesResponse, _abc.Awaitable[_recording_pb2.ListProbesResponse]]:
+        """What the run's probe texts told, at every step they were looked at."""
+
+    @_abc_1.abstractmethod
+    def GetProbe(
+        self,
+        request: _recording_pb2.GetProbeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_pb2.GetProbeResponse, _abc.Awaitable[_recording_pb2.GetProbeResponse]]:
+        """One look at the probe texts, with attention."""
+
+    @_abc_1.abstractmethod
+    def GetBatch(
+        self,
+        request: _recording_pb2.GetBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_pb2.GetBatchResponse, _abc.Awaitable[_recording_pb2.GetBatchResponse]]:
+        """The text that a step read, and the loss of each sequence."""
+
+    @_abc_1.abstractmethod
     def WatchRun(
         self,
         request: _trainer_service_pb2.WatchRunRequest,
@@ -227,7 +280,9 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trainer_service_pb2.ListFactsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_trainer_service_pb2.ListFactsResponse, _abc.Awaitable[_trainer_service_pb2.ListFactsResponse]]:
-        """Facts of given kinds, newest last; for those who come late."""
+        """Facts of given kinds that still hold, newest last; for those who come late. Facts of a course that a resume from an
+        earlier step gave up are left out.
+        """
 
     @_abc_1.abstractmethod
     def ListPresets(

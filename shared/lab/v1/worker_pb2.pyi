@@ -7,6 +7,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from lab.v1 import event_pb2 as _event_pb2
+from lab.v1 import recording_pb2 as _recording_pb2
 from lab.v1 import run_pb2 as _run_pb2
 from lab.v1 import run_spec_pb2 as _run_spec_pb2
 import builtins as _builtins
@@ -275,6 +276,10 @@ class WorkerEvent(_message.Message):
     BEAT_FIELD_NUMBER: _builtins.int
     STAGING_FAILED_FIELD_NUMBER: _builtins.int
     SETTINGS_CHANGED_FIELD_NUMBER: _builtins.int
+    INTERVAL_MEASURED_FIELD_NUMBER: _builtins.int
+    HEALTH_MEASURED_FIELD_NUMBER: _builtins.int
+    SPIKE_FLAGGED_FIELD_NUMBER: _builtins.int
+    PROBE_RECORDED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def started(self) -> Global___TrainingStarted:
         """The model and the data are ready; the first step comes next."""
@@ -327,6 +332,22 @@ class WorkerEvent(_message.Message):
     def settings_changed(self) -> _event_pb2.SettingsChanged:
         """New live settings took effect."""
 
+    @_builtins.property
+    def interval_measured(self) -> _recording_pb2.IntervalMeasured:
+        """How fast the newest steps were and what they cost."""
+
+    @_builtins.property
+    def health_measured(self) -> _recording_pb2.HealthMeasured:
+        """How every tensor and layer is doing."""
+
+    @_builtins.property
+    def spike_flagged(self) -> _recording_pb2.SpikeFlagged:
+        """A step was far outside of what the steps before it were like."""
+
+    @_builtins.property
+    def probe_recorded(self) -> _recording_pb2.ProbeRecorded:
+        """The model was looked at on the run's probe texts."""
+
     def __init__(
         self,
         *,
@@ -343,12 +364,16 @@ class WorkerEvent(_message.Message):
         beat: Global___WorkerBeat | None = ...,
         staging_failed: Global___StagingFailed | None = ...,
         settings_changed: _event_pb2.SettingsChanged | None = ...,
+        interval_measured: _recording_pb2.IntervalMeasured | None = ...,
+        health_measured: _recording_pb2.HealthMeasured | None = ...,
+        spike_flagged: _recording_pb2.SpikeFlagged | None = ...,
+        probe_recorded: _recording_pb2.ProbeRecorded | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "evaluation_completed", b"evaluation_completed", "event", b"event", "failed", b"failed", "finished", b"finished", "log_written", b"log_written", "paused", b"paused", "resumed", b"resumed", "settings_changed", b"settings_changed", "staged", b"staged", "staging_failed", b"staging_failed", "started", b"started", "step_measured", b"step_measured", "text_sampled", b"text_sampled"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "evaluation_completed", b"evaluation_completed", "event", b"event", "failed", b"failed", "finished", b"finished", "health_measured", b"health_measured", "interval_measured", b"interval_measured", "log_written", b"log_written", "paused", b"paused", "probe_recorded", b"probe_recorded", "resumed", b"resumed", "settings_changed", b"settings_changed", "spike_flagged", b"spike_flagged", "staged", b"staged", "staging_failed", b"staging_failed", "started", b"started", "step_measured", b"step_measured", "text_sampled", b"text_sampled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "evaluation_completed", b"evaluation_completed", "event", b"event", "failed", b"failed", "finished", b"finished", "log_written", b"log_written", "paused", b"paused", "resumed", b"resumed", "settings_changed", b"settings_changed", "staged", b"staged", "staging_failed", b"staging_failed", "started", b"started", "step_measured", b"step_measured", "text_sampled", b"text_sampled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "evaluation_completed", b"evaluation_completed", "event", b"event", "failed", b"failed", "finished", b"finished", "health_measured", b"health_measured", "interval_measured", b"interval_measured", "log_written", b"log_written", "paused", b"paused", "probe_recorded", b"probe_recorded", "resumed", b"resumed", "settings_changed", b"settings_changed", "spike_flagged", b"spike_flagged", "staged", b"staged", "staging_failed", b"staging_failed", "started", b"started", "step_measured", b"step_measured", "text_sampled", b"text_sampled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "step_measured", "evaluation_completed", "text_sampled", "paused", "resumed", "staged", "finished", "failed", "log_written", "beat", "staging_failed", "settings_changed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "step_measured", "evaluation_completed", "text_sampled", "paused", "resumed", "staged", "finished", "failed", "log_written", "beat", "staging_failed", "settings_changed", "interval_measured", "health_measured", "spike_flagged", "probe_recorded"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

@@ -8,6 +8,8 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { HealthMeasured, IntervalMeasured, ProbeRecorded, RunRewound, SpikeFlagged } from "./recording_pb";
+import { file_lab_v1_recording } from "./recording_pb";
 import type { LiveSettings, Run } from "./run_pb";
 import { file_lab_v1_run } from "./run_pb";
 import type { Message } from "@bufbuild/protobuf";
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/event.proto.
  */
 export const file_lab_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChJsYWIvdjEvZXZlbnQucHJvdG8SBmxhYi52MSLnBAoFRXZlbnQSCwoDcnVuGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb2R1Y2VyGAQgASgJEjQKEXJ1bl9zdGF0ZV9jaGFuZ2VkGAogASgLMhcubGFiLnYxLlJ1blN0YXRlQ2hhbmdlZEgAEi0KDXN0ZXBfbWVhc3VyZWQYCyABKAsyFC5sYWIudjEuU3RlcE1lYXN1cmVkSAASOwoUZXZhbHVhdGlvbl9jb21wbGV0ZWQYDCABKAsyGy5sYWIudjEuRXZhbHVhdGlvbkNvbXBsZXRlZEgAEisKDHRleHRfc2FtcGxlZBgNIAEoCzITLmxhYi52MS5UZXh0U2FtcGxlZEgAEjsKFGNoZWNrcG9pbnRfY29tbWl0dGVkGA4gASgLMhsubGFiLnYxLkNoZWNrcG9pbnRDb21taXR0ZWRIABIpCgtsb2dfd3JpdHRlbhgPIAEoCzISLmxhYi52MS5Mb2dXcml0dGVuSAASKwoMc2VydmljZV9iZWF0GBAgASgLMhMubGFiLnYxLlNlcnZpY2VCZWF0SAASKQoLcnVuX2RlbGV0ZWQYESABKAsyEi5sYWIudjEuUnVuRGVsZXRlZEgAEjcKEmNoZWNrcG9pbnRfY2hhbmdlZBgSIAEoCzIZLmxhYi52MS5DaGVja3BvaW50Q2hhbmdlZEgAEjMKEHNldHRpbmdzX2NoYW5nZWQYEyABKAsyFy5sYWIudjEuU2V0dGluZ3NDaGFuZ2VkSABCBgoEZmFjdCIrCg9SdW5TdGF0ZUNoYW5nZWQSGAoDcnVuGAEgASgLMgsubGFiLnYxLlJ1biLrAQoMU3RlcE1lYXN1cmVkEgwKBHN0ZXAYASABKA0SDgoGdG9rZW5zGAIgASgEEgwKBGxvc3MYAyABKAESEQoJZ3JhZF9ub3JtGAQgASgBEhUKDWxlYXJuaW5nX3JhdGUYBSABKAESFgoOdG9rZW5zX3Blcl9zZWMYBiABKAESEQoJc3RlcF9zZWNzGAcgASgBEhQKDG1lbW9yeV9ieXRlcxgIIAEoBBIUCgxlbGFwc2VkX3NlY3MYCSABKAESFQoNZGF0YV9wb3NpdGlvbhgKIAEoBBIXCg9zZXF1ZW5jZV9sb3NzZXMYCyADKAIiQQoTRXZhbHVhdGlvbkNvbXBsZXRlZBIMCgRzdGVwGAEgASgNEgwKBGxvc3MYAiABKAESDgoGdG9rZW5zGAMgASgEIk8KC1RleHRTYW1wbGVkEgwKBHN0ZXAYASABKA0SDgoGcHJvbXB0GAIgASgJEgwKBHRleHQYAyABKAkSFAoMcHJvbXB0X2luZGV4GAQgASgNIksKE0NoZWNrcG9pbnRDb21taXR0ZWQSEgoKY2hlY2twb2ludBgBIAEoCRIMCgRzdGVwGAIgASgNEhIKCnNpemVfYnl0ZXMYAyABKAQiSQoKTG9nV3JpdHRlbhIfCgVsZXZlbBgBIAEoDjIQLmxhYi52MS5Mb2dMZXZlbBIMCgR0ZXh0GAIgASgJEgwKBHN0ZXAYAyABKA0ilAEKC1NlcnZpY2VCZWF0Eg8KB3NlcnZpY2UYASABKAkSIwoFc3RhdGUYAiABKA4yFC5sYWIudjEuU2VydmljZVN0YXRlEhMKC3dhaXRpbmdfZm9yGAMgAygJEg8KB3ZlcnNpb24YBCABKAkSFAoMbWVtb3J5X2J5dGVzGAUgASgEEhMKC3VwdGltZV9zZWNzGAYgASgBIgwKClJ1bkRlbGV0ZWQiJwoRQ2hlY2twb2ludENoYW5nZWQSEgoKY2hlY2twb2ludBgBIAEoCSJDCg9TZXR0aW5nc0NoYW5nZWQSDAoEc3RlcBgBIAEoDRIiCgRsaXZlGAIgASgLMhQubGFiLnYxLkxpdmVTZXR0aW5ncyplCghMb2dMZXZlbBIZChVMT0dfTEVWRUxfVU5TUEVDSUZJRUQQABISCg5MT0dfTEVWRUxfSU5GTxABEhUKEUxPR19MRVZFTF9XQVJOSU5HEAISEwoPTE9HX0xFVkVMX0VSUk9SEAMqeQoMU2VydmljZVN0YXRlEh0KGVNFUlZJQ0VfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVTRVJWSUNFX1NUQVRFX1dBSVRJTkcQARIXChNTRVJWSUNFX1NUQVRFX1JFQURZEAISFgoSU0VSVklDRV9TVEFURV9MT1NUEANiBnByb3RvMw", [file_google_protobuf_timestamp, file_lab_v1_run]);
+  fileDesc("ChJsYWIvdjEvZXZlbnQucHJvdG8SBmxhYi52MSLcBgoFRXZlbnQSCwoDcnVuGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb2R1Y2VyGAQgASgJEjQKEXJ1bl9zdGF0ZV9jaGFuZ2VkGAogASgLMhcubGFiLnYxLlJ1blN0YXRlQ2hhbmdlZEgAEi0KDXN0ZXBfbWVhc3VyZWQYCyABKAsyFC5sYWIudjEuU3RlcE1lYXN1cmVkSAASOwoUZXZhbHVhdGlvbl9jb21wbGV0ZWQYDCABKAsyGy5sYWIudjEuRXZhbHVhdGlvbkNvbXBsZXRlZEgAEisKDHRleHRfc2FtcGxlZBgNIAEoCzITLmxhYi52MS5UZXh0U2FtcGxlZEgAEjsKFGNoZWNrcG9pbnRfY29tbWl0dGVkGA4gASgLMhsubGFiLnYxLkNoZWNrcG9pbnRDb21taXR0ZWRIABIpCgtsb2dfd3JpdHRlbhgPIAEoCzISLmxhYi52MS5Mb2dXcml0dGVuSAASKwoMc2VydmljZV9iZWF0GBAgASgLMhMubGFiLnYxLlNlcnZpY2VCZWF0SAASKQoLcnVuX2RlbGV0ZWQYESABKAsyEi5sYWIudjEuUnVuRGVsZXRlZEgAEjcKEmNoZWNrcG9pbnRfY2hhbmdlZBgSIAEoCzIZLmxhYi52MS5DaGVja3BvaW50Q2hhbmdlZEgAEjMKEHNldHRpbmdzX2NoYW5nZWQYEyABKAsyFy5sYWIudjEuU2V0dGluZ3NDaGFuZ2VkSAASNQoRaW50ZXJ2YWxfbWVhc3VyZWQYHiABKAsyGC5sYWIudjEuSW50ZXJ2YWxNZWFzdXJlZEgAEjEKD2hlYWx0aF9tZWFzdXJlZBgfIAEoCzIWLmxhYi52MS5IZWFsdGhNZWFzdXJlZEgAEi0KDXNwaWtlX2ZsYWdnZWQYICABKAsyFC5sYWIudjEuU3Bpa2VGbGFnZ2VkSAASLwoOcHJvYmVfcmVjb3JkZWQYISABKAsyFS5sYWIudjEuUHJvYmVSZWNvcmRlZEgAEikKC3J1bl9yZXdvdW5kGCIgASgLMhIubGFiLnYxLlJ1blJld291bmRIAEIGCgRmYWN0IisKD1J1blN0YXRlQ2hhbmdlZBIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIv8BCgxTdGVwTWVhc3VyZWQSDAoEc3RlcBgBIAEoDRIOCgZ0b2tlbnMYAiABKAQSDAoEbG9zcxgDIAEoARIRCglncmFkX25vcm0YBCABKAESFQoNbGVhcm5pbmdfcmF0ZRgFIAEoARIWCg50b2tlbnNfcGVyX3NlYxgGIAEoARIRCglzdGVwX3NlY3MYByABKAESFAoMbWVtb3J5X2J5dGVzGAggASgEEhQKDGVsYXBzZWRfc2VjcxgJIAEoARIVCg1kYXRhX3Bvc2l0aW9uGAogASgEEhcKD3NlcXVlbmNlX2xvc3NlcxgLIAMoAhISCgpjbGlwX3NoYXJlGAwgASgBIoMBChNFdmFsdWF0aW9uQ29tcGxldGVkEgwKBHN0ZXAYASABKA0SDAoEbG9zcxgCIAEoARIOCgZ0b2tlbnMYAyABKAQSGgoNYml0c19wZXJfYnl0ZRgEIAEoAUgAiAEBEhIKCnRleHRfYnl0ZXMYBSABKARCEAoOX2JpdHNfcGVyX2J5dGUiTwoLVGV4dFNhbXBsZWQSDAoEc3RlcBgBIAEoDRIOCgZwcm9tcHQYAiABKAkSDAoEdGV4dBgDIAEoCRIUCgxwcm9tcHRfaW5kZXgYBCABKA0iSwoTQ2hlY2twb2ludENvbW1pdHRlZBISCgpjaGVja3BvaW50GAEgASgJEgwKBHN0ZXAYAiABKA0SEgoKc2l6ZV9ieXRlcxgDIAEoBCJJCgpMb2dXcml0dGVuEh8KBWxldmVsGAEgASgOMhAubGFiLnYxLkxvZ0xldmVsEgwKBHRleHQYAiABKAkSDAoEc3RlcBgDIAEoDSKUAQoLU2VydmljZUJlYXQSDwoHc2VydmljZRgBIAEoCRIjCgVzdGF0ZRgCIAEoDjIULmxhYi52MS5TZXJ2aWNlU3RhdGUSEwoLd2FpdGluZ19mb3IYAyADKAkSDwoHdmVyc2lvbhgEIAEoCRIUCgxtZW1vcnlfYnl0ZXMYBSABKAQSEwoLdXB0aW1lX3NlY3MYBiABKAEiDAoKUnVuRGVsZXRlZCInChFDaGVja3BvaW50Q2hhbmdlZBISCgpjaGVja3BvaW50GAEgASgJIkMKD1NldHRpbmdzQ2hhbmdlZBIMCgRzdGVwGAEgASgNEiIKBGxpdmUYAiABKAsyFC5sYWIudjEuTGl2ZVNldHRpbmdzKmUKCExvZ0xldmVsEhkKFUxPR19MRVZFTF9VTlNQRUNJRklFRBAAEhIKDkxPR19MRVZFTF9JTkZPEAESFQoRTE9HX0xFVkVMX1dBUk5JTkcQAhITCg9MT0dfTEVWRUxfRVJST1IQAyp5CgxTZXJ2aWNlU3RhdGUSHQoZU0VSVklDRV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFVNFUlZJQ0VfU1RBVEVfV0FJVElORxABEhcKE1NFUlZJQ0VfU1RBVEVfUkVBRFkQAhIWChJTRVJWSUNFX1NUQVRFX0xPU1QQA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_lab_v1_recording, file_lab_v1_run]);
 
 /**
  * The envelope of every fact. Facts are absolute ("loss 3.21 at step 400"), so that seeing one twice does no harm.
@@ -137,6 +139,46 @@ export type Event = Message<"lab.v1.Event"> & {
      */
     value: SettingsChanged;
     case: "settingsChanged";
+  } | {
+    /**
+     * How fast the newest steps were and what they cost.
+     *
+     * @generated from field: lab.v1.IntervalMeasured interval_measured = 30;
+     */
+    value: IntervalMeasured;
+    case: "intervalMeasured";
+  } | {
+    /**
+     * How every tensor and layer is doing.
+     *
+     * @generated from field: lab.v1.HealthMeasured health_measured = 31;
+     */
+    value: HealthMeasured;
+    case: "healthMeasured";
+  } | {
+    /**
+     * A step was far outside of what the steps before it were like.
+     *
+     * @generated from field: lab.v1.SpikeFlagged spike_flagged = 32;
+     */
+    value: SpikeFlagged;
+    case: "spikeFlagged";
+  } | {
+    /**
+     * The model was looked at on the run's probe texts.
+     *
+     * @generated from field: lab.v1.ProbeRecorded probe_recorded = 33;
+     */
+    value: ProbeRecorded;
+    case: "probeRecorded";
+  } | {
+    /**
+     * The run went on from an earlier step; what was said of later ones no longer holds.
+     *
+     * @generated from field: lab.v1.RunRewound run_rewound = 34;
+     */
+    value: RunRewound;
+    case: "runRewound";
   } | { case: undefined; value?: undefined };
 };
 
@@ -252,6 +294,13 @@ export type StepMeasured = Message<"lab.v1.StepMeasured"> & {
    * @generated from field: repeated float sequence_losses = 11;
    */
   sequenceLosses: number[];
+
+  /**
+   * How much of the gradient clipping left: min(1, clip / grad_norm). 1 when nothing was cut or clipping is off.
+   *
+   * @generated from field: double clip_share = 12;
+   */
+  clipShare: number;
 };
 
 /**
@@ -287,6 +336,21 @@ export type EvaluationCompleted = Message<"lab.v1.EvaluationCompleted"> & {
    * @generated from field: uint64 tokens = 3;
    */
   tokens: bigint;
+
+  /**
+   * loss x tokens / (ln 2 x text_bytes): bits to write down one byte of that text, which compares models whatever their
+   * tokenizer. Absent in runs recorded before it was.
+   *
+   * @generated from field: optional double bits_per_byte = 4;
+   */
+  bitsPerByte?: number | undefined;
+
+  /**
+   * Bytes of the text of those tokens.
+   *
+   * @generated from field: uint64 text_bytes = 5;
+   */
+  textBytes: bigint;
 };
 
 /**

@@ -21,8 +21,10 @@ export const file_lab_v1_series: GenFile = /*@__PURE__*/
  */
 export type Series = Message<"lab.v1.Series"> & {
   /**
-   * "loss", "grad_norm", "learning_rate", "tokens_per_sec", "step_secs", "memory_bytes", "tokens", "elapsed_secs" or
-   * "validation_loss".
+   * Of every step: "loss", "grad_norm", "learning_rate", "tokens_per_sec", "step_secs", "memory_bytes", "tokens",
+   * "elapsed_secs" or "clip_share". Of every evaluation: "validation_loss" or "bits_per_byte". Of every interval:
+   * "interval_tokens_per_sec", "step_secs_p50", "step_secs_p95", "data_wait_share", "gpu_allocated_bytes",
+   * "gpu_reserved_bytes" or "ceiling_share".
    *
    * @generated from field: string name = 1;
    */
