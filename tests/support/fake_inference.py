@@ -14,7 +14,7 @@ from lab.v1 import analysis_service_pb2_grpc, inference_service_pb2_grpc
 from lab.v1 import inference_service_pb2 as i
 from lab.v1.inference_service_pb2 import FinishReason
 from lab.v1.model_pb2 import LoadedModel
-from lab.v1.tensor_pb2 import DTYPE_FLOAT32, Tensor, Token
+from lab.v1.tensor_pb2 import DTYPE_FLOAT32, NamedTensor, Tensor, Token
 from tests.support.scripted import Scripted
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -94,4 +94,14 @@ class FakeInference(
         weights = Tensor(shape=[1, 1, 1, 1], dtype=DTYPE_FLOAT32, data=b"\x00\x00\x80?")
         return a.GetAttentionResponse(
             tokens=[Token(id=1, text=request.text)], layers=[0], heads=[0], weights=weights
+        )
+
+    async def Analyse(self, request: a.AnalyseRequest, context: Context) -> a.AnalyseResponse:
+        await self.entering("Analyse", request)
+        if request.model != MODEL:
+            raise NotFound(f"no model is called {request.model}; load one first")
+        loss = Tensor(shape=[1], dtype=DTYPE_FLOAT32, data=b"\x00\x00\x80?")
+        return a.AnalyseResponse(
+            tokens=[Token(id=1, text=request.text)],
+            tensors=[NamedTensor(name="loss", tensor=loss)],
         )

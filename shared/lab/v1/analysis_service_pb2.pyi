@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from lab.v1 import tensor_pb2 as _tensor_pb2
 import builtins as _builtins
 import sys
@@ -18,6 +19,46 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _AttentionKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AttentionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AttentionKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ATTENTION_KIND_UNSPECIFIED: _AttentionKind.ValueType  # 0
+    """ATTENTION_KIND_WEIGHTS."""
+    ATTENTION_KIND_WEIGHTS: _AttentionKind.ValueType  # 1
+    """[layers, heads, T, T]: the share of its value that a key gives to a query."""
+    ATTENTION_KIND_MEAN: _AttentionKind.ValueType  # 2
+    """[layers, 1, T, T]: the average over the heads."""
+    ATTENTION_KIND_ROLLOUT: _AttentionKind.ValueType  # 3
+    """[layers, 1, T, T]: how much of a token's stream stems from which token after so many layers, if each layer hands on
+    half of itself and half of its heads' average (attention rollout; Abnar and Zuidema, 2020).
+    """
+    ATTENTION_KIND_VALUE_WEIGHTED: _AttentionKind.ValueType  # 4
+    """[layers, heads, T, T]: weight times the length of what the head would write for that key, each row scaled to sum 1
+    (Kobayashi et al., 2020).
+    """
+
+class AttentionKind(_AttentionKind, metaclass=_AttentionKindEnumTypeWrapper):
+    """Which matrix is asked for."""
+
+ATTENTION_KIND_UNSPECIFIED: AttentionKind.ValueType  # 0
+"""ATTENTION_KIND_WEIGHTS."""
+ATTENTION_KIND_WEIGHTS: AttentionKind.ValueType  # 1
+"""[layers, heads, T, T]: the share of its value that a key gives to a query."""
+ATTENTION_KIND_MEAN: AttentionKind.ValueType  # 2
+"""[layers, 1, T, T]: the average over the heads."""
+ATTENTION_KIND_ROLLOUT: AttentionKind.ValueType  # 3
+"""[layers, 1, T, T]: how much of a token's stream stems from which token after so many layers, if each layer hands on
+half of itself and half of its heads' average (attention rollout; Abnar and Zuidema, 2020).
+"""
+ATTENTION_KIND_VALUE_WEIGHTED: AttentionKind.ValueType  # 4
+"""[layers, heads, T, T]: weight times the length of what the head would write for that key, each row scaled to sum 1
+(Kobayashi et al., 2020).
+"""
+Global___AttentionKind: _TypeAlias = AttentionKind  # noqa: Y015
 
 @_typing.final
 class GetAttentionRequest(_message.Message):
@@ -102,3 +143,490 @@ class GetAttentionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetAttentionResponse: _TypeAlias = GetAttentionResponse  # noqa: Y015
+
+@_typing.final
+class AnalyseRequest(_message.Message):
+    """Asks one question about a text. In shapes: L layers, H heads, T tokens, V vocabulary, C width."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    OTHER_MODEL_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    AFTER_END_OF_TEXT_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    ACTIVATIONS_FIELD_NUMBER: _builtins.int
+    LENS_FIELD_NUMBER: _builtins.int
+    HEADS_FIELD_NUMBER: _builtins.int
+    ATTENTION_FIELD_NUMBER: _builtins.int
+    ATTRIBUTION_FIELD_NUMBER: _builtins.int
+    MAXIMA_FIELD_NUMBER: _builtins.int
+    EMBEDDING_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """"models/{model}"."""
+    other_model: _builtins.str
+    """A second model to compare with, "models/{model}"; empty means none."""
+    text: _builtins.str
+    """What the model reads; at least one token and at most its context. Text of special tokens in it is plain text."""
+    after_end_of_text: _builtins.bool
+    """Put the end-of-text token first, as training does before each document: then the first token is predicted too."""
+    @_builtins.property
+    def token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The text as token ids, instead of `text`; the only way to give special tokens."""
+
+    @_builtins.property
+    def tokens(self) -> Global___TokenQuestion:
+        """How surprised the model is by each token."""
+
+    @_builtins.property
+    def activations(self) -> Global___ActivationQuestion:
+        """How large the residual stream is."""
+
+    @_builtins.property
+    def lens(self) -> Global___LensQuestion:
+        """What would be predicted after each layer."""
+
+    @_builtins.property
+    def heads(self) -> Global___HeadQuestion:
+        """What each head looks for."""
+
+    @_builtins.property
+    def attention(self) -> Global___AttentionQuestion:
+        """What each token attends to."""
+
+    @_builtins.property
+    def attribution(self) -> Global___AttributionQuestion:
+        """Which parts of the model vote for a token."""
+
+    @_builtins.property
+    def maxima(self) -> Global___MaximaQuestion:
+        """Where the largest numbers are."""
+
+    @_builtins.property
+    def embedding(self) -> Global___EmbeddingQuestion:
+        """Where tokens lie in the embedding."""
+
+    @_builtins.property
+    def weights(self) -> Global___WeightQuestion:
+        """What the weights look like; needs no text."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        other_model: _builtins.str = ...,
+        text: _builtins.str = ...,
+        token_ids: _abc.Iterable[_builtins.int] | None = ...,
+        after_end_of_text: _builtins.bool = ...,
+        tokens: Global___TokenQuestion | None = ...,
+        activations: Global___ActivationQuestion | None = ...,
+        lens: Global___LensQuestion | None = ...,
+        heads: Global___HeadQuestion | None = ...,
+        attention: Global___AttentionQuestion | None = ...,
+        attribution: Global___AttributionQuestion | None = ...,
+        maxima: Global___MaximaQuestion | None = ...,
+        embedding: Global___EmbeddingQuestion | None = ...,
+        weights: Global___WeightQuestion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activations", b"activations", "attention", b"attention", "attribution", b"attribution", "embedding", b"embedding", "heads", b"heads", "lens", b"lens", "maxima", b"maxima", "question", b"question", "tokens", b"tokens", "weights", b"weights"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activations", b"activations", "after_end_of_text", b"after_end_of_text", "attention", b"attention", "attribution", b"attribution", "embedding", b"embedding", "heads", b"heads", "lens", b"lens", "maxima", b"maxima", "model", b"model", "other_model", b"other_model", "question", b"question", "text", b"text", "token_ids", b"token_ids", "tokens", b"tokens", "weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_question: _TypeAlias = _typing.Literal["tokens", "activations", "lens", "heads", "attention", "attribution", "maxima", "embedding", "weights"]  # noqa: Y015
+    _WhichOneofArgType_question: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_question) -> _WhichOneofReturnType_question | None: ...
+
+Global___AnalyseRequest: _TypeAlias = AnalyseRequest  # noqa: Y015
+
+@_typing.final
+class AnalyseResponse(_message.Message):
+    """The answer, as arrays; each question says which."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKENS_FIELD_NUMBER: _builtins.int
+    TENSORS_FIELD_NUMBER: _builtins.int
+    OTHER_TENSORS_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    OTHER_DIGEST_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    OTHER_STEP_FIELD_NUMBER: _builtins.int
+    CACHED_FIELD_NUMBER: _builtins.int
+    COMPUTE_SECS_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """Digest of the model's weights."""
+    other_digest: _builtins.str
+    """Digest of the other model's weights."""
+    step: _builtins.int
+    """Steps the model has made."""
+    other_step: _builtins.int
+    """Steps the other model has made."""
+    cached: _builtins.bool
+    """Whether it was known already."""
+    compute_secs: _builtins.float
+    """Seconds the computation took."""
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[_tensor_pb2.Token]:
+        """The tokens of the text."""
+
+    @_builtins.property
+    def tensors(self) -> _containers.RepeatedCompositeFieldContainer[_tensor_pb2.NamedTensor]:
+        """Of the model."""
+
+    @_builtins.property
+    def other_tensors(self) -> _containers.RepeatedCompositeFieldContainer[_tensor_pb2.NamedTensor]:
+        """The same of the other model."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[_tensor_pb2.NamedTensor]:
+        """Other less model, float32, for each array of numbers of equal shape; and what only a comparison has."""
+
+    @_builtins.property
+    def words(self) -> _containers.RepeatedCompositeFieldContainer[_tensor_pb2.Token]:
+        """The text of every token id that the arrays name."""
+
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the rows of the arrays are, where they have names (WeightQuestion: the weights)."""
+
+    def __init__(
+        self,
+        *,
+        tokens: _abc.Iterable[_tensor_pb2.Token] | None = ...,
+        tensors: _abc.Iterable[_tensor_pb2.NamedTensor] | None = ...,
+        other_tensors: _abc.Iterable[_tensor_pb2.NamedTensor] | None = ...,
+        differences: _abc.Iterable[_tensor_pb2.NamedTensor] | None = ...,
+        digest: _builtins.str = ...,
+        other_digest: _builtins.str = ...,
+        step: _builtins.int = ...,
+        other_step: _builtins.int = ...,
+        cached: _builtins.bool = ...,
+        compute_secs: _builtins.float = ...,
+        words: _abc.Iterable[_tensor_pb2.Token] | None = ...,
+        rows: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached", b"cached", "compute_secs", b"compute_secs", "differences", b"differences", "digest", b"digest", "other_digest", b"other_digest", "other_step", b"other_step", "other_tensors", b"other_tensors", "rows", b"rows", "step", b"step", "tensors", b"tensors", "tokens", b"tokens", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnalyseResponse: _TypeAlias = AnalyseResponse  # noqa: Y015
+
+@_typing.final
+class TokenQuestion(_message.Message):
+    """Loss of each token and what was thought likelier.
+
+    loss f32 [T]: -ln p(token | tokens before), in nats; NaN for the first, which nothing predicts.
+    rank i32 [T]: tokens thought likelier than the one that came; -1 for the first.
+    entropy f32 [T]: of the prediction for the token after each, in nats.
+    top_ids i32 [T, top], top_probabilities f32 [T, top]: the likeliest next tokens after each token, best first.
+    A comparison adds kl f32 [T]: sum p ln(p / q) of the predictions, p of the model and q of the other, in nats.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOP_FIELD_NUMBER: _builtins.int
+    top: _builtins.int
+    """Likeliest tokens to tell, up to 20; 0 means 5."""
+    def __init__(
+        self,
+        *,
+        top: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["top", b"top"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenQuestion: _TypeAlias = TokenQuestion  # noqa: Y015
+
+@_typing.final
+class ActivationQuestion(_message.Message):
+    """Size of the residual stream of every token.
+
+    embedding f32 [T]: Euclidean norm of token plus position vector.
+    pre_attention, post_attention, post_ffn f32 [L, T]: norm of the stream before a block, after its attention was added,
+    and after its feed-forward layer was added.
+    attention_update, ffn_update f32 [L, T]: norm of what each added.
+    histogram f32 [1 + 2L, bins]: share of the stream's numbers per bin, after the embedding and after each addition.
+    histogram_range f32 [1 + 2L, 2]: the smallest and the largest number; the bins divide what lies between.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BINS_FIELD_NUMBER: _builtins.int
+    bins: _builtins.int
+    """Bins of a histogram, up to 200; 0 means 40."""
+    def __init__(
+        self,
+        *,
+        bins: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bins", b"bins"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ActivationQuestion: _TypeAlias = ActivationQuestion  # noqa: Y015
+
+@_typing.final
+class LensQuestion(_message.Message):
+    """Logit lens: the final norm and the head, put after the embedding and after each block.
+
+    top_ids i32 [1 + L, T, top], top_probabilities f32 [1 + L, T, top]: the likeliest next tokens by row; the last row is
+    what the model says.
+    next_probability f32 [1 + L, T]: of the token that really comes next; NaN after the last.
+    entropy f32 [1 + L, T] in nats; kl f32 [1 + L, T]: sum p ln(p / q), p the last row and q this one, in nats.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOP_FIELD_NUMBER: _builtins.int
+    top: _builtins.int
+    """Likeliest tokens to tell, up to 20; 0 means 5."""
+    def __init__(
+        self,
+        *,
+        top: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["top", b"top"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LensQuestion: _TypeAlias = LensQuestion  # noqa: Y015
+
+@_typing.final
+class HeadQuestion(_message.Message):
+    """Scores of what each head looks for; behaviours are previous, duplicate, induction, sink, self, in this order.
+
+    synthetic_raw, synthetic_corrected, synthetic_sink_free f32 [L, H, 5]: on random tokens written twice: share of the
+    attention; above chance, (s - u) / (1 - u); the same without what goes to the first token.
+    synthetic_entropy f32 [L, H]: share of the most there can be; synthetic_distance f32 [L, H]: tokens looked back.
+    synthetic_chance f32 [5]: u, what blind attention scores.
+    natural_...: the same on the text, when there is one. NaN where the text cannot tell.
+    copying f32 [L, H]: from the weights alone, -1 to 1: whether attending to a token makes it likelier.
+    label i32 [L, H]: index of the behaviour shown, -1 for none; evidence i32 [L, H]: probes that bear it out, 0 to 2.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LENGTH_FIELD_NUMBER: _builtins.int
+    DRAWS_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    length: _builtins.int
+    """Tokens of the random sequence; 0 means 48, or fewer in a short context."""
+    draws: _builtins.int
+    """Sequences to average over, up to 16; 0 means 4."""
+    seed: _builtins.int
+    """Seed of the sequences; 0 means 1."""
+    def __init__(
+        self,
+        *,
+        length: _builtins.int = ...,
+        draws: _builtins.int = ...,
+        seed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draws", b"draws", "length", b"length", "seed", b"seed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeadQuestion: _TypeAlias = HeadQuestion  # noqa: Y015
+
+@_typing.final
+class AttentionQuestion(_message.Message):
+    """Attention matrices. Weights say where a head looked, not what mattered.
+
+    weights, DTYPE_UINT8_SQRT_TRIANGLE or float32 [layers, heads, T, T]: unless thumbnails or rows are asked for.
+    thumbnails, DTYPE_UINT8_SQRT [layers, heads, n, n]: averaged to n x n, n the smaller of thumbnail and T.
+    rows f32 [layers, heads, rows, T]: the rows asked for, exact.
+    A comparison adds js f32 [layers, heads, T]: Jensen-Shannon divergence of the rows, in nats, at most ln 2.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAYERS_FIELD_NUMBER: _builtins.int
+    HEADS_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    HIDE_SINK_FIELD_NUMBER: _builtins.int
+    THUMBNAIL_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    DTYPE_FIELD_NUMBER: _builtins.int
+    kind: Global___AttentionKind.ValueType
+    """Which matrix."""
+    hide_sink: _builtins.bool
+    """Leave the first token out and let the rest of each row sum to 1; a row with nothing left is 0."""
+    thumbnail: _builtins.int
+    """Side of thumbnails, up to 64; 0 means none."""
+    dtype: _tensor_pb2.Dtype.ValueType
+    """Encoding of weights: DTYPE_UINT8_SQRT_TRIANGLE (also when absent) or DTYPE_FLOAT32."""
+    @_builtins.property
+    def layers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Layers wanted, from 0; empty means all."""
+
+    @_builtins.property
+    def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Heads wanted, from 0; empty means all."""
+
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Queries whose exact rows are wanted; empty means none."""
+
+    def __init__(
+        self,
+        *,
+        layers: _abc.Iterable[_builtins.int] | None = ...,
+        heads: _abc.Iterable[_builtins.int] | None = ...,
+        kind: Global___AttentionKind.ValueType = ...,
+        hide_sink: _builtins.bool = ...,
+        thumbnail: _builtins.int = ...,
+        rows: _abc.Iterable[_builtins.int] | None = ...,
+        dtype: _tensor_pb2.Dtype.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dtype", b"dtype", "heads", b"heads", "hide_sink", b"hide_sink", "kind", b"kind", "layers", b"layers", "rows", b"rows", "thumbnail", b"thumbnail"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttentionQuestion: _TypeAlias = AttentionQuestion  # noqa: Y015
+
+@_typing.final
+class AttributionQuestion(_message.Message):
+    """Direct logit attribution: the score of a token, taken apart into what each part of the model wrote.
+
+    heads f32 [L, H], ffn f32 [L], token f32 [1], place f32 [1]: parts of the score; biases f32 [1]: of the attention
+    outputs and of the final norm. Together they are score f32 [1]: that of the target, less that of `against` if there
+    is one. The scale of the final norm is held fixed.
+    target i32 [1]: the token asked about.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    AGAINST_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Which token's prediction of the next, from 0; absent means the last."""
+    target: _builtins.int
+    """Id of the token whose score is asked; absent means the likeliest."""
+    against: _builtins.int
+    """Id of a token whose score is taken off; absent means none."""
+    def __init__(
+        self,
+        *,
+        position: _builtins.int | None = ...,
+        target: _builtins.int | None = ...,
+        against: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_against", b"_against", "_position", b"_position", "_target", b"_target", "against", b"against", "position", b"position", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_against", b"_against", "_position", b"_position", "_target", b"_target", "against", b"against", "position", b"position", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__against: _TypeAlias = _typing.Literal["against"]  # noqa: Y015
+    _WhichOneofArgType__against: _TypeAlias = _typing.Literal["_against", b"_against"]  # noqa: Y015
+    _WhichOneofReturnType__position: _TypeAlias = _typing.Literal["position"]  # noqa: Y015
+    _WhichOneofArgType__position: _TypeAlias = _typing.Literal["_position", b"_position"]  # noqa: Y015
+    _WhichOneofReturnType__target: _TypeAlias = _typing.Literal["target"]  # noqa: Y015
+    _WhichOneofArgType__target: _TypeAlias = _typing.Literal["_target", b"_target"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__against) -> _WhichOneofReturnType__against | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__position) -> _WhichOneofReturnType__position | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__target) -> _WhichOneofReturnType__target | None: ...
+
+Global___AttributionQuestion: _TypeAlias = AttributionQuestion  # noqa: Y015
+
+@_typing.final
+class MaximaQuestion(_message.Message):
+    """The largest numbers.
+
+    neuron_values f32, neuron_ids i32, neuron_places i32, each [L, top]: the neurons of the feed-forward layers that
+    answered most strongly, which they are, and at which token.
+    stream_values f32, stream_ids i32, stream_places i32, each [1 + L, top]: the same of the residual stream's numbers, by
+    size, after the embedding and after each block.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOP_FIELD_NUMBER: _builtins.int
+    top: _builtins.int
+    """How many, up to 50; 0 means 10."""
+    def __init__(
+        self,
+        *,
+        top: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["top", b"top"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MaximaQuestion: _TypeAlias = MaximaQuestion  # noqa: Y015
+
+@_typing.final
+class EmbeddingQuestion(_message.Message):
+    """A map of the token embedding: its directions of largest spread (principal components).
+
+    ids i32 [n]: the tokens on the map: those of the text, or the first `count` ids without one.
+    points f32 [n, 3]; share f32 [3]: of the spread that each axis shows. Axes are taken of the tokens on the map.
+    With another model its points are turned and mirrored onto the model's, as near as they come.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """Tokens on the map without a text, up to 5,000; 0 means 1,000."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmbeddingQuestion: _TypeAlias = EmbeddingQuestion  # noqa: Y015
+
+@_typing.final
+class WeightQuestion(_message.Message):
+    """Statistics of every weight; rows are named.
+
+    mean, deviation, rms, smallest, largest, kurtosis f32 [rows]; kurtosis is 3 for a bell curve, more with outliers.
+    histogram f32 [rows, bins] and histogram_range f32 [rows, 2], as in ActivationQuestion.
+    A comparison adds change f32 [rows]: size of other less model over size of model.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BINS_FIELD_NUMBER: _builtins.int
+    bins: _builtins.int
+    """Bins of a histogram, up to 200; 0 means 40."""
+    def __init__(
+        self,
+        *,
+        bins: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bins", b"bins"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WeightQuestion: _TypeAlias = WeightQuestion  # noqa: Y015

@@ -40,6 +40,11 @@ class AnalysisServiceStub:
                 request_serializer=lab_dot_v1_dot_analysis__service__pb2.GetAttentionRequest.SerializeToString,
                 response_deserializer=lab_dot_v1_dot_analysis__service__pb2.GetAttentionResponse.FromString,
                 _registered_method=True)
+        self.Analyse = channel.unary_unary(
+                '/lab.v1.AnalysisService/Analyse',
+                request_serializer=lab_dot_v1_dot_analysis__service__pb2.AnalyseRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_analysis__service__pb2.AnalyseResponse.FromString,
+                _registered_method=True)
 
 
 class AnalysisServiceServicer:
@@ -53,6 +58,13 @@ class AnalysisServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Analyse(self, request, context):
+        """Any question, of one model or of two side by side. Answers are kept by (digest, tokens, question).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AnalysisServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +72,11 @@ def add_AnalysisServiceServicer_to_server(servicer, server):
                     servicer.GetAttention,
                     request_deserializer=lab_dot_v1_dot_analysis__service__pb2.GetAttentionRequest.FromString,
                     response_serializer=lab_dot_v1_dot_analysis__service__pb2.GetAttentionResponse.SerializeToString,
+            ),
+            'Analyse': grpc.unary_unary_rpc_method_handler(
+                    servicer.Analyse,
+                    request_deserializer=lab_dot_v1_dot_analysis__service__pb2.AnalyseRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_analysis__service__pb2.AnalyseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +107,33 @@ class AnalysisService:
             '/lab.v1.AnalysisService/GetAttention',
             lab_dot_v1_dot_analysis__service__pb2.GetAttentionRequest.SerializeToString,
             lab_dot_v1_dot_analysis__service__pb2.GetAttentionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Analyse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lab.v1.AnalysisService/Analyse',
+            lab_dot_v1_dot_analysis__service__pb2.AnalyseRequest.SerializeToString,
+            lab_dot_v1_dot_analysis__service__pb2.AnalyseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class AnalysisServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AnalysisServiceAsyncStub: ...
     GetAttention: _grpc.UnaryUnaryMultiCallable[_analysis_service_pb2.GetAttentionRequest, _analysis_service_pb2.GetAttentionResponse]
     """What each token attends to."""
+    Analyse: _grpc.UnaryUnaryMultiCallable[_analysis_service_pb2.AnalyseRequest, _analysis_service_pb2.AnalyseResponse]
+    """Any question, of one model or of two side by side. Answers are kept by (digest, tokens, question)."""
 
 @_typing.type_check_only
 class AnalysisServiceAsyncStub(AnalysisServiceStub):
@@ -43,6 +45,8 @@ class AnalysisServiceAsyncStub(AnalysisServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetAttention: _aio.UnaryUnaryMultiCallable[_analysis_service_pb2.GetAttentionRequest, _analysis_service_pb2.GetAttentionResponse]  # type: ignore[assignment]
     """What each token attends to."""
+    Analyse: _aio.UnaryUnaryMultiCallable[_analysis_service_pb2.AnalyseRequest, _analysis_service_pb2.AnalyseResponse]  # type: ignore[assignment]
+    """Any question, of one model or of two side by side. Answers are kept by (digest, tokens, question)."""
 
 class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
     """Pure functions of (model, text, options)."""
@@ -54,5 +58,13 @@ class AnalysisServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_analysis_service_pb2.GetAttentionResponse, _abc.Awaitable[_analysis_service_pb2.GetAttentionResponse]]:
         """What each token attends to."""
+
+    @_abc_1.abstractmethod
+    def Analyse(
+        self,
+        request: _analysis_service_pb2.AnalyseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_analysis_service_pb2.AnalyseResponse, _abc.Awaitable[_analysis_service_pb2.AnalyseResponse]]:
+        """Any question, of one model or of two side by side. Answers are kept by (digest, tokens, question)."""
 
 def add_AnalysisServiceServicer_to_server(servicer: AnalysisServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

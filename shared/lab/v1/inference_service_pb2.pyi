@@ -35,6 +35,8 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     """The model wrote its end-of-text token."""
     FINISH_REASON_CANCELLED: _FinishReason.ValueType  # 3
     """The asker went away or cancelled."""
+    FINISH_REASON_STOP: _FinishReason.ValueType  # 4
+    """One of the stop strings came."""
 
 class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
     """Why a generation ended."""
@@ -47,6 +49,8 @@ FINISH_REASON_END_OF_TEXT: FinishReason.ValueType  # 2
 """The model wrote its end-of-text token."""
 FINISH_REASON_CANCELLED: FinishReason.ValueType  # 3
 """The asker went away or cancelled."""
+FINISH_REASON_STOP: FinishReason.ValueType  # 4
+"""One of the stop strings came."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
 @_typing.final
@@ -119,22 +123,58 @@ class ListModelsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MODELS_FIELD_NUMBER: _builtins.int
+    LOADING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.LoadedModel]:
         """Most recently used first."""
+
+    @_builtins.property
+    def loading(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoadingModel]:
+        """Those on their way into memory."""
 
     def __init__(
         self,
         *,
         models: _abc.Iterable[_model_pb2.LoadedModel] | None = ...,
+        loading: _abc.Iterable[Global___LoadingModel] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["loading", b"loading", "models", b"models"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
+
+@_typing.final
+class LoadingModel(_message.Message):
+    """A model on its way into memory."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    RECEIVED_BYTES_FIELD_NUMBER: _builtins.int
+    TOTAL_BYTES_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Name of the checkpoint or peek."""
+    received_bytes: _builtins.int
+    """Bytes of weights that are here and were verified."""
+    total_bytes: _builtins.int
+    """Bytes of weights in all."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        received_bytes: _builtins.int = ...,
+        total_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["received_bytes", b"received_bytes", "source", b"source", "total_bytes", b"total_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoadingModel: _TypeAlias = LoadingModel  # noqa: Y015
 
 @_typing.final
 class UnloadModelRequest(_message.Message):
@@ -233,10 +273,19 @@ class GenerateRequest(_message.Message):
     TEMPERATURE_FIELD_NUMBER: _builtins.int
     TOP_K_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    TOP_P_FIELD_NUMBER: _builtins.int
+    MIN_P_FIELD_NUMBER: _builtins.int
+    REPETITION_PENALTY_FIELD_NUMBER: _builtins.int
+    PRESENCE_PENALTY_FIELD_NUMBER: _builtins.int
+    FREQUENCY_PENALTY_FIELD_NUMBER: _builtins.int
+    PENALTY_WINDOW_FIELD_NUMBER: _builtins.int
+    STOP_FIELD_NUMBER: _builtins.int
+    TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    ALTERNATIVES_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """"models/{model}"."""
     prompt: _builtins.str
-    """What to continue; at least one token and at most the model's context."""
+    """What to continue; at least one token and at most the model's context. Text of special tokens in it is plain text."""
     max_tokens: _builtins.int
     """New tokens at most; 1 to 512. 0 means 64."""
     temperature: _builtins.float
@@ -244,7 +293,35 @@ class GenerateRequest(_message.Message):
     top_k: _builtins.int
     """Only the k likeliest tokens may be drawn; 0 means all. Absent means 40."""
     seed: _builtins.int
-    """Same seed, same text. Absent means a new one each time."""
+    """Same seed, same text, whoever else is served meanwhile. The chance for a token depends on seed, place and token
+    only, so that texts of two checkpoints with one seed differ only where the models do. Absent means a new seed.
+    """
+    top_p: _builtins.float
+    """Only the fewest likeliest tokens that together have at least this probability may be drawn; above 0, up to 1.
+    Absent means 1: all.
+    """
+    min_p: _builtins.float
+    """Only tokens at least this fraction as likely as the likeliest may be drawn; 0 to 1. Absent means 0: all."""
+    repetition_penalty: _builtins.float
+    """Scores of tokens that are in the text already are divided by this when positive and multiplied when negative;
+    above 0, up to 10. Absent means 1: no change.
+    """
+    presence_penalty: _builtins.float
+    """Taken off the score of each token that is in the text already, once; -10 to 10."""
+    frequency_penalty: _builtins.float
+    """Taken off the score of each token for every time it is in the text already; -10 to 10."""
+    penalty_window: _builtins.int
+    """The last so many tokens of prompt and answer are "in the text already"; 0 means all."""
+    alternatives: _builtins.int
+    """How many of the likeliest tokens to tell for each place; up to 20. Absent means 5."""
+    @_builtins.property
+    def stop(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The text ends before any of these would appear in it; up to 8, of 1 to 256 bytes."""
+
+    @_builtins.property
+    def token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The prompt as token ids, instead of `prompt`; the only way to give special tokens."""
+
     def __init__(
         self,
         *,
@@ -254,23 +331,48 @@ class GenerateRequest(_message.Message):
         temperature: _builtins.float | None = ...,
         top_k: _builtins.int | None = ...,
         seed: _builtins.int | None = ...,
+        top_p: _builtins.float | None = ...,
+        min_p: _builtins.float | None = ...,
+        repetition_penalty: _builtins.float | None = ...,
+        presence_penalty: _builtins.float = ...,
+        frequency_penalty: _builtins.float = ...,
+        penalty_window: _builtins.int = ...,
+        stop: _abc.Iterable[_builtins.str] | None = ...,
+        token_ids: _abc.Iterable[_builtins.int] | None = ...,
+        alternatives: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alternatives", b"_alternatives", "_min_p", b"_min_p", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "alternatives", b"alternatives", "min_p", b"min_p", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "max_tokens", b"max_tokens", "model", b"model", "prompt", b"prompt", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alternatives", b"_alternatives", "_min_p", b"_min_p", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_p", b"_top_p", "alternatives", b"alternatives", "frequency_penalty", b"frequency_penalty", "max_tokens", b"max_tokens", "min_p", b"min_p", "model", b"model", "penalty_window", b"penalty_window", "presence_penalty", b"presence_penalty", "prompt", b"prompt", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "stop", b"stop", "temperature", b"temperature", "token_ids", b"token_ids", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__alternatives: _TypeAlias = _typing.Literal["alternatives"]  # noqa: Y015
+    _WhichOneofArgType__alternatives: _TypeAlias = _typing.Literal["_alternatives", b"_alternatives"]  # noqa: Y015
+    _WhichOneofReturnType__min_p: _TypeAlias = _typing.Literal["min_p"]  # noqa: Y015
+    _WhichOneofArgType__min_p: _TypeAlias = _typing.Literal["_min_p", b"_min_p"]  # noqa: Y015
+    _WhichOneofReturnType__repetition_penalty: _TypeAlias = _typing.Literal["repetition_penalty"]  # noqa: Y015
+    _WhichOneofArgType__repetition_penalty: _TypeAlias = _typing.Literal["_repetition_penalty", b"_repetition_penalty"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
+    _WhichOneofReturnType__top_p: _TypeAlias = _typing.Literal["top_p"]  # noqa: Y015
+    _WhichOneofArgType__top_p: _TypeAlias = _typing.Literal["_top_p", b"_top_p"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__alternatives) -> _WhichOneofReturnType__alternatives | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_p) -> _WhichOneofReturnType__min_p | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__repetition_penalty) -> _WhichOneofReturnType__repetition_penalty | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_k) -> _WhichOneofReturnType__top_k | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__top_p) -> _WhichOneofReturnType__top_p | None: ...
 
 Global___GenerateRequest: _TypeAlias = GenerateRequest  # noqa: Y015
 
@@ -315,6 +417,9 @@ class GenerateResponse(_message.Message):
     ALTERNATIVES_FIELD_NUMBER: _builtins.int
     FINISH_REASON_FIELD_NUMBER: _builtins.int
     ELAPSED_SECS_FIELD_NUMBER: _builtins.int
+    LOG_PROBABILITY_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    TIMING_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Counts from 0."""
     text: _builtins.str
@@ -325,6 +430,10 @@ class GenerateResponse(_message.Message):
     """Set in the last message only."""
     elapsed_secs: _builtins.float
     """Seconds since the request was taken up."""
+    log_probability: _builtins.float
+    """Natural logarithm of `probability`."""
+    seed: _builtins.int
+    """What chance was seeded with; asking again with it gives this text again."""
     @_builtins.property
     def token(self) -> _tensor_pb2.Token:
         """The token drawn; absent in the last message."""
@@ -332,6 +441,10 @@ class GenerateResponse(_message.Message):
     @_builtins.property
     def alternatives(self) -> _containers.RepeatedCompositeFieldContainer[Global___Alternative]:
         """The likeliest tokens at this place, best first."""
+
+    @_builtins.property
+    def timing(self) -> Global___GenerationTiming:
+        """Set in the last message only."""
 
     def __init__(
         self,
@@ -343,11 +456,48 @@ class GenerateResponse(_message.Message):
         alternatives: _abc.Iterable[Global___Alternative] | None = ...,
         finish_reason: Global___FinishReason.ValueType = ...,
         elapsed_secs: _builtins.float = ...,
+        log_probability: _builtins.float = ...,
+        seed: _builtins.int = ...,
+        timing: Global___GenerationTiming | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["timing", b"timing", "token", b"token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternatives", b"alternatives", "elapsed_secs", b"elapsed_secs", "finish_reason", b"finish_reason", "index", b"index", "probability", b"probability", "text", b"text", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternatives", b"alternatives", "elapsed_secs", b"elapsed_secs", "finish_reason", b"finish_reason", "index", b"index", "log_probability", b"log_probability", "probability", b"probability", "seed", b"seed", "text", b"text", "timing", b"timing", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GenerateResponse: _TypeAlias = GenerateResponse  # noqa: Y015
+
+@_typing.final
+class GenerationTiming(_message.Message):
+    """Where the time of a generation went."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAITED_SECS_FIELD_NUMBER: _builtins.int
+    FIRST_TOKEN_SECS_FIELD_NUMBER: _builtins.int
+    TOKENS_PER_SEC_FIELD_NUMBER: _builtins.int
+    PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    waited_secs: _builtins.float
+    """Seconds until there was a place among the texts being written."""
+    first_token_secs: _builtins.float
+    """Seconds from the request to the first token."""
+    tokens_per_sec: _builtins.float
+    """Tokens a second after the first."""
+    prompt_tokens: _builtins.int
+    """Tokens of the prompt."""
+    def __init__(
+        self,
+        *,
+        waited_secs: _builtins.float = ...,
+        first_token_secs: _builtins.float = ...,
+        tokens_per_sec: _builtins.float = ...,
+        prompt_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_token_secs", b"first_token_secs", "prompt_tokens", b"prompt_tokens", "tokens_per_sec", b"tokens_per_sec", "waited_secs", b"waited_secs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GenerationTiming: _TypeAlias = GenerationTiming  # noqa: Y015

@@ -24,17 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13lab/v1/tensor.proto\x12\x06lab.v1\"C\n\x06Tensor\x12\r\n\x05shape\x18\x01 \x03(\r\x12\x1c\n\x05\x64type\x18\x02 \x01(\x0e\x32\r.lab.v1.Dtype\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"!\n\x05Token\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t*G\n\x05\x44type\x12\x15\n\x11\x44TYPE_UNSPECIFIED\x10\x00\x12\x11\n\rDTYPE_FLOAT32\x10\x01\x12\x14\n\x10\x44TYPE_UINT8_SQRT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13lab/v1/tensor.proto\x12\x06lab.v1\"C\n\x06Tensor\x12\r\n\x05shape\x18\x01 \x03(\r\x12\x1c\n\x05\x64type\x18\x02 \x01(\x0e\x32\r.lab.v1.Dtype\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\";\n\x0bNamedTensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1e\n\x06tensor\x18\x02 \x01(\x0b\x32\x0e.lab.v1.Tensor\"!\n\x05Token\x12\n\n\x02id\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t*w\n\x05\x44type\x12\x15\n\x11\x44TYPE_UNSPECIFIED\x10\x00\x12\x11\n\rDTYPE_FLOAT32\x10\x01\x12\x14\n\x10\x44TYPE_UINT8_SQRT\x10\x02\x12\x1d\n\x19\x44TYPE_UINT8_SQRT_TRIANGLE\x10\x03\x12\x0f\n\x0b\x44TYPE_INT32\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lab.v1.tensor_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DTYPE']._serialized_start=135
-  _globals['_DTYPE']._serialized_end=206
+  _globals['_DTYPE']._serialized_start=196
+  _globals['_DTYPE']._serialized_end=315
   _globals['_TENSOR']._serialized_start=31
   _globals['_TENSOR']._serialized_end=98
-  _globals['_TOKEN']._serialized_start=100
-  _globals['_TOKEN']._serialized_end=133
+  _globals['_NAMEDTENSOR']._serialized_start=100
+  _globals['_NAMEDTENSOR']._serialized_end=159
+  _globals['_TOKEN']._serialized_start=161
+  _globals['_TOKEN']._serialized_end=194
 # @@protoc_insertion_point(module_scope)

@@ -31,6 +31,12 @@ class _DtypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Dtype.ValueType
     """IEEE 754 single precision, little-endian."""
     DTYPE_UINT8_SQRT: _Dtype.ValueType  # 2
     """One byte q per number, standing for (q / 255) squared: fine near 0, where attention lives."""
+    DTYPE_UINT8_SQRT_TRIANGLE: _Dtype.ValueType  # 3
+    """As DTYPE_UINT8_SQRT, of square matrices [..., n, n] that are 0 right of the diagonal: of each only the lower
+    triangle is there, row by row, n (n + 1) / 2 bytes.
+    """
+    DTYPE_INT32: _Dtype.ValueType  # 4
+    """Signed 32-bit integers, little-endian."""
 
 class Dtype(_Dtype, metaclass=_DtypeEnumTypeWrapper):
     """How the numbers of a Tensor are encoded."""
@@ -41,6 +47,12 @@ DTYPE_FLOAT32: Dtype.ValueType  # 1
 """IEEE 754 single precision, little-endian."""
 DTYPE_UINT8_SQRT: Dtype.ValueType  # 2
 """One byte q per number, standing for (q / 255) squared: fine near 0, where attention lives."""
+DTYPE_UINT8_SQRT_TRIANGLE: Dtype.ValueType  # 3
+"""As DTYPE_UINT8_SQRT, of square matrices [..., n, n] that are 0 right of the diagonal: of each only the lower
+triangle is there, row by row, n (n + 1) / 2 bytes.
+"""
+DTYPE_INT32: Dtype.ValueType  # 4
+"""Signed 32-bit integers, little-endian."""
 Global___Dtype: _TypeAlias = Dtype  # noqa: Y015
 
 @_typing.final
@@ -74,6 +86,34 @@ class Tensor(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Tensor: _TypeAlias = Tensor  # noqa: Y015
+
+@_typing.final
+class NamedTensor(_message.Message):
+    """One of several arrays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TENSOR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What it holds."""
+    @_builtins.property
+    def tensor(self) -> Global___Tensor:
+        """The numbers."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        tensor: Global___Tensor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tensor", b"tensor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "tensor", b"tensor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NamedTensor: _TypeAlias = NamedTensor  # noqa: Y015
 
 @_typing.final
 class Token(_message.Message):

@@ -4,9 +4,9 @@
 // @generated from file lab/v1/analysis_service.proto (package lab.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Dtype, Tensor, Token } from "./tensor_pb";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Dtype, NamedTensor, Tensor, Token } from "./tensor_pb";
 import { file_lab_v1_tensor } from "./tensor_pb";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/analysis_service.proto.
  */
 export const file_lab_v1_analysis_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch1sYWIvdjEvYW5hbHlzaXNfc2VydmljZS5wcm90bxIGbGFiLnYxIm8KE0dldEF0dGVudGlvblJlcXVlc3QSDQoFbW9kZWwYASABKAkSDAoEdGV4dBgCIAEoCRIOCgZsYXllcnMYAyADKA0SDQoFaGVhZHMYBCADKA0SHAoFZHR5cGUYBSABKA4yDS5sYWIudjEuRHR5cGUidQoUR2V0QXR0ZW50aW9uUmVzcG9uc2USHQoGdG9rZW5zGAEgAygLMg0ubGFiLnYxLlRva2VuEg4KBmxheWVycxgCIAMoDRINCgVoZWFkcxgDIAMoDRIfCgd3ZWlnaHRzGAQgASgLMg4ubGFiLnYxLlRlbnNvcjJcCg9BbmFseXNpc1NlcnZpY2USSQoMR2V0QXR0ZW50aW9uEhsubGFiLnYxLkdldEF0dGVudGlvblJlcXVlc3QaHC5sYWIudjEuR2V0QXR0ZW50aW9uUmVzcG9uc2ViBnByb3RvMw", [file_lab_v1_tensor]);
+  fileDesc("Ch1sYWIvdjEvYW5hbHlzaXNfc2VydmljZS5wcm90bxIGbGFiLnYxIm8KE0dldEF0dGVudGlvblJlcXVlc3QSDQoFbW9kZWwYASABKAkSDAoEdGV4dBgCIAEoCRIOCgZsYXllcnMYAyADKA0SDQoFaGVhZHMYBCADKA0SHAoFZHR5cGUYBSABKA4yDS5sYWIudjEuRHR5cGUidQoUR2V0QXR0ZW50aW9uUmVzcG9uc2USHQoGdG9rZW5zGAEgAygLMg0ubGFiLnYxLlRva2VuEg4KBmxheWVycxgCIAMoDRINCgVoZWFkcxgDIAMoDRIfCgd3ZWlnaHRzGAQgASgLMg4ubGFiLnYxLlRlbnNvciKOBAoOQW5hbHlzZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSEwoLb3RoZXJfbW9kZWwYAiABKAkSDAoEdGV4dBgDIAEoCRIRCgl0b2tlbl9pZHMYBCADKA0SGQoRYWZ0ZXJfZW5kX29mX3RleHQYBSABKAgSJwoGdG9rZW5zGAogASgLMhUubGFiLnYxLlRva2VuUXVlc3Rpb25IABIxCgthY3RpdmF0aW9ucxgLIAEoCzIaLmxhYi52MS5BY3RpdmF0aW9uUXVlc3Rpb25IABIkCgRsZW5zGAwgASgLMhQubGFiLnYxLkxlbnNRdWVzdGlvbkgAEiUKBWhlYWRzGA0gASgLMhQubGFiLnYxLkhlYWRRdWVzdGlvbkgAEi4KCWF0dGVudGlvbhgOIAEoCzIZLmxhYi52MS5BdHRlbnRpb25RdWVzdGlvbkgAEjIKC2F0dHJpYnV0aW9uGA8gASgLMhsubGFiLnYxLkF0dHJpYnV0aW9uUXVlc3Rpb25IABIoCgZtYXhpbWEYECABKAsyFi5sYWIudjEuTWF4aW1hUXVlc3Rpb25IABIuCgllbWJlZGRpbmcYESABKAsyGS5sYWIudjEuRW1iZWRkaW5nUXVlc3Rpb25IABIpCgd3ZWlnaHRzGBIgASgLMhYubGFiLnYxLldlaWdodFF1ZXN0aW9uSABCCgoIcXVlc3Rpb24ixgIKD0FuYWx5c2VSZXNwb25zZRIdCgZ0b2tlbnMYASADKAsyDS5sYWIudjEuVG9rZW4SJAoHdGVuc29ycxgCIAMoCzITLmxhYi52MS5OYW1lZFRlbnNvchIqCg1vdGhlcl90ZW5zb3JzGAMgAygLMhMubGFiLnYxLk5hbWVkVGVuc29yEigKC2RpZmZlcmVuY2VzGAQgAygLMhMubGFiLnYxLk5hbWVkVGVuc29yEg4KBmRpZ2VzdBgFIAEoCRIUCgxvdGhlcl9kaWdlc3QYBiABKAkSDAoEc3RlcBgHIAEoDRISCgpvdGhlcl9zdGVwGAggASgNEg4KBmNhY2hlZBgJIAEoCBIUCgxjb21wdXRlX3NlY3MYCiABKAESHAoFd29yZHMYCyADKAsyDS5sYWIudjEuVG9rZW4SDAoEcm93cxgMIAMoCSIcCg1Ub2tlblF1ZXN0aW9uEgsKA3RvcBgBIAEoDSIiChJBY3RpdmF0aW9uUXVlc3Rpb24SDAoEYmlucxgBIAEoDSIbCgxMZW5zUXVlc3Rpb24SCwoDdG9wGAEgASgNIjsKDEhlYWRRdWVzdGlvbhIOCgZsZW5ndGgYASABKA0SDQoFZHJhd3MYAiABKA0SDAoEc2VlZBgDIAEoBCKpAQoRQXR0ZW50aW9uUXVlc3Rpb24SDgoGbGF5ZXJzGAEgAygNEg0KBWhlYWRzGAIgAygNEiMKBGtpbmQYAyABKA4yFS5sYWIudjEuQXR0ZW50aW9uS2luZBIRCgloaWRlX3NpbmsYBCABKAgSEQoJdGh1bWJuYWlsGAUgASgNEgwKBHJvd3MYBiADKA0SHAoFZHR5cGUYByABKA4yDS5sYWIudjEuRHR5cGUiewoTQXR0cmlidXRpb25RdWVzdGlvbhIVCghwb3NpdGlvbhgBIAEoDUgAiAEBEhMKBnRhcmdldBgCIAEoDUgBiAEBEhQKB2FnYWluc3QYAyABKA1IAogBAUILCglfcG9zaXRpb25CCQoHX3RhcmdldEIKCghfYWdhaW5zdCIdCg5NYXhpbWFRdWVzdGlvbhILCgN0b3AYASABKA0iIgoRRW1iZWRkaW5nUXVlc3Rpb24SDQoFY291bnQYASABKA0iHgoOV2VpZ2h0UXVlc3Rpb24SDAoEYmlucxgBIAEoDSqjAQoNQXR0ZW50aW9uS2luZBIeChpBVFRFTlRJT05fS0lORF9VTlNQRUNJRklFRBAAEhoKFkFUVEVOVElPTl9LSU5EX1dFSUdIVFMQARIXChNBVFRFTlRJT05fS0lORF9NRUFOEAISGgoWQVRURU5USU9OX0tJTkRfUk9MTE9VVBADEiEKHUFUVEVOVElPTl9LSU5EX1ZBTFVFX1dFSUdIVEVEEAQymAEKD0FuYWx5c2lzU2VydmljZRJJCgxHZXRBdHRlbnRpb24SGy5sYWIudjEuR2V0QXR0ZW50aW9uUmVxdWVzdBocLmxhYi52MS5HZXRBdHRlbnRpb25SZXNwb25zZRI6CgdBbmFseXNlEhYubGFiLnYxLkFuYWx5c2VSZXF1ZXN0GhcubGFiLnYxLkFuYWx5c2VSZXNwb25zZWIGcHJvdG8z", [file_lab_v1_tensor]);
 
 /**
  * Asks for attention maps.
@@ -108,6 +108,590 @@ export const GetAttentionResponseSchema: GenMessage<GetAttentionResponse> = /*@_
   messageDesc(file_lab_v1_analysis_service, 1);
 
 /**
+ * Asks one question about a text. In shapes: L layers, H heads, T tokens, V vocabulary, C width.
+ *
+ * @generated from message lab.v1.AnalyseRequest
+ */
+export type AnalyseRequest = Message<"lab.v1.AnalyseRequest"> & {
+  /**
+   * "models/{model}".
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * A second model to compare with, "models/{model}"; empty means none.
+   *
+   * @generated from field: string other_model = 2;
+   */
+  otherModel: string;
+
+  /**
+   * What the model reads; at least one token and at most its context. Text of special tokens in it is plain text.
+   *
+   * @generated from field: string text = 3;
+   */
+  text: string;
+
+  /**
+   * The text as token ids, instead of `text`; the only way to give special tokens.
+   *
+   * @generated from field: repeated uint32 token_ids = 4;
+   */
+  tokenIds: number[];
+
+  /**
+   * Put the end-of-text token first, as training does before each document: then the first token is predicted too.
+   *
+   * @generated from field: bool after_end_of_text = 5;
+   */
+  afterEndOfText: boolean;
+
+  /**
+   * What to find out.
+   *
+   * @generated from oneof lab.v1.AnalyseRequest.question
+   */
+  question: {
+    /**
+     * How surprised the model is by each token.
+     *
+     * @generated from field: lab.v1.TokenQuestion tokens = 10;
+     */
+    value: TokenQuestion;
+    case: "tokens";
+  } | {
+    /**
+     * How large the residual stream is.
+     *
+     * @generated from field: lab.v1.ActivationQuestion activations = 11;
+     */
+    value: ActivationQuestion;
+    case: "activations";
+  } | {
+    /**
+     * What would be predicted after each layer.
+     *
+     * @generated from field: lab.v1.LensQuestion lens = 12;
+     */
+    value: LensQuestion;
+    case: "lens";
+  } | {
+    /**
+     * What each head looks for.
+     *
+     * @generated from field: lab.v1.HeadQuestion heads = 13;
+     */
+    value: HeadQuestion;
+    case: "heads";
+  } | {
+    /**
+     * What each token attends to.
+     *
+     * @generated from field: lab.v1.AttentionQuestion attention = 14;
+     */
+    value: AttentionQuestion;
+    case: "attention";
+  } | {
+    /**
+     * Which parts of the model vote for a token.
+     *
+     * @generated from field: lab.v1.AttributionQuestion attribution = 15;
+     */
+    value: AttributionQuestion;
+    case: "attribution";
+  } | {
+    /**
+     * Where the largest numbers are.
+     *
+     * @generated from field: lab.v1.MaximaQuestion maxima = 16;
+     */
+    value: MaximaQuestion;
+    case: "maxima";
+  } | {
+    /**
+     * Where tokens lie in the embedding.
+     *
+     * @generated from field: lab.v1.EmbeddingQuestion embedding = 17;
+     */
+    value: EmbeddingQuestion;
+    case: "embedding";
+  } | {
+    /**
+     * What the weights look like; needs no text.
+     *
+     * @generated from field: lab.v1.WeightQuestion weights = 18;
+     */
+    value: WeightQuestion;
+    case: "weights";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message lab.v1.AnalyseRequest.
+ * Use `create(AnalyseRequestSchema)` to create a new message.
+ */
+export const AnalyseRequestSchema: GenMessage<AnalyseRequest> = /*@__PURE__*/
+  messageDesc(file_lab_v1_analysis_service, 2);
+
+/**
+ * The answer, as arrays; each question says which.
+ *
+ * @generated from message lab.v1.AnalyseResponse
+ */
+export type AnalyseResponse = Message<"lab.v1.AnalyseResponse"> & {
+  /**
+   * The tokens of the text.
+   *
+   * @generated from field: repeated lab.v1.Token tokens = 1;
+   */
+  tokens: Token[];
+
+  /**
+   * Of the model.
+   *
+   * @generated from field: repeated lab.v1.NamedTensor tensors = 2;
+   */
+  tensors: NamedTensor[];
+
+  /**
+   * The same of the other model.
+   *
+   * @generated from field: repeated lab.v1.NamedTensor other_tensors = 3;
+   */
+  otherTensors: NamedTensor[];
+
+  /**
+   * Other less model, float32, for each array of numbers of equal shape; and what only a comparison has.
+   *
+   * @generated from field: repeated lab.v1.NamedTensor differences = 4;
+   */
+  differences: NamedTensor[];
+
+  /**
+   * Digest of the model's weights.
+   *
+   * @generated from field: string digest = 5;
+   */
+  digest: string;
+
+  /**
+   * Digest of the other model's weights.
+   *
+   * @generated from field: string other_digest = 6;
+   */
+  otherDigest: string;
+
+  /**
+   * Steps the model has made.
+   *
+   * @generated from field: uint32 step = 7;
+   */
+  step: number;
+
+  /**
+   * Steps the other model has made.
+   *
+   * @generated from field: uint32 other_step = 8;
+   */
+  otherStep: number;
+
+  /**
+   * Whether it was known already.
+   *
+   * @generated from field: bool cached = 9;
+   */
+  cached: boolean;
+
+  /**
+   * Seconds the computation took.
+   *
+   * @generated from field: double compute_secs = 10;
+   */
+  computeSecs: number;
+
+  /**
+   * The text of every token id that the arrays name.
+   *
+   * @generated from field: repeated lab.v1.Token words = 11;
+   */
+  words: Token[];
+
+  /**
+   * What the rows of the arrays are, where they have names (WeightQuestion: the weights).
+   *
+   * @generated from field: repeated string rows = 12;
+   */
+  rows: string[];
+};
+
+/**
+ * Describes the message lab.v1.AnalyseResponse.
+ * Use `create(AnalyseResponseSchema)` to create a new message.
+ */
+export const AnalyseResponseSchema: GenMessage<AnalyseResponse> = /*@__PURE__*/
+  messageDesc(file_lab_v1_analysis_service, 3);
+
+/**
+ * Loss of each token and what was thought likelier.
+ *
+ * loss f32 [T]: -ln p(token | tokens before), in nats; NaN for the first, which nothing predicts.
+ * rank i32 [T]: tokens thought likelier than the one that came; -1 for the first.
+ * entropy f32 [T]: of the prediction for the token after each, in nats.
+ * top_ids i32 [T, top], top_probabilities f32 [T, top]: the likeliest next tokens after each token, best first.
+ * A comparison adds kl f32 [T]: sum p ln(p / q) of the predictions, p of the model and q of the other, in nats.
+ *
+ * @generated from message lab.v1.TokenQuestion
+ */
+export type TokenQuestion = Message<"lab.v1.TokenQuestion"> & {
+  /**
+   * Likeliest tokens to tell, up to 20; 0 means 5.
+   *
+   * @generated from field: uint32 top = 1;
+   */
+  top: number;
+};
+
+/**
+ * Describes the message lab.v1.TokenQuestion.
+ * Use `create(TokenQuestionSchema)` to create a new message.
+ */
+export const TokenQuestionSchema: GenMessage<TokenQuestion> = /*@__PURE__*/
+  messageDesc(file_lab_v1_analysis_service, 4);
+
+/**
+ * Size of the residual stream of every token.
+ *
+ * embedding f32 [T]: Euclidean norm of token plus position vector.
+ * pre_attention, post_attention, post_ffn f32 [L, T]: norm of the stream before a block, after its attention was added,
+ * and after its feed-forward layer was added.
+ * attention_update, ffn_update f32 [L, T]: norm of what each added.
+ * histogram f32 [1 + 2L, bins]: share of the stream's numbers per bin, after the embedding and after each addition.
+ * histogram_range f32 [1 + 2L, 2]: the smallest and the largest number; the bins divide what lies between.
+ *
+ * @generated from message lab.v1.ActivationQuestion
+ */
+export type ActivationQuestion = Message<"lab.v1.ActivationQuestion"> & {
+  /**
+   * Bins of a histogram, up to 200; 0 means 40.
+   *
+   * @generated from field: uint32 bins = 1;
+   */
+  bins: number;
+};
+
+/**
+ * Describes the message lab.v1.ActivationQuestion.
+ * Use `create(ActivationQuestionSchema)` to create a new message.
+ */
+export const ActivationQuestionSchema: GenMessage<ActivationQuestion> = /*@__PURE__*/
+  messageDesc(file_lab_v1_analysis_service, 5);
+
+/**
+ * Logit lens: the final norm and the head, put after the embedding and after each block.
+ *
+ * top_ids i32 [1 + L, T, top], top_probabilities f32 [1 + L, T, top]: the likeliest next tokens by row; the last row is
+ * what the model says.
+ * next_probability f32 [1 + L, T]: of the token that really comes next; NaN after the last.
+ * entropy f32 [1 + L, T] in nats; kl f32 [1 + L, T]: sum p ln(p / q), p the last row and q this one, in nats.
+ *
+ * @generated from message lab.v1.LensQuestion
+ */
+export type LensQuestion = Message<"lab.v1.LensQuestion"> & {
+  /**
+   * Likeliest tokens to tell, up to 20; 0 means 5.
+   *
+   * @generated from field: uint32 top = 1;
+   */
+  top: number;
+};
+
+/**
+ * Describes the message lab.v1.LensQuestion.
+ * Use `create(LensQuestionSchema)` to create a new message.
+ */
+export const LensQuestionSchema: GenMessage<LensQuestion> = /*@__PURE__*/
+  messageDesc(file_lab_v1_analysis_service, 6);
+
+/**
+ * Scores of what each head looks for; behaviours are previous, duplicate, induction, sink, self, in this order.
+ *
+ * synthetic_raw, synthetic_corrected, synthetic_sink_free f32 [L, H, 5]: on random tokens written twice: share of the
+ * attention; above chance, (s - u) / (1 - u); the same without what goes to the first token.
+ * synthetic_entropy f32 [L, H]: share of the most there can be; synthetic_distance f32 [L, H]: tokens looked back.
+ * synthetic_chance f32 [5]: u, what blind attention scores.
+ * natural_...: the same on the text, when there is one. NaN where the text cannot tell.
+ * copying f32 [L, H]: from the weights alone, -1 to 1: whether attending to a token makes it likelier.
+ * label i32 [L, H]: index of the behaviour shown, -1 for none; evidence i32 [L, H]: probes that bear it out, 0 to 2.
+ *
+ * @generated from message lab.v1.HeadQuestion
+ */
+export type HeadQuestion = Message<"lab.v1.HeadQuestion"> & {
+  /**
+   * Tokens of the random sequence; 0 means 48, or fewer in a short context.
+   *
+   * @generated from field: uint32 length = 1;
+   */
+  length: number;
+
+  /**
+   * Sequences to average over, up to 16; 0 means 4.
+   *
+   * @generated from field: uint32 draws = 2;
+   */
+  draws: number;
+
+  /**
+   * Seed of the sequences; 0 means 1.
+   *
+   * @generated from field: uint64 seed = 3;
+   */
+  seed: bigint;
+};
+
+/**
+ * Describes the message lab.v1.HeadQuestion.
+ * Use `create(HeadQuestionSchema)` to create a new message.
+ */
+export const HeadQuestionSchema: GenMessage<HeadQuestion> = /*@__PURE__*/
+  messageDesc(file_lab_v1_analysis_service, 7);
+
+/**
+ * Attention matrices. Weights say where a head looked, not what mattered.
+ *
+ * weights, DTYPE_UINT8_SQRT_TRIANGLE or float32 [layers, heads, T, T]: unless thumbnails or rows are asked for.
+ * thumbnails, DTYPE_UINT8_SQRT [layers, heads, n, n]: averaged to n x n, n the smaller of thumbnail and T.
+ * rows f32 [layers, heads, rows, T]: the rows asked for, exact.
+ * A comparison adds js f32 [layers, heads, T]: Jensen-Shannon divergence of the rows, in nats, at most ln 2.
+ *
+ * @generated from message lab.v1.AttentionQuestion
+ */
+export type AttentionQuestion = Message<"lab.v1.AttentionQuestion"> & {
+  /**
+   * Layers wanted, from 0; empty means all.
+   *
+   * @generated from field: repeated uint32 layers = 1;
+   */
+  layers: number[];
+
+  /**
+   * Heads wanted, from 0; empty means all.
+   *
+   * @generated from field: repeated uint32 heads = 2;
+   */
+  heads: number[];
+
+  /**
+   * Which matrix.
+   *
+   * @generated from field: lab.v1.AttentionKind kind = 3;
+   */
+  kind: AttentionKind;
+
+  /**
+   * Leave the first token out and let the rest of each row sum to 1; a row with nothing left is 0.
+   *
+   * @generated from field: bool hide_sink = 4;
+   */
+  hideSink: boolean;
+
+  /**
+   * Side of thumbnails, up to 64; 0 means none.
+   *
+   * @generated from field: uint32 thumbnail = 5;
+   */
+  thumbnail: number;
+
+  /**
+   * Queries whose exact rows are wanted; empty means none.
+   *
+   * @generated from field: repeated uint32 rows = 6;
+   */
+  rows: number[];
+
+  /**
+   * Encoding of weights: DTYPE_UINT8_SQRT_TRIANGLE (also when absent) or DTYPE_FLOAT32.
+   *
+   * @generated from field: lab.v1.Dtype dtype = 7;
+   */
+  dtype: Dtype;
+};
+
+/**
+ * Describes the message lab.v1.AttentionQuestion.
+ * Use `create(AttentionQuestionSchema)` to create a new message.
+ */
+export const AttentionQuestionSchema: GenMessage<AttentionQuestion> = /*@__PURE__*/
+  messageDesc(file_lab_v1_analysis_service, 8);
+
+/**
+ * Direct logit attribution: the score of a token, taken apart into what each part of the model wrote.
+ *
+ * heads f32 [L, H], ffn f32 [L], token f32 [1], place f32 [1]: parts of the score; biases f32 [1]: of the attention
+ * outputs and of the final norm. Together they are score f32 [1]: that of the target, less that of `against` if there
+ * is one. The scale of the final norm is held fixed.
+ * target i32 [1]: the token asked about.
+ *
+ * @generated from message lab.v1.AttributionQuestion
+ */
+export type AttributionQuestion = Message<"lab.v1.AttributionQuestion"> & {
+  /**
+   * Which token's prediction of the next, from 0; absent means the last.
+   *
+   * @generated from field: optional uint32 position = 1;
+   */
+  position?: number | undefined;
+
+  /**
+   * Id of the token whose score is asked; absent means the likeliest.
+   *
+   * @generated from field: optional uint32 target = 2;
+   */
+  target?: number | undefined;
+
+  /**
+   * Id of a token whose score is taken off; absent means none.
+   *
+   * @generated from field: optional uint32 against = 3;
+   */
+  against?: number | undefined;
+};
+
+/**
+ * Describes the message lab.v1.AttributionQuestion.
+ * Use `create(AttributionQuestionSchema)` to create a new message.
+ */
+export const AttributionQuestionSchema: GenMessage<AttributionQuestion> = /*@__PURE__*/
+  messageDesc(file_lab_v1_analysis_service, 9);
+
+/**
+ * The largest numbers.
+ *
+ * neuron_values f32, neuron_ids i32, neuron_places i32, each [L, top]: the neurons of the feed-forward layers that
+ * answered most strongly, which they are, and at which token.
+ * stream_values f32, stream_ids i32, stream_places i32, each [1 + L, top]: the same of the residual stream's numbers, by
+ * size, after the embedding and after each block.
+ *
+ * @generated from message lab.v1.MaximaQuestion
+ */
+export type MaximaQuestion = Message<"lab.v1.MaximaQuestion"> & {
+  /**
+   * How many, up to 50; 0 means 10.
+   *
+   * @generated from field: uint32 top = 1;
+   */
+  top: number;
+};
+
+/**
+ * Describes the message lab.v1.MaximaQuestion.
+ * Use `create(MaximaQuestionSchema)` to create a new message.
+ */
+export const MaximaQuestionSchema: GenMessage<MaximaQuestion> = /*@__PURE__*/
+  messageDesc(file_lab_v1_analysis_service, 10);
+
+/**
+ * A map of the token embedding: its directions of largest spread (principal components).
+ *
+ * ids i32 [n]: the tokens on the map: those of the text, or the first `count` ids without one.
+ * points f32 [n, 3]; share f32 [3]: of the spread that each axis shows. Axes are taken of the tokens on the map.
+ * With another model its points are turned and mirrored onto the model's, as near as they come.
+ *
+ * @generated from message lab.v1.EmbeddingQuestion
+ */
+export type EmbeddingQuestion = Message<"lab.v1.EmbeddingQuestion"> & {
+  /**
+   * Tokens on the map without a text, up to 5,000; 0 means 1,000.
+   *
+   * @generated from field: uint32 count = 1;
+   */
+  count: number;
+};
+
+/**
+ * Describes the message lab.v1.EmbeddingQuestion.
+ * Use `create(EmbeddingQuestionSchema)` to create a new message.
+ */
+export const EmbeddingQuestionSchema: GenMessage<EmbeddingQuestion> = /*@__PURE__*/
+  messageDesc(file_lab_v1_analysis_service, 11);
+
+/**
+ * Statistics of every weight; rows are named.
+ *
+ * mean, deviation, rms, smallest, largest, kurtosis f32 [rows]; kurtosis is 3 for a bell curve, more with outliers.
+ * histogram f32 [rows, bins] and histogram_range f32 [rows, 2], as in ActivationQuestion.
+ * A comparison adds change f32 [rows]: size of other less model over size of model.
+ *
+ * @generated from message lab.v1.WeightQuestion
+ */
+export type WeightQuestion = Message<"lab.v1.WeightQuestion"> & {
+  /**
+   * Bins of a histogram, up to 200; 0 means 40.
+   *
+   * @generated from field: uint32 bins = 1;
+   */
+  bins: number;
+};
+
+/**
+ * Describes the message lab.v1.WeightQuestion.
+ * Use `create(WeightQuestionSchema)` to create a new message.
+ */
+export const WeightQuestionSchema: GenMessage<WeightQuestion> = /*@__PURE__*/
+  messageDesc(file_lab_v1_analysis_service, 12);
+
+/**
+ * Which matrix is asked for.
+ *
+ * @generated from enum lab.v1.AttentionKind
+ */
+export enum AttentionKind {
+  /**
+   * ATTENTION_KIND_WEIGHTS.
+   *
+   * @generated from enum value: ATTENTION_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * [layers, heads, T, T]: the share of its value that a key gives to a query.
+   *
+   * @generated from enum value: ATTENTION_KIND_WEIGHTS = 1;
+   */
+  WEIGHTS = 1,
+
+  /**
+   * [layers, 1, T, T]: the average over the heads.
+   *
+   * @generated from enum value: ATTENTION_KIND_MEAN = 2;
+   */
+  MEAN = 2,
+
+  /**
+   * [layers, 1, T, T]: how much of a token's stream stems from which token after so many layers, if each layer hands on
+   * half of itself and half of its heads' average (attention rollout; Abnar and Zuidema, 2020).
+   *
+   * @generated from enum value: ATTENTION_KIND_ROLLOUT = 3;
+   */
+  ROLLOUT = 3,
+
+  /**
+   * [layers, heads, T, T]: weight times the length of what the head would write for that key, each row scaled to sum 1
+   * (Kobayashi et al., 2020).
+   *
+   * @generated from enum value: ATTENTION_KIND_VALUE_WEIGHTED = 4;
+   */
+  VALUE_WEIGHTED = 4,
+}
+
+/**
+ * Describes the enum lab.v1.AttentionKind.
+ */
+export const AttentionKindSchema: GenEnum<AttentionKind> = /*@__PURE__*/
+  enumDesc(file_lab_v1_analysis_service, 0);
+
+/**
  * Pure functions of (model, text, options).
  *
  * @generated from service lab.v1.AnalysisService
@@ -122,6 +706,16 @@ export const AnalysisService: GenService<{
     methodKind: "unary";
     input: typeof GetAttentionRequestSchema;
     output: typeof GetAttentionResponseSchema;
+  },
+  /**
+   * Any question, of one model or of two side by side. Answers are kept by (digest, tokens, question).
+   *
+   * @generated from rpc lab.v1.AnalysisService.Analyse
+   */
+  analyse: {
+    methodKind: "unary";
+    input: typeof AnalyseRequestSchema;
+    output: typeof AnalyseResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_lab_v1_analysis_service, 0);

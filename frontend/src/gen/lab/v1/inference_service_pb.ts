@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/inference_service.proto.
  */
 export const file_lab_v1_inference_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5sYWIvdjEvaW5mZXJlbmNlX3NlcnZpY2UucHJvdG8SBmxhYi52MSIiChBMb2FkTW9kZWxSZXF1ZXN0Eg4KBnNvdXJjZRgBIAEoCSI3ChFMb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLmxhYi52MS5Mb2FkZWRNb2RlbCITChFMaXN0TW9kZWxzUmVxdWVzdCI5ChJMaXN0TW9kZWxzUmVzcG9uc2USIwoGbW9kZWxzGAEgAygLMhMubGFiLnYxLkxvYWRlZE1vZGVsIiIKElVubG9hZE1vZGVsUmVxdWVzdBIMCgRuYW1lGAEgASgJIhUKE1VubG9hZE1vZGVsUmVzcG9uc2UiHwoPVG9rZW5pemVSZXF1ZXN0EgwKBHRleHQYASABKAkiMQoQVG9rZW5pemVSZXNwb25zZRIdCgZ0b2tlbnMYASADKAsyDS5sYWIudjEuVG9rZW4iqAEKD0dlbmVyYXRlUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIOCgZwcm9tcHQYAiABKAkSEgoKbWF4X3Rva2VucxgDIAEoDRIYCgt0ZW1wZXJhdHVyZRgEIAEoAUgAiAEBEhIKBXRvcF9rGAUgASgNSAGIAQESEQoEc2VlZBgGIAEoBEgCiAEBQg4KDF90ZW1wZXJhdHVyZUIICgZfdG9wX2tCBwoFX3NlZWQiQAoLQWx0ZXJuYXRpdmUSHAoFdG9rZW4YASABKAsyDS5sYWIudjEuVG9rZW4SEwoLcHJvYmFiaWxpdHkYAiABKAEi0AEKEEdlbmVyYXRlUmVzcG9uc2USDQoFaW5kZXgYASABKA0SHAoFdG9rZW4YAiABKAsyDS5sYWIudjEuVG9rZW4SDAoEdGV4dBgDIAEoCRITCgtwcm9iYWJpbGl0eRgEIAEoARIpCgxhbHRlcm5hdGl2ZXMYBSADKAsyEy5sYWIudjEuQWx0ZXJuYXRpdmUSKwoNZmluaXNoX3JlYXNvbhgGIAEoDjIULmxhYi52MS5GaW5pc2hSZWFzb24SFAoMZWxhcHNlZF9zZWNzGAcgASgBKoMBCgxGaW5pc2hSZWFzb24SHQoZRklOSVNIX1JFQVNPTl9VTlNQRUNJRklFRBAAEhgKFEZJTklTSF9SRUFTT05fTEVOR1RIEAESHQoZRklOSVNIX1JFQVNPTl9FTkRfT0ZfVEVYVBACEhsKF0ZJTklTSF9SRUFTT05fQ0FOQ0VMTEVEEAMy4QIKEEluZmVyZW5jZVNlcnZpY2USQAoJTG9hZE1vZGVsEhgubGFiLnYxLkxvYWRNb2RlbFJlcXVlc3QaGS5sYWIudjEuTG9hZE1vZGVsUmVzcG9uc2USQwoKTGlzdE1vZGVscxIZLmxhYi52MS5MaXN0TW9kZWxzUmVxdWVzdBoaLmxhYi52MS5MaXN0TW9kZWxzUmVzcG9uc2USRgoLVW5sb2FkTW9kZWwSGi5sYWIudjEuVW5sb2FkTW9kZWxSZXF1ZXN0GhsubGFiLnYxLlVubG9hZE1vZGVsUmVzcG9uc2USPQoIVG9rZW5pemUSFy5sYWIudjEuVG9rZW5pemVSZXF1ZXN0GhgubGFiLnYxLlRva2VuaXplUmVzcG9uc2USPwoIR2VuZXJhdGUSFy5sYWIudjEuR2VuZXJhdGVSZXF1ZXN0GhgubGFiLnYxLkdlbmVyYXRlUmVzcG9uc2UwAWIGcHJvdG8z", [file_lab_v1_model, file_lab_v1_tensor]);
+  fileDesc("Ch5sYWIvdjEvaW5mZXJlbmNlX3NlcnZpY2UucHJvdG8SBmxhYi52MSIiChBMb2FkTW9kZWxSZXF1ZXN0Eg4KBnNvdXJjZRgBIAEoCSI3ChFMb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLmxhYi52MS5Mb2FkZWRNb2RlbCITChFMaXN0TW9kZWxzUmVxdWVzdCJgChJMaXN0TW9kZWxzUmVzcG9uc2USIwoGbW9kZWxzGAEgAygLMhMubGFiLnYxLkxvYWRlZE1vZGVsEiUKB2xvYWRpbmcYAiADKAsyFC5sYWIudjEuTG9hZGluZ01vZGVsIksKDExvYWRpbmdNb2RlbBIOCgZzb3VyY2UYASABKAkSFgoOcmVjZWl2ZWRfYnl0ZXMYAiABKAQSEwoLdG90YWxfYnl0ZXMYAyABKAQiIgoSVW5sb2FkTW9kZWxSZXF1ZXN0EgwKBG5hbWUYASABKAkiFQoTVW5sb2FkTW9kZWxSZXNwb25zZSIfCg9Ub2tlbml6ZVJlcXVlc3QSDAoEdGV4dBgBIAEoCSIxChBUb2tlbml6ZVJlc3BvbnNlEh0KBnRva2VucxgBIAMoCzINLmxhYi52MS5Ub2tlbiK2AwoPR2VuZXJhdGVSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg4KBnByb21wdBgCIAEoCRISCgptYXhfdG9rZW5zGAMgASgNEhgKC3RlbXBlcmF0dXJlGAQgASgBSACIAQESEgoFdG9wX2sYBSABKA1IAYgBARIRCgRzZWVkGAYgASgESAKIAQESEgoFdG9wX3AYByABKAFIA4gBARISCgVtaW5fcBgIIAEoAUgEiAEBEh8KEnJlcGV0aXRpb25fcGVuYWx0eRgJIAEoAUgFiAEBEhgKEHByZXNlbmNlX3BlbmFsdHkYCiABKAESGQoRZnJlcXVlbmN5X3BlbmFsdHkYCyABKAESFgoOcGVuYWx0eV93aW5kb3cYDCABKA0SDAoEc3RvcBgNIAMoCRIRCgl0b2tlbl9pZHMYDiADKA0SGQoMYWx0ZXJuYXRpdmVzGA8gASgNSAaIAQFCDgoMX3RlbXBlcmF0dXJlQggKBl90b3Bfa0IHCgVfc2VlZEIICgZfdG9wX3BCCAoGX21pbl9wQhUKE19yZXBldGl0aW9uX3BlbmFsdHlCDwoNX2FsdGVybmF0aXZlcyJACgtBbHRlcm5hdGl2ZRIcCgV0b2tlbhgBIAEoCzINLmxhYi52MS5Ub2tlbhITCgtwcm9iYWJpbGl0eRgCIAEoASKhAgoQR2VuZXJhdGVSZXNwb25zZRINCgVpbmRleBgBIAEoDRIcCgV0b2tlbhgCIAEoCzINLmxhYi52MS5Ub2tlbhIMCgR0ZXh0GAMgASgJEhMKC3Byb2JhYmlsaXR5GAQgASgBEikKDGFsdGVybmF0aXZlcxgFIAMoCzITLmxhYi52MS5BbHRlcm5hdGl2ZRIrCg1maW5pc2hfcmVhc29uGAYgASgOMhQubGFiLnYxLkZpbmlzaFJlYXNvbhIUCgxlbGFwc2VkX3NlY3MYByABKAESFwoPbG9nX3Byb2JhYmlsaXR5GAggASgBEgwKBHNlZWQYCSABKAQSKAoGdGltaW5nGAogASgLMhgubGFiLnYxLkdlbmVyYXRpb25UaW1pbmcicAoQR2VuZXJhdGlvblRpbWluZxITCgt3YWl0ZWRfc2VjcxgBIAEoARIYChBmaXJzdF90b2tlbl9zZWNzGAIgASgBEhYKDnRva2Vuc19wZXJfc2VjGAMgASgBEhUKDXByb21wdF90b2tlbnMYBCABKA0qmwEKDEZpbmlzaFJlYXNvbhIdChlGSU5JU0hfUkVBU09OX1VOU1BFQ0lGSUVEEAASGAoURklOSVNIX1JFQVNPTl9MRU5HVEgQARIdChlGSU5JU0hfUkVBU09OX0VORF9PRl9URVhUEAISGwoXRklOSVNIX1JFQVNPTl9DQU5DRUxMRUQQAxIWChJGSU5JU0hfUkVBU09OX1NUT1AQBDLhAgoQSW5mZXJlbmNlU2VydmljZRJACglMb2FkTW9kZWwSGC5sYWIudjEuTG9hZE1vZGVsUmVxdWVzdBoZLmxhYi52MS5Mb2FkTW9kZWxSZXNwb25zZRJDCgpMaXN0TW9kZWxzEhkubGFiLnYxLkxpc3RNb2RlbHNSZXF1ZXN0GhoubGFiLnYxLkxpc3RNb2RlbHNSZXNwb25zZRJGCgtVbmxvYWRNb2RlbBIaLmxhYi52MS5VbmxvYWRNb2RlbFJlcXVlc3QaGy5sYWIudjEuVW5sb2FkTW9kZWxSZXNwb25zZRI9CghUb2tlbml6ZRIXLmxhYi52MS5Ub2tlbml6ZVJlcXVlc3QaGC5sYWIudjEuVG9rZW5pemVSZXNwb25zZRI/CghHZW5lcmF0ZRIXLmxhYi52MS5HZW5lcmF0ZVJlcXVlc3QaGC5sYWIudjEuR2VuZXJhdGVSZXNwb25zZTABYgZwcm90bzM", [file_lab_v1_model, file_lab_v1_tensor]);
 
 /**
  * Asks for a model.
@@ -87,6 +87,13 @@ export type ListModelsResponse = Message<"lab.v1.ListModelsResponse"> & {
    * @generated from field: repeated lab.v1.LoadedModel models = 1;
    */
   models: LoadedModel[];
+
+  /**
+   * Those on their way into memory.
+   *
+   * @generated from field: repeated lab.v1.LoadingModel loading = 2;
+   */
+  loading: LoadingModel[];
 };
 
 /**
@@ -95,6 +102,41 @@ export type ListModelsResponse = Message<"lab.v1.ListModelsResponse"> & {
  */
 export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
   messageDesc(file_lab_v1_inference_service, 3);
+
+/**
+ * A model on its way into memory.
+ *
+ * @generated from message lab.v1.LoadingModel
+ */
+export type LoadingModel = Message<"lab.v1.LoadingModel"> & {
+  /**
+   * Name of the checkpoint or peek.
+   *
+   * @generated from field: string source = 1;
+   */
+  source: string;
+
+  /**
+   * Bytes of weights that are here and were verified.
+   *
+   * @generated from field: uint64 received_bytes = 2;
+   */
+  receivedBytes: bigint;
+
+  /**
+   * Bytes of weights in all.
+   *
+   * @generated from field: uint64 total_bytes = 3;
+   */
+  totalBytes: bigint;
+};
+
+/**
+ * Describes the message lab.v1.LoadingModel.
+ * Use `create(LoadingModelSchema)` to create a new message.
+ */
+export const LoadingModelSchema: GenMessage<LoadingModel> = /*@__PURE__*/
+  messageDesc(file_lab_v1_inference_service, 4);
 
 /**
  * Lets go of a model.
@@ -115,7 +157,7 @@ export type UnloadModelRequest = Message<"lab.v1.UnloadModelRequest"> & {
  * Use `create(UnloadModelRequestSchema)` to create a new message.
  */
 export const UnloadModelRequestSchema: GenMessage<UnloadModelRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_inference_service, 4);
+  messageDesc(file_lab_v1_inference_service, 5);
 
 /**
  * Nothing to say.
@@ -130,7 +172,7 @@ export type UnloadModelResponse = Message<"lab.v1.UnloadModelResponse"> & {
  * Use `create(UnloadModelResponseSchema)` to create a new message.
  */
 export const UnloadModelResponseSchema: GenMessage<UnloadModelResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_inference_service, 5);
+  messageDesc(file_lab_v1_inference_service, 6);
 
 /**
  * Asks how a text splits.
@@ -151,7 +193,7 @@ export type TokenizeRequest = Message<"lab.v1.TokenizeRequest"> & {
  * Use `create(TokenizeRequestSchema)` to create a new message.
  */
 export const TokenizeRequestSchema: GenMessage<TokenizeRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_inference_service, 6);
+  messageDesc(file_lab_v1_inference_service, 7);
 
 /**
  * How a text splits.
@@ -172,7 +214,7 @@ export type TokenizeResponse = Message<"lab.v1.TokenizeResponse"> & {
  * Use `create(TokenizeResponseSchema)` to create a new message.
  */
 export const TokenizeResponseSchema: GenMessage<TokenizeResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_inference_service, 7);
+  messageDesc(file_lab_v1_inference_service, 8);
 
 /**
  * Asks for a continuation.
@@ -188,7 +230,7 @@ export type GenerateRequest = Message<"lab.v1.GenerateRequest"> & {
   model: string;
 
   /**
-   * What to continue; at least one token and at most the model's context.
+   * What to continue; at least one token and at most the model's context. Text of special tokens in it is plain text.
    *
    * @generated from field: string prompt = 2;
    */
@@ -216,11 +258,77 @@ export type GenerateRequest = Message<"lab.v1.GenerateRequest"> & {
   topK?: number | undefined;
 
   /**
-   * Same seed, same text. Absent means a new one each time.
+   * Same seed, same text, whoever else is served meanwhile. The chance for a token depends on seed, place and token
+   * only, so that texts of two checkpoints with one seed differ only where the models do. Absent means a new seed.
    *
    * @generated from field: optional uint64 seed = 6;
    */
   seed?: bigint | undefined;
+
+  /**
+   * Only the fewest likeliest tokens that together have at least this probability may be drawn; above 0, up to 1.
+   * Absent means 1: all.
+   *
+   * @generated from field: optional double top_p = 7;
+   */
+  topP?: number | undefined;
+
+  /**
+   * Only tokens at least this fraction as likely as the likeliest may be drawn; 0 to 1. Absent means 0: all.
+   *
+   * @generated from field: optional double min_p = 8;
+   */
+  minP?: number | undefined;
+
+  /**
+   * Scores of tokens that are in the text already are divided by this when positive and multiplied when negative;
+   * above 0, up to 10. Absent means 1: no change.
+   *
+   * @generated from field: optional double repetition_penalty = 9;
+   */
+  repetitionPenalty?: number | undefined;
+
+  /**
+   * Taken off the score of each token that is in the text already, once; -10 to 10.
+   *
+   * @generated from field: double presence_penalty = 10;
+   */
+  presencePenalty: number;
+
+  /**
+   * Taken off the score of each token for every time it is in the text already; -10 to 10.
+   *
+   * @generated from field: double frequency_penalty = 11;
+   */
+  frequencyPenalty: number;
+
+  /**
+   * The last so many tokens of prompt and answer are "in the text already"; 0 means all.
+   *
+   * @generated from field: uint32 penalty_window = 12;
+   */
+  penaltyWindow: number;
+
+  /**
+   * The text ends before any of these would appear in it; up to 8, of 1 to 256 bytes.
+   *
+   * @generated from field: repeated string stop = 13;
+   */
+  stop: string[];
+
+  /**
+   * The prompt as token ids, instead of `prompt`; the only way to give special tokens.
+   *
+   * @generated from field: repeated uint32 token_ids = 14;
+   */
+  tokenIds: number[];
+
+  /**
+   * How many of the likeliest tokens to tell for each place; up to 20. Absent means 5.
+   *
+   * @generated from field: optional uint32 alternatives = 15;
+   */
+  alternatives?: number | undefined;
 };
 
 /**
@@ -228,7 +336,7 @@ export type GenerateRequest = Message<"lab.v1.GenerateRequest"> & {
  * Use `create(GenerateRequestSchema)` to create a new message.
  */
 export const GenerateRequestSchema: GenMessage<GenerateRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_inference_service, 8);
+  messageDesc(file_lab_v1_inference_service, 9);
 
 /**
  * A token that could have been drawn.
@@ -256,7 +364,7 @@ export type Alternative = Message<"lab.v1.Alternative"> & {
  * Use `create(AlternativeSchema)` to create a new message.
  */
 export const AlternativeSchema: GenMessage<Alternative> = /*@__PURE__*/
-  messageDesc(file_lab_v1_inference_service, 9);
+  messageDesc(file_lab_v1_inference_service, 10);
 
 /**
  * One step of a generation.
@@ -312,6 +420,27 @@ export type GenerateResponse = Message<"lab.v1.GenerateResponse"> & {
    * @generated from field: double elapsed_secs = 7;
    */
   elapsedSecs: number;
+
+  /**
+   * Natural logarithm of `probability`.
+   *
+   * @generated from field: double log_probability = 8;
+   */
+  logProbability: number;
+
+  /**
+   * What chance was seeded with; asking again with it gives this text again.
+   *
+   * @generated from field: uint64 seed = 9;
+   */
+  seed: bigint;
+
+  /**
+   * Set in the last message only.
+   *
+   * @generated from field: lab.v1.GenerationTiming timing = 10;
+   */
+  timing?: GenerationTiming | undefined;
 };
 
 /**
@@ -319,7 +448,49 @@ export type GenerateResponse = Message<"lab.v1.GenerateResponse"> & {
  * Use `create(GenerateResponseSchema)` to create a new message.
  */
 export const GenerateResponseSchema: GenMessage<GenerateResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_inference_service, 10);
+  messageDesc(file_lab_v1_inference_service, 11);
+
+/**
+ * Where the time of a generation went.
+ *
+ * @generated from message lab.v1.GenerationTiming
+ */
+export type GenerationTiming = Message<"lab.v1.GenerationTiming"> & {
+  /**
+   * Seconds until there was a place among the texts being written.
+   *
+   * @generated from field: double waited_secs = 1;
+   */
+  waitedSecs: number;
+
+  /**
+   * Seconds from the request to the first token.
+   *
+   * @generated from field: double first_token_secs = 2;
+   */
+  firstTokenSecs: number;
+
+  /**
+   * Tokens a second after the first.
+   *
+   * @generated from field: double tokens_per_sec = 3;
+   */
+  tokensPerSec: number;
+
+  /**
+   * Tokens of the prompt.
+   *
+   * @generated from field: uint32 prompt_tokens = 4;
+   */
+  promptTokens: number;
+};
+
+/**
+ * Describes the message lab.v1.GenerationTiming.
+ * Use `create(GenerationTimingSchema)` to create a new message.
+ */
+export const GenerationTimingSchema: GenMessage<GenerationTiming> = /*@__PURE__*/
+  messageDesc(file_lab_v1_inference_service, 12);
 
 /**
  * Why a generation ended.
@@ -354,6 +525,13 @@ export enum FinishReason {
    * @generated from enum value: FINISH_REASON_CANCELLED = 3;
    */
   CANCELLED = 3,
+
+  /**
+   * One of the stop strings came.
+   *
+   * @generated from enum value: FINISH_REASON_STOP = 4;
+   */
+  STOP = 4,
 }
 
 /**

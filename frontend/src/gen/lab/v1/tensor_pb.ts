@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/tensor.proto.
  */
 export const file_lab_v1_tensor: GenFile = /*@__PURE__*/
-  fileDesc("ChNsYWIvdjEvdGVuc29yLnByb3RvEgZsYWIudjEiQwoGVGVuc29yEg0KBXNoYXBlGAEgAygNEhwKBWR0eXBlGAIgASgOMg0ubGFiLnYxLkR0eXBlEgwKBGRhdGEYAyABKAwiIQoFVG9rZW4SCgoCaWQYASABKA0SDAoEdGV4dBgCIAEoCSpHCgVEdHlwZRIVChFEVFlQRV9VTlNQRUNJRklFRBAAEhEKDURUWVBFX0ZMT0FUMzIQARIUChBEVFlQRV9VSU5UOF9TUVJUEAJiBnByb3RvMw");
+  fileDesc("ChNsYWIvdjEvdGVuc29yLnByb3RvEgZsYWIudjEiQwoGVGVuc29yEg0KBXNoYXBlGAEgAygNEhwKBWR0eXBlGAIgASgOMg0ubGFiLnYxLkR0eXBlEgwKBGRhdGEYAyABKAwiOwoLTmFtZWRUZW5zb3ISDAoEbmFtZRgBIAEoCRIeCgZ0ZW5zb3IYAiABKAsyDi5sYWIudjEuVGVuc29yIiEKBVRva2VuEgoKAmlkGAEgASgNEgwKBHRleHQYAiABKAkqdwoFRHR5cGUSFQoRRFRZUEVfVU5TUEVDSUZJRUQQABIRCg1EVFlQRV9GTE9BVDMyEAESFAoQRFRZUEVfVUlOVDhfU1FSVBACEh0KGURUWVBFX1VJTlQ4X1NRUlRfVFJJQU5HTEUQAxIPCgtEVFlQRV9JTlQzMhAEYgZwcm90bzM");
 
 /**
  * A dense array. Bytes rather than repeated floats, because a browser views bytes without copying.
@@ -50,6 +50,34 @@ export const TensorSchema: GenMessage<Tensor> = /*@__PURE__*/
   messageDesc(file_lab_v1_tensor, 0);
 
 /**
+ * One of several arrays.
+ *
+ * @generated from message lab.v1.NamedTensor
+ */
+export type NamedTensor = Message<"lab.v1.NamedTensor"> & {
+  /**
+   * What it holds.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The numbers.
+   *
+   * @generated from field: lab.v1.Tensor tensor = 2;
+   */
+  tensor?: Tensor | undefined;
+};
+
+/**
+ * Describes the message lab.v1.NamedTensor.
+ * Use `create(NamedTensorSchema)` to create a new message.
+ */
+export const NamedTensorSchema: GenMessage<NamedTensor> = /*@__PURE__*/
+  messageDesc(file_lab_v1_tensor, 1);
+
+/**
  * A token and the text it stands for.
  *
  * @generated from message lab.v1.Token
@@ -75,7 +103,7 @@ export type Token = Message<"lab.v1.Token"> & {
  * Use `create(TokenSchema)` to create a new message.
  */
 export const TokenSchema: GenMessage<Token> = /*@__PURE__*/
-  messageDesc(file_lab_v1_tensor, 1);
+  messageDesc(file_lab_v1_tensor, 2);
 
 /**
  * How the numbers of a Tensor are encoded.
@@ -103,6 +131,21 @@ export enum Dtype {
    * @generated from enum value: DTYPE_UINT8_SQRT = 2;
    */
   UINT8_SQRT = 2,
+
+  /**
+   * As DTYPE_UINT8_SQRT, of square matrices [..., n, n] that are 0 right of the diagonal: of each only the lower
+   * triangle is there, row by row, n (n + 1) / 2 bytes.
+   *
+   * @generated from enum value: DTYPE_UINT8_SQRT_TRIANGLE = 3;
+   */
+  UINT8_SQRT_TRIANGLE = 3,
+
+  /**
+   * Signed 32-bit integers, little-endian.
+   *
+   * @generated from enum value: DTYPE_INT32 = 4;
+   */
+  INT32 = 4,
 }
 
 /**
