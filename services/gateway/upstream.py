@@ -40,9 +40,9 @@ class Upstream:
     @classmethod
     def connect(cls, *, trainer: str, checkpoint: str, inference: str) -> Upstream:
         """Stubs over lazy channels to these addresses."""
-        to_trainer = channel(trainer, peer="trainer")
-        to_checkpoint = channel(checkpoint, peer="checkpoint")
-        to_inference = channel(inference, peer="inference")
+        to_trainer = channel(trainer, peer="trainer", caller="gateway")
+        to_checkpoint = channel(checkpoint, peer="checkpoint", caller="gateway")
+        to_inference = channel(inference, peer="inference", caller="gateway")
         return cls(
             trainer=TrainerServiceStub(to_trainer),
             checkpoint=CheckpointServiceStub(to_checkpoint),

@@ -43,7 +43,9 @@ async def build(settings: Settings, service: Service) -> GrpcServer:
     service.readiness.needs("vocabulary", "assets")
     service.tasks.start("vocabulary", words.prepare(lambda: service.readiness.met("vocabulary")))
 
-    checkpoints = await service.enter(channel(settings.checkpoint_address, peer="checkpoint"))
+    checkpoints = await service.enter(
+        channel(settings.checkpoint_address, peer="checkpoint", caller="inference")
+    )
     fetcher = Fetcher(
         checkpoints,
         settings.home / "cache" / "models",

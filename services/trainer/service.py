@@ -94,7 +94,7 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     records = Records(store, journal, publish=publisher.publish)
     reports = Reports(records)
 
-    to_checkpoint = channel(settings.checkpoint_address, peer="checkpoint")
+    to_checkpoint = channel(settings.checkpoint_address, peer="checkpoint", caller="trainer")
     service.on_exit(to_checkpoint.close)
     service.needs_grpc("checkpoint", settings.checkpoint_address)
     checkpoints = CheckpointServiceStub(to_checkpoint)

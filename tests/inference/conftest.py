@@ -71,7 +71,7 @@ async def lab(tmp_path: Path, vocabulary: Path) -> AsyncIterator[SmallLab]:
         checkpoint_service(tmp_path) as checkpoint_address,
         inference_service(tmp_path, checkpoint_address, max_models=2, max_generations=1) as address,
         checkpoint_stub(checkpoint_address) as checkpoints,
-        channel(address, peer="inference") as open_channel,
+        channel(address, peer="inference", caller="client") as open_channel,
     ):
         yield SmallLab(
             home=tmp_path,

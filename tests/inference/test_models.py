@@ -181,7 +181,7 @@ async def test_a_model_too_large_is_refused_before_its_bytes(
     home = tmp_path_factory.mktemp("small")
     async with (
         inference_service(home, lab.checkpoint_address, max_models_bytes=size - 1) as address,
-        channel(address, peer="inference") as open_channel,
+        channel(address, peer="inference", caller="client") as open_channel,
     ):
         stub = inference_service_pb2_grpc.InferenceServiceStub(open_channel)
         with pytest.raises(LabError, match=f"models of at most {size - 1} are loaded") as caught:
@@ -197,7 +197,7 @@ async def test_the_cache_keeps_to_its_size(
     home = tmp_path_factory.mktemp("small")
     async with (
         inference_service(home, lab.checkpoint_address, max_cache_bytes=1) as address,
-        channel(address, peer="inference") as open_channel,
+        channel(address, peer="inference", caller="client") as open_channel,
     ):
         stub = inference_service_pb2_grpc.InferenceServiceStub(open_channel)
         for number in (1, 2):

@@ -48,7 +48,7 @@ async def checkpoint_service(home: Path, **settings: Any) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def checkpoint_stub(address: str) -> AsyncIterator[services.CheckpointServiceAsyncStub]:
-    async with channel(address, peer="checkpoint") as open_channel:
+    async with channel(address, peer="checkpoint", caller="client") as open_channel:
         yield services.CheckpointServiceStub(open_channel)
 
 

@@ -43,6 +43,7 @@ class Cluster:
         self.home = home
         self.port, self.second_port = free_port(), free_port()
         trainer, inference, checkpoint, nats = (free_port() for _ in range(4))
+        self.metrics_ports = {name: free_port() for name in ("trainer", "inference", "checkpoint")}
         self.environment = {
             **os.environ,  # noqa: TID251 (a child needs PATH and the like)
             "LAB_HOME": str(home),
@@ -53,6 +54,10 @@ class Cluster:
             "LAB_TRAINER__PORT": str(trainer),
             "LAB_INFERENCE__PORT": str(inference),
             "LAB_CHECKPOINT__PORT": str(checkpoint),
+            **{
+                f"LAB_{name.upper()}__METRICS_PORT": str(port)
+                for name, port in self.metrics_ports.items()
+            },
             "LAB_GATEWAY__PORTS": f"[{self.port}, {self.second_port}]",
         }
         self.address = f"http://127.0.0.1:{self.port}"

@@ -76,7 +76,9 @@ async def trainer_service(
         server = await wire(values, service, start_worker=workers or partial(start_worker, nice=0))
         await server.start()
         stack.push_async_callback(server.stop, 1.0)
-        async with channel(f"127.0.0.1:{server.port}", peer="trainer") as open_channel:
+        async with channel(
+            f"127.0.0.1:{server.port}", peer="trainer", caller="client"
+        ) as open_channel:
             yield services.TrainerServiceStub(open_channel)
         assert not service.tasks.failed.done(), service.tasks.failed.result()
 

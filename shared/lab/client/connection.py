@@ -51,11 +51,15 @@ async def connect(addresses: Addresses | None = None) -> AsyncIterator[Lab]:
     """A Lab at `addresses`, or at the cluster LAB_CLUSTER names. Connects at the first call."""
     addresses = addresses or places.load()
     async with AsyncExitStack() as stack:
-        trainer = await stack.enter_async_context(channel(addresses.trainer, peer="trainer"))
-        checkpoint = await stack.enter_async_context(
-            channel(addresses.checkpoint, peer="checkpoint")
+        trainer = await stack.enter_async_context(
+            channel(addresses.trainer, peer="trainer", caller="client")
         )
-        inference = await stack.enter_async_context(channel(addresses.inference, peer="inference"))
+        checkpoint = await stack.enter_async_context(
+            channel(addresses.checkpoint, peer="checkpoint", caller="client")
+        )
+        inference = await stack.enter_async_context(
+            channel(addresses.inference, peer="inference", caller="client")
+        )
         yield Lab(
             addresses=addresses,
             trainer=TrainerServiceStub(trainer),

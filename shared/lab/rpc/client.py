@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 
 from lab.names import new_id
-from lab.rpc.errors import REQUEST_ID, from_rpc_error
+from lab.rpc.errors import CALLER, REQUEST_ID, from_rpc_error
 
 UNARY_DEADLINE_SECS = 5.0
 MAX_MESSAGE_BYTES = 8 << 20
@@ -40,11 +40,14 @@ _SERVICE_CONFIG = json.dumps(
 )
 
 
-def channel(address: str, *, peer: str) -> grpc.aio.Channel:
-    """A lazy channel to `address`; errors of its calls are LabErrors that name the `peer`."""
+def channel(address: str, *, peer: str, caller: str) -> grpc.aio.Channel:
+    """A lazy channel to `address`; errors of its calls are LabErrors that name the `peer`.
+
+    The `caller` says who asks: a service's name, or "client". The peer counts its calls by it.
+    """
     return grpc.aio.insecure_channel(
         address,
-        interceptors=[_Unary(peer), _StreamIn(peer), _StreamOut(peer)],
+        interceptors=[kind(peer, caller) for kind in (_Unary, _StreamIn, _StreamOut)],
         options=[
             ("grpc.service_config", _SERVICE_CONFIG),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -55,50 +58,49 @@ def channel(address: str, *, peer: str) -> grpc.aio.Channel:
     )
 
 
-def _prepared(
-    details: grpc.aio.ClientCallDetails, *, deadline_secs: float | None
-) -> grpc.aio.ClientCallDetails:
-    """The same call with a request id, and a deadline when the caller gave none."""
-    metadata = grpc.aio.Metadata(*(details.metadata or ()))
-    if metadata.get(REQUEST_ID) is None:
-        metadata.add(REQUEST_ID, new_id("r"))
-    return grpc.aio.ClientCallDetails(
-        method=details.method,
-        timeout=details.timeout if details.timeout is not None else deadline_secs,
-        metadata=metadata,
-        credentials=details.credentials,
-        wait_for_ready=details.wait_for_ready,
-    )
-
-
-class _Unary(grpc.aio.UnaryUnaryClientInterceptor):
-    def __init__(self, peer: str) -> None:
+class _Prepared:
+    def __init__(self, peer: str, caller: str) -> None:
         self._peer = peer
+        self._caller = caller
 
+    def _prepared(
+        self, details: grpc.aio.ClientCallDetails, *, deadline_secs: float | None
+    ) -> grpc.aio.ClientCallDetails:
+        """The same call with a request id, and a deadline when there was none."""
+        metadata = grpc.aio.Metadata(*(details.metadata or ()), (CALLER, self._caller))
+        if metadata.get(REQUEST_ID) is None:
+            metadata.add(REQUEST_ID, new_id("r"))
+        return grpc.aio.ClientCallDetails(
+            method=details.method,
+            timeout=details.timeout if details.timeout is not None else deadline_secs,
+            metadata=metadata,
+            credentials=details.credentials,
+            wait_for_ready=details.wait_for_ready,
+        )
+
+
+class _Unary(_Prepared, grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(
         self,
         continuation: Callable[[grpc.aio.ClientCallDetails, Any], Any],
         client_call_details: grpc.aio.ClientCallDetails,
         request: Any,
     ) -> Any:
-        details = _prepared(client_call_details, deadline_secs=UNARY_DEADLINE_SECS)
+        details = self._prepared(client_call_details, deadline_secs=UNARY_DEADLINE_SECS)
         try:
             return await (await continuation(details, request))
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error, peer=self._peer) from None
 
 
-class _StreamIn(grpc.aio.StreamUnaryClientInterceptor):
-    def __init__(self, peer: str) -> None:
-        self._peer = peer
-
+class _StreamIn(_Prepared, grpc.aio.StreamUnaryClientInterceptor):
     async def intercept_stream_unary(
         self,
         continuation: Callable[[grpc.aio.ClientCallDetails, Any], Any],
         client_call_details: grpc.aio.ClientCallDetails,
         request_iterator: AsyncIterable[Any] | Iterable[Any],
     ) -> Any:
-        details = _prepared(client_call_details, deadline_secs=None)
+        details = self._prepared(client_call_details, deadline_secs=None)
         call = await continuation(details, request_iterator)
         try:
             await call
@@ -107,17 +109,14 @@ class _StreamIn(grpc.aio.StreamUnaryClientInterceptor):
         return call  # not its response: grpc wraps a bare response for unary calls only
 
 
-class _StreamOut(grpc.aio.UnaryStreamClientInterceptor):
-    def __init__(self, peer: str) -> None:
-        self._peer = peer
-
+class _StreamOut(_Prepared, grpc.aio.UnaryStreamClientInterceptor):
     async def intercept_unary_stream(
         self,
         continuation: Callable[[grpc.aio.ClientCallDetails, Any], Any],
         client_call_details: grpc.aio.ClientCallDetails,
         request: Any,
     ) -> Any:
-        call = await continuation(_prepared(client_call_details, deadline_secs=None), request)
+        call = await continuation(self._prepared(client_call_details, deadline_secs=None), request)
 
         async def responses() -> AsyncIterator[Any]:
             try:

@@ -16,6 +16,7 @@ from lab.v1.error_pb2 import ErrorReason
 
 DOMAIN = "lab"
 REQUEST_ID = "x-request-id"  # metadata key; the gateway uses it as a header too
+CALLER = "x-lab-caller"  # metadata key
 
 
 def to_status(error: LabError, *, request_id: str) -> status_pb2.Status:

@@ -16,12 +16,14 @@ from prometheus_client import Counter, Histogram
 
 from lab.errors import Code, LabError
 from lab.names import new_id
-from lab.rpc.errors import REQUEST_ID, to_status
+from lab.rpc.errors import CALLER, REQUEST_ID, to_status
 from lab.v1.error_pb2 import ErrorReason
 
-RPCS = Counter("lab_rpc_total", "RPCs answered", ["method", "code"])
+RPCS = Counter("lab_rpc_total", "RPCs answered", ["method", "code", "caller"])
 RPC_SECS = Histogram("lab_rpc_seconds", "Time to answer an RPC", ["method"])
 
+# Who may be counted by name; a label must not grow with what strangers send.
+CALLERS = frozenset({"client", "gateway", "inference", "trainer"})
 HEAR_OUT_SECS = 30.0  # for a caller that never ends; others stop by themselves
 
 log = structlog.get_logger()
@@ -128,8 +130,12 @@ async def _answer(method: str, context: Context, behaviour: Callable[[], Awaitab
             log.exception("rpc failed", method=method)
             await context.abort_with_status(_status(_internal(), request_id))
         finally:
-            RPCS.labels(method, code).inc()
+            RPCS.labels(method, code, _known(str(metadata.get(CALLER)))).inc()
             RPC_SECS.labels(method).observe(time.monotonic() - began)
+
+
+def _known(caller: str) -> str:
+    return caller if caller in CALLERS else "other"
 
 
 def _status(error: LabError, request_id: str) -> Any:

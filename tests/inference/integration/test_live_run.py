@@ -34,7 +34,7 @@ async def test_a_model_in_training_is_looked_into_stopped_and_resumed(tmp_path: 
             trainer_service(tmp_path, checkpoint_address=store) as trainer,
             inference_service(tmp_path, store) as address,
             checkpoint_stub(store) as checkpoints,
-            channel(address, peer="inference") as open_channel,
+            channel(address, peer="inference", caller="client") as open_channel,
         ):
             inference = inference_service_pb2_grpc.InferenceServiceStub(open_channel)
             analysis = analysis_service_pb2_grpc.AnalysisServiceStub(open_channel)

@@ -52,7 +52,7 @@ async def test_a_peek_becomes_text_between_two_processes(
         async with checkpoint_stub(store) as checkpoints:
             files = model_files(tiny_model(), tmp_path / "written")
             await write(checkpoints, parts(files, name=PEEK))
-        async with channel(address, peer="inference") as open_channel:
+        async with channel(address, peer="inference", caller="client") as open_channel:
             stub = inference_service_pb2_grpc.InferenceServiceStub(open_channel)
             loaded = await stub.LoadModel(LoadModelRequest(source=PEEK))
             request = GenerateRequest(model=loaded.model.name, prompt="Hello", max_tokens=8)

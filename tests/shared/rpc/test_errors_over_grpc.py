@@ -62,7 +62,7 @@ async def server() -> AsyncIterator[tuple[GrpcServer, RefusingServicer]]:
 async def stub(
     server: tuple[GrpcServer, RefusingServicer],
 ) -> AsyncIterator[services.CheckpointServiceAsyncStub]:
-    async with channel(f"127.0.0.1:{server[0].port}", peer="checkpoint") as open_channel:
+    async with channel(f"127.0.0.1:{server[0].port}", peer="checkpoint", caller="client") as open_channel:
         yield services.CheckpointServiceStub(open_channel)
 
 
@@ -140,7 +140,7 @@ async def test_undecodable_bytes_are_the_callers_mistake(
 
 
 async def test_a_service_that_is_not_there_is_named() -> None:
-    async with channel("127.0.0.1:1", peer="checkpoint") as nowhere:
+    async with channel("127.0.0.1:1", peer="checkpoint", caller="client") as nowhere:
         stub = services.CheckpointServiceStub(nowhere)
         with pytest.raises(LabError, match="checkpoint does not answer") as caught:
             await stub.DeleteCheckpoint(messages.DeleteCheckpointRequest())

@@ -123,7 +123,7 @@ def _reached(steps: TailReader, step: int) -> bool:
 
 @asynccontextmanager
 async def connected(process: TrainerProcess) -> AsyncIterator[services.TrainerServiceAsyncStub]:
-    async with channel(process.address, peer="trainer") as open_channel:
+    async with channel(process.address, peer="trainer", caller="client") as open_channel:
         yield services.TrainerServiceStub(open_channel)
 
 
