@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from lab import manifest
-from lab.errors import AlreadyExists, Code, LabError, NotFound
+from lab.errors import AlreadyExists, Code, LabError, NotFound, PreconditionFailed
 from lab.rpc.interceptors import Context
 from lab.rpc.server import GrpcServer, Servicer
 from lab.v1 import checkpoint_service_pb2 as messages
@@ -24,6 +24,7 @@ class FakeCheckpointService(Scripted, services.CheckpointServiceServicer):
         super().__init__()
         self.port = free_port()
         self.kept: dict[str, tuple[Checkpoint, dict[str, bytes]]] = {}
+        self.fences: dict[str, int] = {}  # run -> the highest claim seen
         self.refusals = 0
         self._server: GrpcServer | None = None
 
@@ -64,6 +65,7 @@ class FakeCheckpointService(Scripted, services.CheckpointServiceServicer):
     ) -> messages.WriteCheckpointResponse:
         header = (await anext(aiter(request_iterator))).header
         await self.entering("WriteCheckpoint", header)
+        self._fence(header.name.split("/checkpoints/")[0].removesuffix("/peek"), header)
         files: dict[str, bytearray] = {file.name: bytearray() for file in header.files}
         whole = False
         async for part in request_iterator:
@@ -89,6 +91,18 @@ class FakeCheckpointService(Scripted, services.CheckpointServiceServicer):
             raise AlreadyExists(f"{header.name} holds something else")
         self.kept[header.name] = checkpoint, {name: bytes(data) for name, data in files.items()}
         return messages.WriteCheckpointResponse(checkpoint=checkpoint)
+
+    async def FenceRun(
+        self, request: messages.FenceRunRequest, context: Context
+    ) -> messages.FenceRunResponse:
+        await self.entering("FenceRun", request)
+        self._fence(request.run, request)
+        return messages.FenceRunResponse()
+
+    def _fence(self, run: str, claim: Checkpoint | messages.FenceRunRequest) -> None:
+        if claim.fencing_token < self.fences.get(run, 0):
+            raise PreconditionFailed(f"{run} was claimed by another owner since")
+        self.fences[run] = claim.fencing_token
 
     async def ReadCheckpoint(
         self, request: messages.ReadCheckpointRequest, context: Context

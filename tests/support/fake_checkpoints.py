@@ -74,6 +74,10 @@ class FakeCheckpoints(Scripted, checkpoint_service_pb2_grpc.CheckpointServiceSer
         await self.entering("RestoreCheckpoint", request)
         return c.RestoreCheckpointResponse(checkpoint=self._checkpoint(request.name))
 
+    async def FenceRun(self, request: c.FenceRunRequest, context: Context) -> c.FenceRunResponse:
+        await self.entering("FenceRun", request)
+        return c.FenceRunResponse()
+
     async def ApplyRetention(
         self, request: c.ApplyRetentionRequest, context: Context
     ) -> c.ApplyRetentionResponse:

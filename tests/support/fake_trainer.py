@@ -64,6 +64,13 @@ class FakeTrainer(Scripted, trainer_service_pb2_grpc.TrainerServiceServicer):
             run=self.add_run(request.run_id or "nano-1", state=run_pb2.RUN_STATE_PENDING)
         )
 
+    async def ForkRun(self, request: t.ForkRunRequest, context: Context) -> t.ForkRunResponse:
+        await self.entering("ForkRun", request)
+        run = self.add_run(request.run_id or "nano-2", state=run_pb2.RUN_STATE_PENDING)
+        run.parent.checkpoint = request.checkpoint
+        run.parent.run = request.checkpoint.partition("/checkpoints/")[0]
+        return t.ForkRunResponse(run=run)
+
     async def GetRun(self, request: t.GetRunRequest, context: Context) -> t.GetRunResponse:
         await self.entering("GetRun", request)
         return t.GetRunResponse(run=self._run(request.name))

@@ -16,6 +16,8 @@ PREFIX: Final = "lab.v1"
 TOPICS: Final[Mapping[str, str]] = {
     "run_state_changed": "run",
     "run_deleted": "run",
+    "run_resumed": "run",
+    "step_differed": "log",
     "evaluation_completed": "eval",
     "text_sampled": "sample",
     "checkpoint_committed": "checkpoint",

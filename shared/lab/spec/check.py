@@ -74,6 +74,8 @@ _RANGES: dict[str, _Range] = {
     "hooks.sample_temperature": _Range(0, 100),
     "hooks.sample_top_k": _Range(0, VOCAB_SIZE),
     "hooks.checkpoint_every": _Range(0, _MANY_STEPS),
+    "hooks.checkpoint_minutes": _Range(0, 100_000),
+    "hooks.restarts": _Range(0, 1_000),
     "hooks.health_every": _Range(0, _MANY_STEPS),
     "hooks.probe_every": _Range(0, _MANY_STEPS),
 }

@@ -92,6 +92,9 @@ class Checkpoint(_message.Message):
     NOTES_FIELD_NUMBER: _builtins.int
     DELETE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    FENCING_TOKEN_FIELD_NUMBER: _builtins.int
+    SAVED_BECAUSE_FIELD_NUMBER: _builtins.int
+    INEXACT_REASONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"runs/{run}/checkpoints/{checkpoint}", or "runs/{run}/peek"."""
     kind: Global___CheckpointKind.ValueType
@@ -116,6 +119,12 @@ class Checkpoint(_message.Message):
     """
     notes: _builtins.str
     """What somebody wanted to remember about it."""
+    fencing_token: _builtins.int
+    """The claim of the run under which it was made; 0 when the run has no owner, as with imports. Once the service has
+    seen a higher one for the run, it refuses to take in lower ones.
+    """
+    saved_because: _builtins.str
+    """Why it was saved, as in "every 100 steps", "best validation loss" or "asked for"."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckpointFile]:
         """Its files, by name."""
@@ -140,6 +149,10 @@ class Checkpoint(_message.Message):
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When the trash will have lost it; absent while it is not there."""
 
+    @_builtins.property
+    def inexact_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why its bits may differ from those of the same run made without a break; empty when they are the same."""
+
     def __init__(
         self,
         *,
@@ -160,10 +173,13 @@ class Checkpoint(_message.Message):
         notes: _builtins.str = ...,
         delete_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        fencing_token: _builtins.int = ...,
+        saved_because: _builtins.str = ...,
+        inexact_reasons: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "create_time", b"create_time", "delete_time", b"delete_time", "expire_time", b"expire_time", "loss", b"loss", "spec", b"spec", "validation_loss", b"validation_loss"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "create_time", b"create_time", "delete_time", b"delete_time", "digest", b"digest", "expire_time", b"expire_time", "files", b"files", "kind", b"kind", "labels", b"labels", "loss", b"loss", "name", b"name", "notes", b"notes", "pinned", b"pinned", "preset", b"preset", "size_bytes", b"size_bytes", "spec", b"spec", "step", b"step", "tokens", b"tokens", "validation_loss", b"validation_loss"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "create_time", b"create_time", "delete_time", b"delete_time", "digest", b"digest", "expire_time", b"expire_time", "fencing_token", b"fencing_token", "files", b"files", "inexact_reasons", b"inexact_reasons", "kind", b"kind", "labels", b"labels", "loss", b"loss", "name", b"name", "notes", b"notes", "pinned", b"pinned", "preset", b"preset", "saved_because", b"saved_because", "size_bytes", b"size_bytes", "spec", b"spec", "step", b"step", "tokens", b"tokens", "validation_loss", b"validation_loss"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__loss: _TypeAlias = _typing.Literal["loss"]  # noqa: Y015
     _WhichOneofArgType__loss: _TypeAlias = _typing.Literal["_loss", b"_loss"]  # noqa: Y015

@@ -764,6 +764,49 @@ class ApplyRetentionResponse(_message.Message):
 Global___ApplyRetentionResponse: _TypeAlias = ApplyRetentionResponse  # noqa: Y015
 
 @_typing.final
+class FenceRunRequest(_message.Message):
+    """Says that a run has a new owner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    FENCING_TOKEN_FIELD_NUMBER: _builtins.int
+    run: _builtins.str
+    """"runs/{run}"."""
+    fencing_token: _builtins.int
+    """The claim of the new owner. One that is lower than a claim seen before is refused."""
+    def __init__(
+        self,
+        *,
+        run: _builtins.str = ...,
+        fencing_token: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fencing_token", b"fencing_token", "run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FenceRunRequest: _TypeAlias = FenceRunRequest  # noqa: Y015
+
+@_typing.final
+class FenceRunResponse(_message.Message):
+    """Nothing to say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FenceRunResponse: _TypeAlias = FenceRunResponse  # noqa: Y015
+
+@_typing.final
 class GetDiskUseRequest(_message.Message):
     """Asks what the disk holds."""
 

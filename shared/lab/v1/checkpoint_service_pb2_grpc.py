@@ -85,6 +85,11 @@ class CheckpointServiceStub:
                 request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.ApplyRetentionRequest.SerializeToString,
                 response_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.ApplyRetentionResponse.FromString,
                 _registered_method=True)
+        self.FenceRun = channel.unary_unary(
+                '/lab.v1.CheckpointService/FenceRun',
+                request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.FenceRunRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.FenceRunResponse.FromString,
+                _registered_method=True)
         self.GetDiskUse = channel.unary_unary(
                 '/lab.v1.CheckpointService/GetDiskUse',
                 request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.GetDiskUseRequest.SerializeToString,
@@ -168,6 +173,13 @@ class CheckpointServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FenceRun(self, request, context):
+        """Says that a run has a new owner: from now on checkpoints of an older claim are refused. Kept through restarts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetDiskUse(self, request, context):
         """Bytes per run, in the trash, and free.
         """
@@ -227,6 +239,11 @@ def add_CheckpointServiceServicer_to_server(servicer, server):
                     servicer.ApplyRetention,
                     request_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.ApplyRetentionRequest.FromString,
                     response_serializer=lab_dot_v1_dot_checkpoint__service__pb2.ApplyRetentionResponse.SerializeToString,
+            ),
+            'FenceRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.FenceRun,
+                    request_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.FenceRunRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_checkpoint__service__pb2.FenceRunResponse.SerializeToString,
             ),
             'GetDiskUse': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDiskUse,
@@ -505,6 +522,33 @@ class CheckpointService:
             '/lab.v1.CheckpointService/ApplyRetention',
             lab_dot_v1_dot_checkpoint__service__pb2.ApplyRetentionRequest.SerializeToString,
             lab_dot_v1_dot_checkpoint__service__pb2.ApplyRetentionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FenceRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lab.v1.CheckpointService/FenceRun',
+            lab_dot_v1_dot_checkpoint__service__pb2.FenceRunRequest.SerializeToString,
+            lab_dot_v1_dot_checkpoint__service__pb2.FenceRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,8 @@ class CheckpointServiceStub:
     """Takes a checkpoint back from the trash."""
     ApplyRetention: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ApplyRetentionRequest, _checkpoint_service_pb2.ApplyRetentionResponse]
     """Says what a policy keeps of a run and why, and moves the rest to the trash unless it is a dry run."""
+    FenceRun: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.FenceRunRequest, _checkpoint_service_pb2.FenceRunResponse]
+    """Says that a run has a new owner: from now on checkpoints of an older claim are refused. Kept through restarts."""
     GetDiskUse: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.GetDiskUseRequest, _checkpoint_service_pb2.GetDiskUseResponse]
     """Bytes per run, in the trash, and free."""
 
@@ -89,6 +91,8 @@ class CheckpointServiceAsyncStub(CheckpointServiceStub):
     """Takes a checkpoint back from the trash."""
     ApplyRetention: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ApplyRetentionRequest, _checkpoint_service_pb2.ApplyRetentionResponse]  # type: ignore[assignment]
     """Says what a policy keeps of a run and why, and moves the rest to the trash unless it is a dry run."""
+    FenceRun: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.FenceRunRequest, _checkpoint_service_pb2.FenceRunResponse]  # type: ignore[assignment]
+    """Says that a run has a new owner: from now on checkpoints of an older claim are refused. Kept through restarts."""
     GetDiskUse: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.GetDiskUseRequest, _checkpoint_service_pb2.GetDiskUseResponse]  # type: ignore[assignment]
     """Bytes per run, in the trash, and free."""
 
@@ -178,6 +182,14 @@ class CheckpointServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_checkpoint_service_pb2.ApplyRetentionResponse, _abc.Awaitable[_checkpoint_service_pb2.ApplyRetentionResponse]]:
         """Says what a policy keeps of a run and why, and moves the rest to the trash unless it is a dry run."""
+
+    @_abc_1.abstractmethod
+    def FenceRun(
+        self,
+        request: _checkpoint_service_pb2.FenceRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_checkpoint_service_pb2.FenceRunResponse, _abc.Awaitable[_checkpoint_service_pb2.FenceRunResponse]]:
+        """Says that a run has a new owner: from now on checkpoints of an older claim are refused. Kept through restarts."""
 
     @_abc_1.abstractmethod
     def GetDiskUse(

@@ -27,37 +27,39 @@ from lab.v1 import recording_pb2 as lab_dot_v1_dot_recording__pb2
 from lab.v1 import run_pb2 as lab_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12lab/v1/event.proto\x12\x06lab.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16lab/v1/recording.proto\x1a\x10lab/v1/run.proto\"\xdc\x06\n\x05\x45vent\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08producer\x18\x04 \x01(\t\x12\x34\n\x11run_state_changed\x18\n \x01(\x0b\x32\x17.lab.v1.RunStateChangedH\x00\x12-\n\rstep_measured\x18\x0b \x01(\x0b\x32\x14.lab.v1.StepMeasuredH\x00\x12;\n\x14\x65valuation_completed\x18\x0c \x01(\x0b\x32\x1b.lab.v1.EvaluationCompletedH\x00\x12+\n\x0ctext_sampled\x18\r \x01(\x0b\x32\x13.lab.v1.TextSampledH\x00\x12;\n\x14\x63heckpoint_committed\x18\x0e \x01(\x0b\x32\x1b.lab.v1.CheckpointCommittedH\x00\x12)\n\x0blog_written\x18\x0f \x01(\x0b\x32\x12.lab.v1.LogWrittenH\x00\x12+\n\x0cservice_beat\x18\x10 \x01(\x0b\x32\x13.lab.v1.ServiceBeatH\x00\x12)\n\x0brun_deleted\x18\x11 \x01(\x0b\x32\x12.lab.v1.RunDeletedH\x00\x12\x37\n\x12\x63heckpoint_changed\x18\x12 \x01(\x0b\x32\x19.lab.v1.CheckpointChangedH\x00\x12\x33\n\x10settings_changed\x18\x13 \x01(\x0b\x32\x17.lab.v1.SettingsChangedH\x00\x12\x35\n\x11interval_measured\x18\x1e \x01(\x0b\x32\x18.lab.v1.IntervalMeasuredH\x00\x12\x31\n\x0fhealth_measured\x18\x1f \x01(\x0b\x32\x16.lab.v1.HealthMeasuredH\x00\x12-\n\rspike_flagged\x18  \x01(\x0b\x32\x14.lab.v1.SpikeFlaggedH\x00\x12/\n\x0eprobe_recorded\x18! \x01(\x0b\x32\x15.lab.v1.ProbeRecordedH\x00\x12)\n\x0brun_rewound\x18\" \x01(\x0b\x32\x12.lab.v1.RunRewoundH\x00\x42\x06\n\x04\x66\x61\x63t\"+\n\x0fRunStateChanged\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"\xff\x01\n\x0cStepMeasured\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0e\n\x06tokens\x18\x02 \x01(\x04\x12\x0c\n\x04loss\x18\x03 \x01(\x01\x12\x11\n\tgrad_norm\x18\x04 \x01(\x01\x12\x15\n\rlearning_rate\x18\x05 \x01(\x01\x12\x16\n\x0etokens_per_sec\x18\x06 \x01(\x01\x12\x11\n\tstep_secs\x18\x07 \x01(\x01\x12\x14\n\x0cmemory_bytes\x18\x08 \x01(\x04\x12\x14\n\x0c\x65lapsed_secs\x18\t \x01(\x01\x12\x15\n\rdata_position\x18\n \x01(\x04\x12\x17\n\x0fsequence_losses\x18\x0b \x03(\x02\x12\x12\n\nclip_share\x18\x0c \x01(\x01\"\x83\x01\n\x13\x45valuationCompleted\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0c\n\x04loss\x18\x02 \x01(\x01\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\x1a\n\rbits_per_byte\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\ntext_bytes\x18\x05 \x01(\x04\x42\x10\n\x0e_bits_per_byte\"O\n\x0bTextSampled\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x14\n\x0cprompt_index\x18\x04 \x01(\r\"K\n\x13\x43heckpointCommitted\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\"I\n\nLogWritten\x12\x1f\n\x05level\x18\x01 \x01(\x0e\x32\x10.lab.v1.LogLevel\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\r\"\x94\x01\n\x0bServiceBeat\x12\x0f\n\x07service\x18\x01 \x01(\t\x12#\n\x05state\x18\x02 \x01(\x0e\x32\x14.lab.v1.ServiceState\x12\x13\n\x0bwaiting_for\x18\x03 \x03(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x05 \x01(\x04\x12\x13\n\x0buptime_secs\x18\x06 \x01(\x01\"\x0c\n\nRunDeleted\"\'\n\x11\x43heckpointChanged\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\"C\n\x0fSettingsChanged\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\"\n\x04live\x18\x02 \x01(\x0b\x32\x14.lab.v1.LiveSettings*e\n\x08LogLevel\x12\x19\n\x15LOG_LEVEL_UNSPECIFIED\x10\x00\x12\x12\n\x0eLOG_LEVEL_INFO\x10\x01\x12\x15\n\x11LOG_LEVEL_WARNING\x10\x02\x12\x13\n\x0fLOG_LEVEL_ERROR\x10\x03*y\n\x0cServiceState\x12\x1d\n\x19SERVICE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SERVICE_STATE_WAITING\x10\x01\x12\x17\n\x13SERVICE_STATE_READY\x10\x02\x12\x16\n\x12SERVICE_STATE_LOST\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12lab/v1/event.proto\x12\x06lab.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16lab/v1/recording.proto\x1a\x10lab/v1/run.proto\"\xb6\x07\n\x05\x45vent\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08producer\x18\x04 \x01(\t\x12\x34\n\x11run_state_changed\x18\n \x01(\x0b\x32\x17.lab.v1.RunStateChangedH\x00\x12-\n\rstep_measured\x18\x0b \x01(\x0b\x32\x14.lab.v1.StepMeasuredH\x00\x12;\n\x14\x65valuation_completed\x18\x0c \x01(\x0b\x32\x1b.lab.v1.EvaluationCompletedH\x00\x12+\n\x0ctext_sampled\x18\r \x01(\x0b\x32\x13.lab.v1.TextSampledH\x00\x12;\n\x14\x63heckpoint_committed\x18\x0e \x01(\x0b\x32\x1b.lab.v1.CheckpointCommittedH\x00\x12)\n\x0blog_written\x18\x0f \x01(\x0b\x32\x12.lab.v1.LogWrittenH\x00\x12+\n\x0cservice_beat\x18\x10 \x01(\x0b\x32\x13.lab.v1.ServiceBeatH\x00\x12)\n\x0brun_deleted\x18\x11 \x01(\x0b\x32\x12.lab.v1.RunDeletedH\x00\x12\x37\n\x12\x63heckpoint_changed\x18\x12 \x01(\x0b\x32\x19.lab.v1.CheckpointChangedH\x00\x12\x33\n\x10settings_changed\x18\x13 \x01(\x0b\x32\x17.lab.v1.SettingsChangedH\x00\x12)\n\x0brun_resumed\x18\x14 \x01(\x0b\x32\x12.lab.v1.RunResumedH\x00\x12-\n\rstep_differed\x18\x15 \x01(\x0b\x32\x14.lab.v1.StepDifferedH\x00\x12\x35\n\x11interval_measured\x18\x1e \x01(\x0b\x32\x18.lab.v1.IntervalMeasuredH\x00\x12\x31\n\x0fhealth_measured\x18\x1f \x01(\x0b\x32\x16.lab.v1.HealthMeasuredH\x00\x12-\n\rspike_flagged\x18  \x01(\x0b\x32\x14.lab.v1.SpikeFlaggedH\x00\x12/\n\x0eprobe_recorded\x18! \x01(\x0b\x32\x15.lab.v1.ProbeRecordedH\x00\x12)\n\x0brun_rewound\x18\" \x01(\x0b\x32\x12.lab.v1.RunRewoundH\x00\x42\x06\n\x04\x66\x61\x63t\"+\n\x0fRunStateChanged\x12\x18\n\x03run\x18\x01 \x01(\x0b\x32\x0b.lab.v1.Run\"\xff\x01\n\x0cStepMeasured\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0e\n\x06tokens\x18\x02 \x01(\x04\x12\x0c\n\x04loss\x18\x03 \x01(\x01\x12\x11\n\tgrad_norm\x18\x04 \x01(\x01\x12\x15\n\rlearning_rate\x18\x05 \x01(\x01\x12\x16\n\x0etokens_per_sec\x18\x06 \x01(\x01\x12\x11\n\tstep_secs\x18\x07 \x01(\x01\x12\x14\n\x0cmemory_bytes\x18\x08 \x01(\x04\x12\x14\n\x0c\x65lapsed_secs\x18\t \x01(\x01\x12\x15\n\rdata_position\x18\n \x01(\x04\x12\x17\n\x0fsequence_losses\x18\x0b \x03(\x02\x12\x12\n\nclip_share\x18\x0c \x01(\x01\"\x83\x01\n\x13\x45valuationCompleted\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0c\n\x04loss\x18\x02 \x01(\x01\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\x1a\n\rbits_per_byte\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\ntext_bytes\x18\x05 \x01(\x04\x42\x10\n\x0e_bits_per_byte\"O\n\x0bTextSampled\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x14\n\x0cprompt_index\x18\x04 \x01(\r\"\x8a\x01\n\x13\x43heckpointCommitted\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12\x15\n\rsaved_because\x18\x04 \x01(\t\x12\x12\n\nstall_secs\x18\x05 \x01(\x01\x12\x12\n\nwrite_secs\x18\x06 \x01(\x01\"I\n\nLogWritten\x12\x1f\n\x05level\x18\x01 \x01(\x0e\x32\x10.lab.v1.LogLevel\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\r\"\x94\x01\n\x0bServiceBeat\x12\x0f\n\x07service\x18\x01 \x01(\t\x12#\n\x05state\x18\x02 \x01(\x0e\x32\x14.lab.v1.ServiceState\x12\x13\n\x0bwaiting_for\x18\x03 \x03(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x05 \x01(\x04\x12\x13\n\x0buptime_secs\x18\x06 \x01(\x01\"\x0c\n\nRunDeleted\"\'\n\x11\x43heckpointChanged\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\"C\n\x0fSettingsChanged\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\"\n\x04live\x18\x02 \x01(\x0b\x32\x14.lab.v1.LiveSettings\"X\n\nRunResumed\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\r\x12\x0f\n\x07restart\x18\x03 \x01(\r\x12\x17\n\x0finexact_reasons\x18\x04 \x03(\t*e\n\x08LogLevel\x12\x19\n\x15LOG_LEVEL_UNSPECIFIED\x10\x00\x12\x12\n\x0eLOG_LEVEL_INFO\x10\x01\x12\x15\n\x11LOG_LEVEL_WARNING\x10\x02\x12\x13\n\x0fLOG_LEVEL_ERROR\x10\x03*y\n\x0cServiceState\x12\x1d\n\x19SERVICE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SERVICE_STATE_WAITING\x10\x01\x12\x17\n\x13SERVICE_STATE_READY\x10\x02\x12\x16\n\x12SERVICE_STATE_LOST\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lab.v1.event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LOGLEVEL']._serialized_start=1913
-  _globals['_LOGLEVEL']._serialized_end=2014
-  _globals['_SERVICESTATE']._serialized_start=2016
-  _globals['_SERVICESTATE']._serialized_end=2137
+  _globals['_LOGLEVEL']._serialized_start=2157
+  _globals['_LOGLEVEL']._serialized_end=2258
+  _globals['_SERVICESTATE']._serialized_start=2260
+  _globals['_SERVICESTATE']._serialized_end=2381
   _globals['_EVENT']._serialized_start=106
-  _globals['_EVENT']._serialized_end=966
-  _globals['_RUNSTATECHANGED']._serialized_start=968
-  _globals['_RUNSTATECHANGED']._serialized_end=1011
-  _globals['_STEPMEASURED']._serialized_start=1014
-  _globals['_STEPMEASURED']._serialized_end=1269
-  _globals['_EVALUATIONCOMPLETED']._serialized_start=1272
-  _globals['_EVALUATIONCOMPLETED']._serialized_end=1403
-  _globals['_TEXTSAMPLED']._serialized_start=1405
-  _globals['_TEXTSAMPLED']._serialized_end=1484
-  _globals['_CHECKPOINTCOMMITTED']._serialized_start=1486
-  _globals['_CHECKPOINTCOMMITTED']._serialized_end=1561
-  _globals['_LOGWRITTEN']._serialized_start=1563
-  _globals['_LOGWRITTEN']._serialized_end=1636
-  _globals['_SERVICEBEAT']._serialized_start=1639
-  _globals['_SERVICEBEAT']._serialized_end=1787
-  _globals['_RUNDELETED']._serialized_start=1789
-  _globals['_RUNDELETED']._serialized_end=1801
-  _globals['_CHECKPOINTCHANGED']._serialized_start=1803
-  _globals['_CHECKPOINTCHANGED']._serialized_end=1842
-  _globals['_SETTINGSCHANGED']._serialized_start=1844
-  _globals['_SETTINGSCHANGED']._serialized_end=1911
+  _globals['_EVENT']._serialized_end=1056
+  _globals['_RUNSTATECHANGED']._serialized_start=1058
+  _globals['_RUNSTATECHANGED']._serialized_end=1101
+  _globals['_STEPMEASURED']._serialized_start=1104
+  _globals['_STEPMEASURED']._serialized_end=1359
+  _globals['_EVALUATIONCOMPLETED']._serialized_start=1362
+  _globals['_EVALUATIONCOMPLETED']._serialized_end=1493
+  _globals['_TEXTSAMPLED']._serialized_start=1495
+  _globals['_TEXTSAMPLED']._serialized_end=1574
+  _globals['_CHECKPOINTCOMMITTED']._serialized_start=1577
+  _globals['_CHECKPOINTCOMMITTED']._serialized_end=1715
+  _globals['_LOGWRITTEN']._serialized_start=1717
+  _globals['_LOGWRITTEN']._serialized_end=1790
+  _globals['_SERVICEBEAT']._serialized_start=1793
+  _globals['_SERVICEBEAT']._serialized_end=1941
+  _globals['_RUNDELETED']._serialized_start=1943
+  _globals['_RUNDELETED']._serialized_end=1955
+  _globals['_CHECKPOINTCHANGED']._serialized_start=1957
+  _globals['_CHECKPOINTCHANGED']._serialized_end=1996
+  _globals['_SETTINGSCHANGED']._serialized_start=1998
+  _globals['_SETTINGSCHANGED']._serialized_end=2065
+  _globals['_RUNRESUMED']._serialized_start=2067
+  _globals['_RUNRESUMED']._serialized_end=2155
 # @@protoc_insertion_point(module_scope)

@@ -98,6 +98,8 @@ class Event(_message.Message):
     RUN_DELETED_FIELD_NUMBER: _builtins.int
     CHECKPOINT_CHANGED_FIELD_NUMBER: _builtins.int
     SETTINGS_CHANGED_FIELD_NUMBER: _builtins.int
+    RUN_RESUMED_FIELD_NUMBER: _builtins.int
+    STEP_DIFFERED_FIELD_NUMBER: _builtins.int
     INTERVAL_MEASURED_FIELD_NUMBER: _builtins.int
     HEALTH_MEASURED_FIELD_NUMBER: _builtins.int
     SPIKE_FLAGGED_FIELD_NUMBER: _builtins.int
@@ -154,6 +156,14 @@ class Event(_message.Message):
         """Live settings took effect."""
 
     @_builtins.property
+    def run_resumed(self) -> Global___RunResumed:
+        """The run went on from a checkpoint."""
+
+    @_builtins.property
+    def step_differed(self) -> _run_pb2.StepDiffered:
+        """A step that was made again came out differently."""
+
+    @_builtins.property
     def interval_measured(self) -> _recording_pb2.IntervalMeasured:
         """How fast the newest steps were and what they cost."""
 
@@ -190,17 +200,19 @@ class Event(_message.Message):
         run_deleted: Global___RunDeleted | None = ...,
         checkpoint_changed: Global___CheckpointChanged | None = ...,
         settings_changed: Global___SettingsChanged | None = ...,
+        run_resumed: Global___RunResumed | None = ...,
+        step_differed: _run_pb2.StepDiffered | None = ...,
         interval_measured: _recording_pb2.IntervalMeasured | None = ...,
         health_measured: _recording_pb2.HealthMeasured | None = ...,
         spike_flagged: _recording_pb2.SpikeFlagged | None = ...,
         probe_recorded: _recording_pb2.ProbeRecorded | None = ...,
         run_rewound: _recording_pb2.RunRewound | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint_changed", b"checkpoint_changed", "checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "health_measured", b"health_measured", "interval_measured", b"interval_measured", "log_written", b"log_written", "probe_recorded", b"probe_recorded", "run_deleted", b"run_deleted", "run_rewound", b"run_rewound", "run_state_changed", b"run_state_changed", "service_beat", b"service_beat", "settings_changed", b"settings_changed", "spike_flagged", b"spike_flagged", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint_changed", b"checkpoint_changed", "checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "health_measured", b"health_measured", "interval_measured", b"interval_measured", "log_written", b"log_written", "probe_recorded", b"probe_recorded", "run_deleted", b"run_deleted", "run_resumed", b"run_resumed", "run_rewound", b"run_rewound", "run_state_changed", b"run_state_changed", "service_beat", b"service_beat", "settings_changed", b"settings_changed", "spike_flagged", b"spike_flagged", "step_differed", b"step_differed", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_changed", b"checkpoint_changed", "checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "health_measured", b"health_measured", "interval_measured", b"interval_measured", "log_written", b"log_written", "probe_recorded", b"probe_recorded", "producer", b"producer", "run", b"run", "run_deleted", b"run_deleted", "run_rewound", b"run_rewound", "run_state_changed", b"run_state_changed", "sequence", b"sequence", "service_beat", b"service_beat", "settings_changed", b"settings_changed", "spike_flagged", b"spike_flagged", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_changed", b"checkpoint_changed", "checkpoint_committed", b"checkpoint_committed", "evaluation_completed", b"evaluation_completed", "fact", b"fact", "health_measured", b"health_measured", "interval_measured", b"interval_measured", "log_written", b"log_written", "probe_recorded", b"probe_recorded", "producer", b"producer", "run", b"run", "run_deleted", b"run_deleted", "run_resumed", b"run_resumed", "run_rewound", b"run_rewound", "run_state_changed", b"run_state_changed", "sequence", b"sequence", "service_beat", b"service_beat", "settings_changed", b"settings_changed", "spike_flagged", b"spike_flagged", "step_differed", b"step_differed", "step_measured", b"step_measured", "text_sampled", b"text_sampled", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["run_state_changed", "step_measured", "evaluation_completed", "text_sampled", "checkpoint_committed", "log_written", "service_beat", "run_deleted", "checkpoint_changed", "settings_changed", "interval_measured", "health_measured", "spike_flagged", "probe_recorded", "run_rewound"]  # noqa: Y015
+    _WhichOneofReturnType_fact: _TypeAlias = _typing.Literal["run_state_changed", "step_measured", "evaluation_completed", "text_sampled", "checkpoint_committed", "log_written", "service_beat", "run_deleted", "checkpoint_changed", "settings_changed", "run_resumed", "step_differed", "interval_measured", "health_measured", "spike_flagged", "probe_recorded", "run_rewound"]  # noqa: Y015
     _WhichOneofArgType_fact: _TypeAlias = _typing.Literal["fact", b"fact"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fact) -> _WhichOneofReturnType_fact | None: ...
 
@@ -387,22 +399,34 @@ class CheckpointCommitted(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    SAVED_BECAUSE_FIELD_NUMBER: _builtins.int
+    STALL_SECS_FIELD_NUMBER: _builtins.int
+    WRITE_SECS_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.str
     """"runs/{run}/checkpoints/{checkpoint}"."""
     step: _builtins.int
     """Steps made before it was taken."""
     size_bytes: _builtins.int
     """Size of all its files."""
+    saved_because: _builtins.str
+    """Why it was saved, as in "every 100 steps"."""
+    stall_secs: _builtins.float
+    """Seconds for which training halted to copy the state."""
+    write_secs: _builtins.float
+    """Seconds from the request until everything was on disk at the worker's side."""
     def __init__(
         self,
         *,
         checkpoint: _builtins.str = ...,
         step: _builtins.int = ...,
         size_bytes: _builtins.int = ...,
+        saved_because: _builtins.str = ...,
+        stall_secs: _builtins.float = ...,
+        write_secs: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "size_bytes", b"size_bytes", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "saved_because", b"saved_because", "size_bytes", b"size_bytes", "stall_secs", b"stall_secs", "step", b"step", "write_secs", b"write_secs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -550,3 +574,39 @@ class SettingsChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SettingsChanged: _TypeAlias = SettingsChanged  # noqa: Y015
+
+@_typing.final
+class RunResumed(_message.Message):
+    """The run went on from a checkpoint: its own, or the one it was forked from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    RESTART_FIELD_NUMBER: _builtins.int
+    INEXACT_REASONS_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.str
+    """The checkpoint."""
+    step: _builtins.int
+    """Steps made before."""
+    restart: _builtins.int
+    """Which resume by itself this is since the last save; 0 when somebody asked for it."""
+    @_builtins.property
+    def inexact_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is not as it was when the checkpoint was made; empty when equal bits are promised."""
+
+    def __init__(
+        self,
+        *,
+        checkpoint: _builtins.str = ...,
+        step: _builtins.int = ...,
+        restart: _builtins.int = ...,
+        inexact_reasons: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "inexact_reasons", b"inexact_reasons", "restart", b"restart", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunResumed: _TypeAlias = RunResumed  # noqa: Y015

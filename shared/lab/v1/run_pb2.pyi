@@ -143,6 +143,11 @@ class Run(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     LIVE_FIELD_NUMBER: _builtins.int
     PREDICTION_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    RESTARTS_FIELD_NUMBER: _builtins.int
+    RESTART_TIME_FIELD_NUMBER: _builtins.int
+    INEXACT_REASONS_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"runs/{run}"."""
     display_name: _builtins.str
@@ -157,6 +162,8 @@ class Run(_message.Message):
     """Name of the preset the spec was made from."""
     latest_checkpoint: _builtins.str
     """Output only. Name of the newest checkpoint; empty when there is none."""
+    restarts: _builtins.int
+    """Output only. How often it was resumed by itself since it last saved a checkpoint or since somebody resumed it."""
     @_builtins.property
     def allowed_verbs(self) -> _containers.RepeatedScalarFieldContainer[Global___RunVerb.ValueType]:
         """Output only. The verbs that are accepted now; a button is enabled when its verb is listed."""
@@ -193,6 +200,24 @@ class Run(_message.Message):
     def prediction(self) -> Global___LossPrediction:
         """The loss its maker expected before it started; absent when none was sketched."""
 
+    @_builtins.property
+    def parent(self) -> Global___RunParent:
+        """Output only. The checkpoint it was forked from; absent for a run that began with fresh weights."""
+
+    @_builtins.property
+    def restart_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it will be resumed by itself; absent when it will not."""
+
+    @_builtins.property
+    def inexact_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. Why its bits may differ from those of the same run made without a break, a sentence each; empty while
+        they are the same.
+        """
+
+    @_builtins.property
+    def difference(self) -> Global___StepDiffered:
+        """Output only. The first step that came out differently when it was made again; absent while none did."""
+
     def __init__(
         self,
         *,
@@ -212,14 +237,83 @@ class Run(_message.Message):
         tags: _abc.Iterable[_builtins.str] | None = ...,
         live: Global___LiveSettings | None = ...,
         prediction: Global___LossPrediction | None = ...,
+        parent: Global___RunParent | None = ...,
+        restarts: _builtins.int = ...,
+        restart_time: _timestamp_pb2.Timestamp | None = ...,
+        inexact_reasons: _abc.Iterable[_builtins.str] | None = ...,
+        difference: Global___StepDiffered | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "live", b"live", "prediction", b"prediction", "spec", b"spec", "start_time", b"start_time", "stats", b"stats"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "difference", b"difference", "end_time", b"end_time", "live", b"live", "parent", b"parent", "prediction", b"prediction", "restart_time", b"restart_time", "spec", b"spec", "start_time", b"start_time", "stats", b"stats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_verbs", b"allowed_verbs", "create_time", b"create_time", "display_name", b"display_name", "end_time", b"end_time", "latest_checkpoint", b"latest_checkpoint", "live", b"live", "name", b"name", "notes", b"notes", "prediction", b"prediction", "preset", b"preset", "spec", b"spec", "start_time", b"start_time", "state", b"state", "state_reason", b"state_reason", "stats", b"stats", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_verbs", b"allowed_verbs", "create_time", b"create_time", "difference", b"difference", "display_name", b"display_name", "end_time", b"end_time", "inexact_reasons", b"inexact_reasons", "latest_checkpoint", b"latest_checkpoint", "live", b"live", "name", b"name", "notes", b"notes", "parent", b"parent", "prediction", b"prediction", "preset", b"preset", "restart_time", b"restart_time", "restarts", b"restarts", "spec", b"spec", "start_time", b"start_time", "state", b"state", "state_reason", b"state_reason", "stats", b"stats", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Run: _TypeAlias = Run  # noqa: Y015
+
+@_typing.final
+class RunParent(_message.Message):
+    """Where a forked run comes from. What its parent recorded up to that step is its history too."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    run: _builtins.str
+    """"runs/{run}"; it may be deleted since."""
+    checkpoint: _builtins.str
+    """"runs/{run}/checkpoints/{checkpoint}"."""
+    step: _builtins.int
+    """Steps made before the fork."""
+    def __init__(
+        self,
+        *,
+        run: _builtins.str = ...,
+        checkpoint: _builtins.str = ...,
+        step: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "run", b"run", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunParent: _TypeAlias = RunParent  # noqa: Y015
+
+@_typing.final
+class StepDiffered(_message.Message):
+    """A step that was made again after a resume did not give what was recorded the first time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    RECORDED_FIELD_NUMBER: _builtins.int
+    RECOMPUTED_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    """Steps made, this one included."""
+    metric: _builtins.str
+    """Which number: "loss", "grad_norm" or "validation_loss"."""
+    recorded: _builtins.float
+    """What was recorded the first time."""
+    recomputed: _builtins.float
+    """What it is now."""
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+        metric: _builtins.str = ...,
+        recorded: _builtins.float = ...,
+        recomputed: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metric", b"metric", "recomputed", b"recomputed", "recorded", b"recorded", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StepDiffered: _TypeAlias = StepDiffered  # noqa: Y015
 
 @_typing.final
 class LiveSettings(_message.Message):
@@ -230,10 +324,25 @@ class LiveSettings(_message.Message):
     LEARNING_RATE_SCALE_FIELD_NUMBER: _builtins.int
     SAMPLE_EVERY_FIELD_NUMBER: _builtins.int
     SAMPLE_PROMPTS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_EVERY_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_MINUTES_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_LOG_SPACED_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_BEST_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_ON_STOP_FIELD_NUMBER: _builtins.int
     learning_rate_scale: _builtins.float
     """The schedule's learning rate is multiplied by this; absent means 1."""
     sample_every: _builtins.int
     """Steps between two rounds of sample texts, instead of the spec's; 0 turns them off."""
+    checkpoint_every: _builtins.int
+    """Steps between two checkpoints, instead of the spec's; 0 turns them off."""
+    checkpoint_minutes: _builtins.float
+    """Minutes between two checkpoints, instead of the spec's; 0 turns them off."""
+    checkpoint_log_spaced: _builtins.bool
+    """Whether a checkpoint is written after 1, 2, 4, 8 and so on steps, instead of the spec's."""
+    checkpoint_best: _builtins.bool
+    """Whether a checkpoint is written at each new lowest validation loss, instead of the spec's."""
+    checkpoint_on_stop: _builtins.bool
+    """Whether a checkpoint is written when the run ends or is stopped, instead of the spec's."""
     @_builtins.property
     def sample_prompts(self) -> Global___SamplePrompts:
         """The prompts, instead of the spec's."""
@@ -244,15 +353,40 @@ class LiveSettings(_message.Message):
         learning_rate_scale: _builtins.float | None = ...,
         sample_every: _builtins.int | None = ...,
         sample_prompts: Global___SamplePrompts | None = ...,
+        checkpoint_every: _builtins.int | None = ...,
+        checkpoint_minutes: _builtins.float | None = ...,
+        checkpoint_log_spaced: _builtins.bool | None = ...,
+        checkpoint_best: _builtins.bool | None = ...,
+        checkpoint_on_stop: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_learning_rate_scale", b"_learning_rate_scale", "_sample_every", b"_sample_every", "learning_rate_scale", b"learning_rate_scale", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best", "_checkpoint_every", b"_checkpoint_every", "_checkpoint_log_spaced", b"_checkpoint_log_spaced", "_checkpoint_minutes", b"_checkpoint_minutes", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_learning_rate_scale", b"_learning_rate_scale", "_sample_every", b"_sample_every", "checkpoint_best", b"checkpoint_best", "checkpoint_every", b"checkpoint_every", "checkpoint_log_spaced", b"checkpoint_log_spaced", "checkpoint_minutes", b"checkpoint_minutes", "checkpoint_on_stop", b"checkpoint_on_stop", "learning_rate_scale", b"learning_rate_scale", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_learning_rate_scale", b"_learning_rate_scale", "_sample_every", b"_sample_every", "learning_rate_scale", b"learning_rate_scale", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best", "_checkpoint_every", b"_checkpoint_every", "_checkpoint_log_spaced", b"_checkpoint_log_spaced", "_checkpoint_minutes", b"_checkpoint_minutes", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_learning_rate_scale", b"_learning_rate_scale", "_sample_every", b"_sample_every", "checkpoint_best", b"checkpoint_best", "checkpoint_every", b"checkpoint_every", "checkpoint_log_spaced", b"checkpoint_log_spaced", "checkpoint_minutes", b"checkpoint_minutes", "checkpoint_on_stop", b"checkpoint_on_stop", "learning_rate_scale", b"learning_rate_scale", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__checkpoint_best: _TypeAlias = _typing.Literal["checkpoint_best"]  # noqa: Y015
+    _WhichOneofArgType__checkpoint_best: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best"]  # noqa: Y015
+    _WhichOneofReturnType__checkpoint_every: _TypeAlias = _typing.Literal["checkpoint_every"]  # noqa: Y015
+    _WhichOneofArgType__checkpoint_every: _TypeAlias = _typing.Literal["_checkpoint_every", b"_checkpoint_every"]  # noqa: Y015
+    _WhichOneofReturnType__checkpoint_log_spaced: _TypeAlias = _typing.Literal["checkpoint_log_spaced"]  # noqa: Y015
+    _WhichOneofArgType__checkpoint_log_spaced: _TypeAlias = _typing.Literal["_checkpoint_log_spaced", b"_checkpoint_log_spaced"]  # noqa: Y015
+    _WhichOneofReturnType__checkpoint_minutes: _TypeAlias = _typing.Literal["checkpoint_minutes"]  # noqa: Y015
+    _WhichOneofArgType__checkpoint_minutes: _TypeAlias = _typing.Literal["_checkpoint_minutes", b"_checkpoint_minutes"]  # noqa: Y015
+    _WhichOneofReturnType__checkpoint_on_stop: _TypeAlias = _typing.Literal["checkpoint_on_stop"]  # noqa: Y015
+    _WhichOneofArgType__checkpoint_on_stop: _TypeAlias = _typing.Literal["_checkpoint_on_stop", b"_checkpoint_on_stop"]  # noqa: Y015
     _WhichOneofReturnType__learning_rate_scale: _TypeAlias = _typing.Literal["learning_rate_scale"]  # noqa: Y015
     _WhichOneofArgType__learning_rate_scale: _TypeAlias = _typing.Literal["_learning_rate_scale", b"_learning_rate_scale"]  # noqa: Y015
     _WhichOneofReturnType__sample_every: _TypeAlias = _typing.Literal["sample_every"]  # noqa: Y015
     _WhichOneofArgType__sample_every: _TypeAlias = _typing.Literal["_sample_every", b"_sample_every"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_best) -> _WhichOneofReturnType__checkpoint_best | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_every) -> _WhichOneofReturnType__checkpoint_every | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_log_spaced) -> _WhichOneofReturnType__checkpoint_log_spaced | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_minutes) -> _WhichOneofReturnType__checkpoint_minutes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_on_stop) -> _WhichOneofReturnType__checkpoint_on_stop | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate_scale) -> _WhichOneofReturnType__learning_rate_scale | None: ...
     @_typing.overload

@@ -538,6 +538,10 @@ class HooksSpec(_message.Message):
     SAMPLE_TOP_K_FIELD_NUMBER: _builtins.int
     CHECKPOINT_EVERY_FIELD_NUMBER: _builtins.int
     CHECKPOINT_ON_STOP_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_MINUTES_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_LOG_SPACED_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_BEST_FIELD_NUMBER: _builtins.int
+    RESTARTS_FIELD_NUMBER: _builtins.int
     HEALTH_EVERY_FIELD_NUMBER: _builtins.int
     PROBE_EVERY_FIELD_NUMBER: _builtins.int
     PROBE_TEXTS_FIELD_NUMBER: _builtins.int
@@ -559,6 +563,16 @@ class HooksSpec(_message.Message):
     """Steps between two checkpoints; 0, the default, writes none."""
     checkpoint_on_stop: _builtins.bool
     """Whether a checkpoint is written when the run ends or is stopped."""
+    checkpoint_minutes: _builtins.float
+    """Minutes of training between two checkpoints; 0 turns it off."""
+    checkpoint_log_spaced: _builtins.bool
+    """Whether a checkpoint is written after 1, 2, 4, 8 and so on steps."""
+    checkpoint_best: _builtins.bool
+    """Whether a checkpoint is written whenever the validation loss is lower than it ever was."""
+    restarts: _builtins.int
+    """How often in a row the run is resumed by itself from its newest checkpoint when its worker or the trainer vanished;
+    0 leaves that to its owner. A run that failed of itself is never resumed by itself.
+    """
     health_every: _builtins.int
     """Steps between two looks at the health of every tensor and layer."""
     probe_every: _builtins.int
@@ -588,16 +602,26 @@ class HooksSpec(_message.Message):
         sample_top_k: _builtins.int | None = ...,
         checkpoint_every: _builtins.int | None = ...,
         checkpoint_on_stop: _builtins.bool | None = ...,
+        checkpoint_minutes: _builtins.float | None = ...,
+        checkpoint_log_spaced: _builtins.bool | None = ...,
+        checkpoint_best: _builtins.bool | None = ...,
+        restarts: _builtins.int | None = ...,
         health_every: _builtins.int | None = ...,
         probe_every: _builtins.int | None = ...,
         probe_texts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_every", b"_checkpoint_every", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_evaluate_batches", b"_evaluate_batches", "_evaluate_every", b"_evaluate_every", "_health_every", b"_health_every", "_metrics_every", b"_metrics_every", "_probe_every", b"_probe_every", "_sample_every", b"_sample_every", "_sample_temperature", b"_sample_temperature", "_sample_tokens", b"_sample_tokens", "_sample_top_k", b"_sample_top_k", "checkpoint_every", b"checkpoint_every", "checkpoint_on_stop", b"checkpoint_on_stop", "evaluate_batches", b"evaluate_batches", "evaluate_every", b"evaluate_every", "health_every", b"health_every", "metrics_every", b"metrics_every", "probe_every", b"probe_every", "sample_every", b"sample_every", "sample_temperature", b"sample_temperature", "sample_tokens", b"sample_tokens", "sample_top_k", b"sample_top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best", "_checkpoint_every", b"_checkpoint_every", "_checkpoint_log_spaced", b"_checkpoint_log_spaced", "_checkpoint_minutes", b"_checkpoint_minutes", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_evaluate_batches", b"_evaluate_batches", "_evaluate_every", b"_evaluate_every", "_health_every", b"_health_every", "_metrics_every", b"_metrics_every", "_probe_every", b"_probe_every", "_restarts", b"_restarts", "_sample_every", b"_sample_every", "_sample_temperature", b"_sample_temperature", "_sample_tokens", b"_sample_tokens", "_sample_top_k", b"_sample_top_k", "checkpoint_best", b"checkpoint_best", "checkpoint_every", b"checkpoint_every", "checkpoint_log_spaced", b"checkpoint_log_spaced", "checkpoint_minutes", b"checkpoint_minutes", "checkpoint_on_stop", b"checkpoint_on_stop", "evaluate_batches", b"evaluate_batches", "evaluate_every", b"evaluate_every", "health_every", b"health_every", "metrics_every", b"metrics_every", "probe_every", b"probe_every", "restarts", b"restarts", "sample_every", b"sample_every", "sample_temperature", b"sample_temperature", "sample_tokens", b"sample_tokens", "sample_top_k", b"sample_top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_every", b"_checkpoint_every", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_evaluate_batches", b"_evaluate_batches", "_evaluate_every", b"_evaluate_every", "_health_every", b"_health_every", "_metrics_every", b"_metrics_every", "_probe_every", b"_probe_every", "_sample_every", b"_sample_every", "_sample_temperature", b"_sample_temperature", "_sample_tokens", b"_sample_tokens", "_sample_top_k", b"_sample_top_k", "checkpoint_every", b"checkpoint_every", "checkpoint_on_stop", b"checkpoint_on_stop", "evaluate_batches", b"evaluate_batches", "evaluate_every", b"evaluate_every", "health_every", b"health_every", "metrics_every", b"metrics_every", "probe_every", b"probe_every", "probe_texts", b"probe_texts", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts", "sample_temperature", b"sample_temperature", "sample_tokens", b"sample_tokens", "sample_top_k", b"sample_top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best", "_checkpoint_every", b"_checkpoint_every", "_checkpoint_log_spaced", b"_checkpoint_log_spaced", "_checkpoint_minutes", b"_checkpoint_minutes", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_evaluate_batches", b"_evaluate_batches", "_evaluate_every", b"_evaluate_every", "_health_every", b"_health_every", "_metrics_every", b"_metrics_every", "_probe_every", b"_probe_every", "_restarts", b"_restarts", "_sample_every", b"_sample_every", "_sample_temperature", b"_sample_temperature", "_sample_tokens", b"_sample_tokens", "_sample_top_k", b"_sample_top_k", "checkpoint_best", b"checkpoint_best", "checkpoint_every", b"checkpoint_every", "checkpoint_log_spaced", b"checkpoint_log_spaced", "checkpoint_minutes", b"checkpoint_minutes", "checkpoint_on_stop", b"checkpoint_on_stop", "evaluate_batches", b"evaluate_batches", "evaluate_every", b"evaluate_every", "health_every", b"health_every", "metrics_every", b"metrics_every", "probe_every", b"probe_every", "probe_texts", b"probe_texts", "restarts", b"restarts", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts", "sample_temperature", b"sample_temperature", "sample_tokens", b"sample_tokens", "sample_top_k", b"sample_top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__checkpoint_best: _TypeAlias = _typing.Literal["checkpoint_best"]  # noqa: Y015
+    _WhichOneofArgType__checkpoint_best: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best"]  # noqa: Y015
     _WhichOneofReturnType__checkpoint_every: _TypeAlias = _typing.Literal["checkpoint_every"]  # noqa: Y015
     _WhichOneofArgType__checkpoint_every: _TypeAlias = _typing.Literal["_checkpoint_every", b"_checkpoint_every"]  # noqa: Y015
+    _WhichOneofReturnType__checkpoint_log_spaced: _TypeAlias = _typing.Literal["checkpoint_log_spaced"]  # noqa: Y015
+    _WhichOneofArgType__checkpoint_log_spaced: _TypeAlias = _typing.Literal["_checkpoint_log_spaced", b"_checkpoint_log_spaced"]  # noqa: Y015
+    _WhichOneofReturnType__checkpoint_minutes: _TypeAlias = _typing.Literal["checkpoint_minutes"]  # noqa: Y015
+    _WhichOneofArgType__checkpoint_minutes: _TypeAlias = _typing.Literal["_checkpoint_minutes", b"_checkpoint_minutes"]  # noqa: Y015
     _WhichOneofReturnType__checkpoint_on_stop: _TypeAlias = _typing.Literal["checkpoint_on_stop"]  # noqa: Y015
     _WhichOneofArgType__checkpoint_on_stop: _TypeAlias = _typing.Literal["_checkpoint_on_stop", b"_checkpoint_on_stop"]  # noqa: Y015
     _WhichOneofReturnType__evaluate_batches: _TypeAlias = _typing.Literal["evaluate_batches"]  # noqa: Y015
@@ -610,6 +634,8 @@ class HooksSpec(_message.Message):
     _WhichOneofArgType__metrics_every: _TypeAlias = _typing.Literal["_metrics_every", b"_metrics_every"]  # noqa: Y015
     _WhichOneofReturnType__probe_every: _TypeAlias = _typing.Literal["probe_every"]  # noqa: Y015
     _WhichOneofArgType__probe_every: _TypeAlias = _typing.Literal["_probe_every", b"_probe_every"]  # noqa: Y015
+    _WhichOneofReturnType__restarts: _TypeAlias = _typing.Literal["restarts"]  # noqa: Y015
+    _WhichOneofArgType__restarts: _TypeAlias = _typing.Literal["_restarts", b"_restarts"]  # noqa: Y015
     _WhichOneofReturnType__sample_every: _TypeAlias = _typing.Literal["sample_every"]  # noqa: Y015
     _WhichOneofArgType__sample_every: _TypeAlias = _typing.Literal["_sample_every", b"_sample_every"]  # noqa: Y015
     _WhichOneofReturnType__sample_temperature: _TypeAlias = _typing.Literal["sample_temperature"]  # noqa: Y015
@@ -619,7 +645,13 @@ class HooksSpec(_message.Message):
     _WhichOneofReturnType__sample_top_k: _TypeAlias = _typing.Literal["sample_top_k"]  # noqa: Y015
     _WhichOneofArgType__sample_top_k: _TypeAlias = _typing.Literal["_sample_top_k", b"_sample_top_k"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_best) -> _WhichOneofReturnType__checkpoint_best | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_every) -> _WhichOneofReturnType__checkpoint_every | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_log_spaced) -> _WhichOneofReturnType__checkpoint_log_spaced | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_minutes) -> _WhichOneofReturnType__checkpoint_minutes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_on_stop) -> _WhichOneofReturnType__checkpoint_on_stop | None: ...
     @_typing.overload
@@ -632,6 +664,8 @@ class HooksSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__metrics_every) -> _WhichOneofReturnType__metrics_every | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__probe_every) -> _WhichOneofReturnType__probe_every | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__restarts) -> _WhichOneofReturnType__restarts | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sample_every) -> _WhichOneofReturnType__sample_every | None: ...
     @_typing.overload

@@ -112,6 +112,92 @@ class CreateRunResponse(_message.Message):
 Global___CreateRunResponse: _TypeAlias = CreateRunResponse  # noqa: Y015
 
 @_typing.final
+class ForkRunRequest(_message.Message):
+    """Asks for a fork."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    OVERRIDES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    PREDICTION_FIELD_NUMBER: _builtins.int
+    checkpoint: _builtins.str
+    """Name of a full checkpoint, "runs/{run}/checkpoints/{checkpoint}"."""
+    run_id: _builtins.str
+    """Id of the new run; made from the parent's preset and a few random letters when empty."""
+    request_id: _builtins.str
+    """Makes the call safe to repeat: the same id twice answers the same run."""
+    validate_only: _builtins.bool
+    """Only resolve and check, create nothing."""
+    display_name: _builtins.str
+    """What people call it."""
+    @_builtins.property
+    def overrides(self) -> _run_spec_pb2.RunSpec:
+        """Laid over the spec of the checkpoint, field by field. The shape of the model has to stay."""
+
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Short words to find and group it by."""
+
+    @_builtins.property
+    def prediction(self) -> _run_pb2.LossPrediction:
+        """The loss its maker expects."""
+
+    def __init__(
+        self,
+        *,
+        checkpoint: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+        overrides: _run_spec_pb2.RunSpec | None = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        display_name: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        prediction: _run_pb2.LossPrediction | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["overrides", b"overrides", "prediction", b"prediction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "display_name", b"display_name", "overrides", b"overrides", "prediction", b"prediction", "request_id", b"request_id", "run_id", b"run_id", "tags", b"tags", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForkRunRequest: _TypeAlias = ForkRunRequest  # noqa: Y015
+
+@_typing.final
+class ForkRunResponse(_message.Message):
+    """The new run; with validate_only the run as it would be, without a name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    PREFLIGHT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> _run_pb2.Run:
+        """The run."""
+
+    @_builtins.property
+    def preflight(self) -> _preflight_pb2.Preflight:
+        """With validate_only: what the run would take."""
+
+    def __init__(
+        self,
+        *,
+        run: _run_pb2.Run | None = ...,
+        preflight: _preflight_pb2.Preflight | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preflight", b"preflight", "run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preflight", b"preflight", "run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForkRunResponse: _TypeAlias = ForkRunResponse  # noqa: Y015
+
+@_typing.final
 class GetRunRequest(_message.Message):
     """Asks for one run."""
 
@@ -644,6 +730,7 @@ class QuerySeriesRequest(_message.Message):
     STEP_FROM_FIELD_NUMBER: _builtins.int
     STEP_TO_FIELD_NUMBER: _builtins.int
     MAX_POINTS_FIELD_NUMBER: _builtins.int
+    INHERITED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"runs/{run}"."""
     step_from: _builtins.int
@@ -652,6 +739,8 @@ class QuerySeriesRequest(_message.Message):
     """Last step wanted; 0 means the newest."""
     max_points: _builtins.int
     """At most this many points per metric; 0 means 2,000."""
+    inherited: _builtins.bool
+    """Also what the runs it was forked from recorded up to the fork."""
     @_builtins.property
     def series(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Which metrics; empty means all."""
@@ -664,10 +753,11 @@ class QuerySeriesRequest(_message.Message):
         step_from: _builtins.int = ...,
         step_to: _builtins.int = ...,
         max_points: _builtins.int = ...,
+        inherited: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_points", b"max_points", "name", b"name", "series", b"series", "step_from", b"step_from", "step_to", b"step_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inherited", b"inherited", "max_points", b"max_points", "name", b"name", "series", b"series", "step_from", b"step_from", "step_to", b"step_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -680,18 +770,26 @@ class QuerySeriesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SERIES_FIELD_NUMBER: _builtins.int
+    INHERITED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def series(self) -> _series_pb2.SeriesSet:
         """The series."""
+
+    @_builtins.property
+    def inherited(self) -> _containers.RepeatedCompositeFieldContainer[_series_pb2.SeriesSet]:
+        """With inherited: the same metrics of each run it was forked from, up to the step of the fork; the parent first, then
+        its parent. A parent that was deleted, and those before it, are left out.
+        """
 
     def __init__(
         self,
         *,
         series: _series_pb2.SeriesSet | None = ...,
+        inherited: _abc.Iterable[_series_pb2.SeriesSet] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["series", b"series"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["series", b"series"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inherited", b"inherited", "series", b"series"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

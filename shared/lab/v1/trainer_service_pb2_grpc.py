@@ -42,6 +42,11 @@ class TrainerServiceStub:
                 request_serializer=lab_dot_v1_dot_trainer__service__pb2.CreateRunRequest.SerializeToString,
                 response_deserializer=lab_dot_v1_dot_trainer__service__pb2.CreateRunResponse.FromString,
                 _registered_method=True)
+        self.ForkRun = channel.unary_unary(
+                '/lab.v1.TrainerService/ForkRun',
+                request_serializer=lab_dot_v1_dot_trainer__service__pb2.ForkRunRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_trainer__service__pb2.ForkRunResponse.FromString,
+                _registered_method=True)
         self.GetRun = channel.unary_unary(
                 '/lab.v1.TrainerService/GetRun',
                 request_serializer=lab_dot_v1_dot_trainer__service__pb2.GetRunRequest.SerializeToString,
@@ -151,6 +156,13 @@ class TrainerServiceServicer:
 
     def CreateRun(self, request, context):
         """Resolves and freezes the spec and queues the run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForkRun(self, request, context):
+        """Makes a new run that goes on from a checkpoint, with other settings where they are given.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -305,6 +317,11 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     request_deserializer=lab_dot_v1_dot_trainer__service__pb2.CreateRunRequest.FromString,
                     response_serializer=lab_dot_v1_dot_trainer__service__pb2.CreateRunResponse.SerializeToString,
             ),
+            'ForkRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForkRun,
+                    request_deserializer=lab_dot_v1_dot_trainer__service__pb2.ForkRunRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_trainer__service__pb2.ForkRunResponse.SerializeToString,
+            ),
             'GetRun': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRun,
                     request_deserializer=lab_dot_v1_dot_trainer__service__pb2.GetRunRequest.FromString,
@@ -435,6 +452,33 @@ class TrainerService:
             '/lab.v1.TrainerService/CreateRun',
             lab_dot_v1_dot_trainer__service__pb2.CreateRunRequest.SerializeToString,
             lab_dot_v1_dot_trainer__service__pb2.CreateRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForkRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lab.v1.TrainerService/ForkRun',
+            lab_dot_v1_dot_trainer__service__pb2.ForkRunRequest.SerializeToString,
+            lab_dot_v1_dot_trainer__service__pb2.ForkRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

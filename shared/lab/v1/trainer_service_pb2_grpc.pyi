@@ -38,6 +38,8 @@ class TrainerServiceStub:
     def __new__(cls, channel: _aio.Channel) -> TrainerServiceAsyncStub: ...
     CreateRun: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.CreateRunRequest, _trainer_service_pb2.CreateRunResponse]
     """Resolves and freezes the spec and queues the run."""
+    ForkRun: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.ForkRunRequest, _trainer_service_pb2.ForkRunResponse]
+    """Makes a new run that goes on from a checkpoint, with other settings where they are given."""
     GetRun: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.GetRunRequest, _trainer_service_pb2.GetRunResponse]
     """One run."""
     ListRuns: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.ListRunsRequest, _trainer_service_pb2.ListRunsResponse]
@@ -90,6 +92,8 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateRun: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.CreateRunRequest, _trainer_service_pb2.CreateRunResponse]  # type: ignore[assignment]
     """Resolves and freezes the spec and queues the run."""
+    ForkRun: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.ForkRunRequest, _trainer_service_pb2.ForkRunResponse]  # type: ignore[assignment]
+    """Makes a new run that goes on from a checkpoint, with other settings where they are given."""
     GetRun: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.GetRunRequest, _trainer_service_pb2.GetRunResponse]  # type: ignore[assignment]
     """One run."""
     ListRuns: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.ListRunsRequest, _trainer_service_pb2.ListRunsResponse]  # type: ignore[assignment]
@@ -145,6 +149,14 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_trainer_service_pb2.CreateRunResponse, _abc.Awaitable[_trainer_service_pb2.CreateRunResponse]]:
         """Resolves and freezes the spec and queues the run."""
+
+    @_abc_1.abstractmethod
+    def ForkRun(
+        self,
+        request: _trainer_service_pb2.ForkRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trainer_service_pb2.ForkRunResponse, _abc.Awaitable[_trainer_service_pb2.ForkRunResponse]]:
+        """Makes a new run that goes on from a checkpoint, with other settings where they are given."""
 
     @_abc_1.abstractmethod
     def GetRun(

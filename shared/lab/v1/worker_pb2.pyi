@@ -3,8 +3,10 @@
 isort:skip_file
 What the trainer and its child process, the training worker, say to each other over their socket pair."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from lab.v1 import event_pb2 as _event_pb2
 from lab.v1 import recording_pb2 as _recording_pb2
@@ -119,6 +121,8 @@ class StartTraining(_message.Message):
     STAGING_FOLDER_FIELD_NUMBER: _builtins.int
     RESUME_FOLDER_FIELD_NUMBER: _builtins.int
     LIVE_FIELD_NUMBER: _builtins.int
+    FORK_FIELD_NUMBER: _builtins.int
+    FENCING_TOKEN_FIELD_NUMBER: _builtins.int
     run: _builtins.str
     """"runs/{run}"."""
     corpora_folder: _builtins.str
@@ -127,6 +131,12 @@ class StartTraining(_message.Message):
     """Folder in which the worker may make staging folders."""
     resume_folder: _builtins.str
     """Folder of a full checkpoint to resume from; empty to begin at step 0."""
+    fork: _builtins.bool
+    """Whether resume_folder belongs to another run: its weights, moments and step count are taken, and the settings may
+    differ.
+    """
+    fencing_token: _builtins.int
+    """The claim under which the worker works; it comes back with everything the worker stages."""
     @_builtins.property
     def spec(self) -> _run_spec_pb2.RunSpec:
         """The resolved spec."""
@@ -144,10 +154,12 @@ class StartTraining(_message.Message):
         staging_folder: _builtins.str = ...,
         resume_folder: _builtins.str = ...,
         live: _run_pb2.LiveSettings | None = ...,
+        fork: _builtins.bool = ...,
+        fencing_token: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["live", b"live", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpora_folder", b"corpora_folder", "live", b"live", "resume_folder", b"resume_folder", "run", b"run", "spec", b"spec", "staging_folder", b"staging_folder"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corpora_folder", b"corpora_folder", "fencing_token", b"fencing_token", "fork", b"fork", "live", b"live", "resume_folder", b"resume_folder", "run", b"run", "spec", b"spec", "staging_folder", b"staging_folder"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -391,6 +403,7 @@ class TrainingStarted(_message.Message):
     EPOCH_SEQUENCES_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
     COMPILE_FIELD_NUMBER: _builtins.int
+    INEXACT_REASONS_FIELD_NUMBER: _builtins.int
     step: _builtins.int
     """Steps made already; above 0 after a resume."""
     parameters: _builtins.int
@@ -403,6 +416,10 @@ class TrainingStarted(_message.Message):
     """Number format of this run, FP32 or BF16: what an AUTO of the spec was settled to."""
     compile: _run_spec_pb2.Compile.ValueType
     """Whether the blocks are compiled, OFF or ON: what an AUTO of the spec was settled to."""
+    @_builtins.property
+    def inexact_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """After a resume: what is not as it was when the checkpoint was made, so that equal bits cannot be promised."""
+
     def __init__(
         self,
         *,
@@ -412,10 +429,11 @@ class TrainingStarted(_message.Message):
         epoch_sequences: _builtins.int = ...,
         precision: _run_spec_pb2.Precision.ValueType = ...,
         compile: _run_spec_pb2.Compile.ValueType = ...,
+        inexact_reasons: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compile", b"compile", "corpus_tokens", b"corpus_tokens", "epoch_sequences", b"epoch_sequences", "parameters", b"parameters", "precision", b"precision", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compile", b"compile", "corpus_tokens", b"corpus_tokens", "epoch_sequences", b"epoch_sequences", "inexact_reasons", b"inexact_reasons", "parameters", b"parameters", "precision", b"precision", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -478,6 +496,10 @@ class CheckpointStaged(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     LOSS_FIELD_NUMBER: _builtins.int
     VALIDATION_LOSS_FIELD_NUMBER: _builtins.int
+    FENCING_TOKEN_FIELD_NUMBER: _builtins.int
+    SAVED_BECAUSE_FIELD_NUMBER: _builtins.int
+    STALL_SECS_FIELD_NUMBER: _builtins.int
+    WRITE_SECS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The request it answers; empty for the worker's own schedule."""
     kind: Global___StagingKind.ValueType
@@ -492,6 +514,14 @@ class CheckpointStaged(_message.Message):
     """Newest training loss; absent before the first step."""
     validation_loss: _builtins.float
     """Newest validation loss; absent before the first evaluation."""
+    fencing_token: _builtins.int
+    """The claim of the worker that made it."""
+    saved_because: _builtins.str
+    """Why it was saved, as in "every 100 steps"; empty for a peek."""
+    stall_secs: _builtins.float
+    """Seconds for which training halted to copy the state."""
+    write_secs: _builtins.float
+    """Seconds from the request until everything was on disk."""
     def __init__(
         self,
         *,
@@ -502,10 +532,14 @@ class CheckpointStaged(_message.Message):
         tokens: _builtins.int = ...,
         loss: _builtins.float | None = ...,
         validation_loss: _builtins.float | None = ...,
+        fencing_token: _builtins.int = ...,
+        saved_because: _builtins.str = ...,
+        stall_secs: _builtins.float = ...,
+        write_secs: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "loss", b"loss", "validation_loss", b"validation_loss"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "folder", b"folder", "kind", b"kind", "loss", b"loss", "request_id", b"request_id", "step", b"step", "tokens", b"tokens", "validation_loss", b"validation_loss"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "fencing_token", b"fencing_token", "folder", b"folder", "kind", b"kind", "loss", b"loss", "request_id", b"request_id", "saved_because", b"saved_because", "stall_secs", b"stall_secs", "step", b"step", "tokens", b"tokens", "validation_loss", b"validation_loss", "write_secs", b"write_secs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__loss: _TypeAlias = _typing.Literal["loss"]  # noqa: Y015
     _WhichOneofArgType__loss: _TypeAlias = _typing.Literal["_loss", b"_loss"]  # noqa: Y015

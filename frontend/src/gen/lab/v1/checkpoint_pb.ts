@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/checkpoint.proto.
  */
 export const file_lab_v1_checkpoint: GenFile = /*@__PURE__*/
-  fileDesc("ChdsYWIvdjEvY2hlY2twb2ludC5wcm90bxIGbGFiLnYxIrcECgpDaGVja3BvaW50EgwKBG5hbWUYASABKAkSJAoEa2luZBgCIAEoDjIWLmxhYi52MS5DaGVja3BvaW50S2luZBIMCgRzdGVwGAMgASgNEg4KBnRva2VucxgEIAEoBBIRCgRsb3NzGAUgASgBSACIAQESHAoPdmFsaWRhdGlvbl9sb3NzGAYgASgBSAGIAQESJQoFZmlsZXMYByADKAsyFi5sYWIudjEuQ2hlY2twb2ludEZpbGUSDgoGZGlnZXN0GAggASgJEhIKCnNpemVfYnl0ZXMYCSABKAQSHQoEc3BlYxgKIAEoCzIPLmxhYi52MS5SdW5TcGVjEi8KC2NyZWF0ZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZwcmVzZXQYDCABKAkSDgoGcGlubmVkGA0gASgIEi4KBmxhYmVscxgOIAMoCzIeLmxhYi52MS5DaGVja3BvaW50LkxhYmVsc0VudHJ5Eg0KBW5vdGVzGA8gASgJEi8KC2RlbGV0ZV90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIHCgVfbG9zc0ISChBfdmFsaWRhdGlvbl9sb3NzIkIKDkNoZWNrcG9pbnRGaWxlEgwKBG5hbWUYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoBBIOCgZzaGEyNTYYAyABKAkqggEKDkNoZWNrcG9pbnRLaW5kEh8KG0NIRUNLUE9JTlRfS0lORF9VTlNQRUNJRklFRBAAEhgKFENIRUNLUE9JTlRfS0lORF9GVUxMEAESGAoUQ0hFQ0tQT0lOVF9LSU5EX1BFRUsQAhIbChdDSEVDS1BPSU5UX0tJTkRfV0VJR0hUUxADYgZwcm90bzM", [file_google_protobuf_timestamp, file_lab_v1_run_spec]);
+  fileDesc("ChdsYWIvdjEvY2hlY2twb2ludC5wcm90bxIGbGFiLnYxIv4ECgpDaGVja3BvaW50EgwKBG5hbWUYASABKAkSJAoEa2luZBgCIAEoDjIWLmxhYi52MS5DaGVja3BvaW50S2luZBIMCgRzdGVwGAMgASgNEg4KBnRva2VucxgEIAEoBBIRCgRsb3NzGAUgASgBSACIAQESHAoPdmFsaWRhdGlvbl9sb3NzGAYgASgBSAGIAQESJQoFZmlsZXMYByADKAsyFi5sYWIudjEuQ2hlY2twb2ludEZpbGUSDgoGZGlnZXN0GAggASgJEhIKCnNpemVfYnl0ZXMYCSABKAQSHQoEc3BlYxgKIAEoCzIPLmxhYi52MS5SdW5TcGVjEi8KC2NyZWF0ZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZwcmVzZXQYDCABKAkSDgoGcGlubmVkGA0gASgIEi4KBmxhYmVscxgOIAMoCzIeLmxhYi52MS5DaGVja3BvaW50LkxhYmVsc0VudHJ5Eg0KBW5vdGVzGA8gASgJEi8KC2RlbGV0ZV90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNZmVuY2luZ190b2tlbhgSIAEoBBIVCg1zYXZlZF9iZWNhdXNlGBMgASgJEhcKD2luZXhhY3RfcmVhc29ucxgUIAMoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgcKBV9sb3NzQhIKEF92YWxpZGF0aW9uX2xvc3MiQgoOQ2hlY2twb2ludEZpbGUSDAoEbmFtZRgBIAEoCRISCgpzaXplX2J5dGVzGAIgASgEEg4KBnNoYTI1NhgDIAEoCSqCAQoOQ2hlY2twb2ludEtpbmQSHwobQ0hFQ0tQT0lOVF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUQ0hFQ0tQT0lOVF9LSU5EX0ZVTEwQARIYChRDSEVDS1BPSU5UX0tJTkRfUEVFSxACEhsKF0NIRUNLUE9JTlRfS0lORF9XRUlHSFRTEANiBnByb3RvMw", [file_google_protobuf_timestamp, file_lab_v1_run_spec]);
 
 /**
  * A saved state of a run. Whole by construction: it is visible only after every byte was verified and synced.
@@ -143,6 +143,28 @@ export type Checkpoint = Message<"lab.v1.Checkpoint"> & {
    * @generated from field: google.protobuf.Timestamp expire_time = 17;
    */
   expireTime?: Timestamp | undefined;
+
+  /**
+   * The claim of the run under which it was made; 0 when the run has no owner, as with imports. Once the service has
+   * seen a higher one for the run, it refuses to take in lower ones.
+   *
+   * @generated from field: uint64 fencing_token = 18;
+   */
+  fencingToken: bigint;
+
+  /**
+   * Why it was saved, as in "every 100 steps", "best validation loss" or "asked for".
+   *
+   * @generated from field: string saved_because = 19;
+   */
+  savedBecause: string;
+
+  /**
+   * Why its bits may differ from those of the same run made without a break; empty when they are the same.
+   *
+   * @generated from field: repeated string inexact_reasons = 20;
+   */
+  inexactReasons: string[];
 };
 
 /**

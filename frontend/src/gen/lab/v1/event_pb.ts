@@ -10,7 +10,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { HealthMeasured, IntervalMeasured, ProbeRecorded, RunRewound, SpikeFlagged } from "./recording_pb";
 import { file_lab_v1_recording } from "./recording_pb";
-import type { LiveSettings, Run } from "./run_pb";
+import type { LiveSettings, Run, StepDiffered } from "./run_pb";
 import { file_lab_v1_run } from "./run_pb";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/event.proto.
  */
 export const file_lab_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChJsYWIvdjEvZXZlbnQucHJvdG8SBmxhYi52MSLcBgoFRXZlbnQSCwoDcnVuGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb2R1Y2VyGAQgASgJEjQKEXJ1bl9zdGF0ZV9jaGFuZ2VkGAogASgLMhcubGFiLnYxLlJ1blN0YXRlQ2hhbmdlZEgAEi0KDXN0ZXBfbWVhc3VyZWQYCyABKAsyFC5sYWIudjEuU3RlcE1lYXN1cmVkSAASOwoUZXZhbHVhdGlvbl9jb21wbGV0ZWQYDCABKAsyGy5sYWIudjEuRXZhbHVhdGlvbkNvbXBsZXRlZEgAEisKDHRleHRfc2FtcGxlZBgNIAEoCzITLmxhYi52MS5UZXh0U2FtcGxlZEgAEjsKFGNoZWNrcG9pbnRfY29tbWl0dGVkGA4gASgLMhsubGFiLnYxLkNoZWNrcG9pbnRDb21taXR0ZWRIABIpCgtsb2dfd3JpdHRlbhgPIAEoCzISLmxhYi52MS5Mb2dXcml0dGVuSAASKwoMc2VydmljZV9iZWF0GBAgASgLMhMubGFiLnYxLlNlcnZpY2VCZWF0SAASKQoLcnVuX2RlbGV0ZWQYESABKAsyEi5sYWIudjEuUnVuRGVsZXRlZEgAEjcKEmNoZWNrcG9pbnRfY2hhbmdlZBgSIAEoCzIZLmxhYi52MS5DaGVja3BvaW50Q2hhbmdlZEgAEjMKEHNldHRpbmdzX2NoYW5nZWQYEyABKAsyFy5sYWIudjEuU2V0dGluZ3NDaGFuZ2VkSAASNQoRaW50ZXJ2YWxfbWVhc3VyZWQYHiABKAsyGC5sYWIudjEuSW50ZXJ2YWxNZWFzdXJlZEgAEjEKD2hlYWx0aF9tZWFzdXJlZBgfIAEoCzIWLmxhYi52MS5IZWFsdGhNZWFzdXJlZEgAEi0KDXNwaWtlX2ZsYWdnZWQYICABKAsyFC5sYWIudjEuU3Bpa2VGbGFnZ2VkSAASLwoOcHJvYmVfcmVjb3JkZWQYISABKAsyFS5sYWIudjEuUHJvYmVSZWNvcmRlZEgAEikKC3J1bl9yZXdvdW5kGCIgASgLMhIubGFiLnYxLlJ1blJld291bmRIAEIGCgRmYWN0IisKD1J1blN0YXRlQ2hhbmdlZBIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIv8BCgxTdGVwTWVhc3VyZWQSDAoEc3RlcBgBIAEoDRIOCgZ0b2tlbnMYAiABKAQSDAoEbG9zcxgDIAEoARIRCglncmFkX25vcm0YBCABKAESFQoNbGVhcm5pbmdfcmF0ZRgFIAEoARIWCg50b2tlbnNfcGVyX3NlYxgGIAEoARIRCglzdGVwX3NlY3MYByABKAESFAoMbWVtb3J5X2J5dGVzGAggASgEEhQKDGVsYXBzZWRfc2VjcxgJIAEoARIVCg1kYXRhX3Bvc2l0aW9uGAogASgEEhcKD3NlcXVlbmNlX2xvc3NlcxgLIAMoAhISCgpjbGlwX3NoYXJlGAwgASgBIoMBChNFdmFsdWF0aW9uQ29tcGxldGVkEgwKBHN0ZXAYASABKA0SDAoEbG9zcxgCIAEoARIOCgZ0b2tlbnMYAyABKAQSGgoNYml0c19wZXJfYnl0ZRgEIAEoAUgAiAEBEhIKCnRleHRfYnl0ZXMYBSABKARCEAoOX2JpdHNfcGVyX2J5dGUiTwoLVGV4dFNhbXBsZWQSDAoEc3RlcBgBIAEoDRIOCgZwcm9tcHQYAiABKAkSDAoEdGV4dBgDIAEoCRIUCgxwcm9tcHRfaW5kZXgYBCABKA0iSwoTQ2hlY2twb2ludENvbW1pdHRlZBISCgpjaGVja3BvaW50GAEgASgJEgwKBHN0ZXAYAiABKA0SEgoKc2l6ZV9ieXRlcxgDIAEoBCJJCgpMb2dXcml0dGVuEh8KBWxldmVsGAEgASgOMhAubGFiLnYxLkxvZ0xldmVsEgwKBHRleHQYAiABKAkSDAoEc3RlcBgDIAEoDSKUAQoLU2VydmljZUJlYXQSDwoHc2VydmljZRgBIAEoCRIjCgVzdGF0ZRgCIAEoDjIULmxhYi52MS5TZXJ2aWNlU3RhdGUSEwoLd2FpdGluZ19mb3IYAyADKAkSDwoHdmVyc2lvbhgEIAEoCRIUCgxtZW1vcnlfYnl0ZXMYBSABKAQSEwoLdXB0aW1lX3NlY3MYBiABKAEiDAoKUnVuRGVsZXRlZCInChFDaGVja3BvaW50Q2hhbmdlZBISCgpjaGVja3BvaW50GAEgASgJIkMKD1NldHRpbmdzQ2hhbmdlZBIMCgRzdGVwGAEgASgNEiIKBGxpdmUYAiABKAsyFC5sYWIudjEuTGl2ZVNldHRpbmdzKmUKCExvZ0xldmVsEhkKFUxPR19MRVZFTF9VTlNQRUNJRklFRBAAEhIKDkxPR19MRVZFTF9JTkZPEAESFQoRTE9HX0xFVkVMX1dBUk5JTkcQAhITCg9MT0dfTEVWRUxfRVJST1IQAyp5CgxTZXJ2aWNlU3RhdGUSHQoZU0VSVklDRV9TVEFURV9VTlNQRUNJRklFRBAAEhkKFVNFUlZJQ0VfU1RBVEVfV0FJVElORxABEhcKE1NFUlZJQ0VfU1RBVEVfUkVBRFkQAhIWChJTRVJWSUNFX1NUQVRFX0xPU1QQA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_lab_v1_recording, file_lab_v1_run]);
+  fileDesc("ChJsYWIvdjEvZXZlbnQucHJvdG8SBmxhYi52MSK2BwoFRXZlbnQSCwoDcnVuGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHByb2R1Y2VyGAQgASgJEjQKEXJ1bl9zdGF0ZV9jaGFuZ2VkGAogASgLMhcubGFiLnYxLlJ1blN0YXRlQ2hhbmdlZEgAEi0KDXN0ZXBfbWVhc3VyZWQYCyABKAsyFC5sYWIudjEuU3RlcE1lYXN1cmVkSAASOwoUZXZhbHVhdGlvbl9jb21wbGV0ZWQYDCABKAsyGy5sYWIudjEuRXZhbHVhdGlvbkNvbXBsZXRlZEgAEisKDHRleHRfc2FtcGxlZBgNIAEoCzITLmxhYi52MS5UZXh0U2FtcGxlZEgAEjsKFGNoZWNrcG9pbnRfY29tbWl0dGVkGA4gASgLMhsubGFiLnYxLkNoZWNrcG9pbnRDb21taXR0ZWRIABIpCgtsb2dfd3JpdHRlbhgPIAEoCzISLmxhYi52MS5Mb2dXcml0dGVuSAASKwoMc2VydmljZV9iZWF0GBAgASgLMhMubGFiLnYxLlNlcnZpY2VCZWF0SAASKQoLcnVuX2RlbGV0ZWQYESABKAsyEi5sYWIudjEuUnVuRGVsZXRlZEgAEjcKEmNoZWNrcG9pbnRfY2hhbmdlZBgSIAEoCzIZLmxhYi52MS5DaGVja3BvaW50Q2hhbmdlZEgAEjMKEHNldHRpbmdzX2NoYW5nZWQYEyABKAsyFy5sYWIudjEuU2V0dGluZ3NDaGFuZ2VkSAASKQoLcnVuX3Jlc3VtZWQYFCABKAsyEi5sYWIudjEuUnVuUmVzdW1lZEgAEi0KDXN0ZXBfZGlmZmVyZWQYFSABKAsyFC5sYWIudjEuU3RlcERpZmZlcmVkSAASNQoRaW50ZXJ2YWxfbWVhc3VyZWQYHiABKAsyGC5sYWIudjEuSW50ZXJ2YWxNZWFzdXJlZEgAEjEKD2hlYWx0aF9tZWFzdXJlZBgfIAEoCzIWLmxhYi52MS5IZWFsdGhNZWFzdXJlZEgAEi0KDXNwaWtlX2ZsYWdnZWQYICABKAsyFC5sYWIudjEuU3Bpa2VGbGFnZ2VkSAASLwoOcHJvYmVfcmVjb3JkZWQYISABKAsyFS5sYWIudjEuUHJvYmVSZWNvcmRlZEgAEikKC3J1bl9yZXdvdW5kGCIgASgLMhIubGFiLnYxLlJ1blJld291bmRIAEIGCgRmYWN0IisKD1J1blN0YXRlQ2hhbmdlZBIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIv8BCgxTdGVwTWVhc3VyZWQSDAoEc3RlcBgBIAEoDRIOCgZ0b2tlbnMYAiABKAQSDAoEbG9zcxgDIAEoARIRCglncmFkX25vcm0YBCABKAESFQoNbGVhcm5pbmdfcmF0ZRgFIAEoARIWCg50b2tlbnNfcGVyX3NlYxgGIAEoARIRCglzdGVwX3NlY3MYByABKAESFAoMbWVtb3J5X2J5dGVzGAggASgEEhQKDGVsYXBzZWRfc2VjcxgJIAEoARIVCg1kYXRhX3Bvc2l0aW9uGAogASgEEhcKD3NlcXVlbmNlX2xvc3NlcxgLIAMoAhISCgpjbGlwX3NoYXJlGAwgASgBIoMBChNFdmFsdWF0aW9uQ29tcGxldGVkEgwKBHN0ZXAYASABKA0SDAoEbG9zcxgCIAEoARIOCgZ0b2tlbnMYAyABKAQSGgoNYml0c19wZXJfYnl0ZRgEIAEoAUgAiAEBEhIKCnRleHRfYnl0ZXMYBSABKARCEAoOX2JpdHNfcGVyX2J5dGUiTwoLVGV4dFNhbXBsZWQSDAoEc3RlcBgBIAEoDRIOCgZwcm9tcHQYAiABKAkSDAoEdGV4dBgDIAEoCRIUCgxwcm9tcHRfaW5kZXgYBCABKA0iigEKE0NoZWNrcG9pbnRDb21taXR0ZWQSEgoKY2hlY2twb2ludBgBIAEoCRIMCgRzdGVwGAIgASgNEhIKCnNpemVfYnl0ZXMYAyABKAQSFQoNc2F2ZWRfYmVjYXVzZRgEIAEoCRISCgpzdGFsbF9zZWNzGAUgASgBEhIKCndyaXRlX3NlY3MYBiABKAEiSQoKTG9nV3JpdHRlbhIfCgVsZXZlbBgBIAEoDjIQLmxhYi52MS5Mb2dMZXZlbBIMCgR0ZXh0GAIgASgJEgwKBHN0ZXAYAyABKA0ilAEKC1NlcnZpY2VCZWF0Eg8KB3NlcnZpY2UYASABKAkSIwoFc3RhdGUYAiABKA4yFC5sYWIudjEuU2VydmljZVN0YXRlEhMKC3dhaXRpbmdfZm9yGAMgAygJEg8KB3ZlcnNpb24YBCABKAkSFAoMbWVtb3J5X2J5dGVzGAUgASgEEhMKC3VwdGltZV9zZWNzGAYgASgBIgwKClJ1bkRlbGV0ZWQiJwoRQ2hlY2twb2ludENoYW5nZWQSEgoKY2hlY2twb2ludBgBIAEoCSJDCg9TZXR0aW5nc0NoYW5nZWQSDAoEc3RlcBgBIAEoDRIiCgRsaXZlGAIgASgLMhQubGFiLnYxLkxpdmVTZXR0aW5ncyJYCgpSdW5SZXN1bWVkEhIKCmNoZWNrcG9pbnQYASABKAkSDAoEc3RlcBgCIAEoDRIPCgdyZXN0YXJ0GAMgASgNEhcKD2luZXhhY3RfcmVhc29ucxgEIAMoCSplCghMb2dMZXZlbBIZChVMT0dfTEVWRUxfVU5TUEVDSUZJRUQQABISCg5MT0dfTEVWRUxfSU5GTxABEhUKEUxPR19MRVZFTF9XQVJOSU5HEAISEwoPTE9HX0xFVkVMX0VSUk9SEAMqeQoMU2VydmljZVN0YXRlEh0KGVNFUlZJQ0VfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVTRVJWSUNFX1NUQVRFX1dBSVRJTkcQARIXChNTRVJWSUNFX1NUQVRFX1JFQURZEAISFgoSU0VSVklDRV9TVEFURV9MT1NUEANiBnByb3RvMw", [file_google_protobuf_timestamp, file_lab_v1_recording, file_lab_v1_run]);
 
 /**
  * The envelope of every fact. Facts are absolute ("loss 3.21 at step 400"), so that seeing one twice does no harm.
@@ -139,6 +139,22 @@ export type Event = Message<"lab.v1.Event"> & {
      */
     value: SettingsChanged;
     case: "settingsChanged";
+  } | {
+    /**
+     * The run went on from a checkpoint.
+     *
+     * @generated from field: lab.v1.RunResumed run_resumed = 20;
+     */
+    value: RunResumed;
+    case: "runResumed";
+  } | {
+    /**
+     * A step that was made again came out differently.
+     *
+     * @generated from field: lab.v1.StepDiffered step_differed = 21;
+     */
+    value: StepDiffered;
+    case: "stepDiffered";
   } | {
     /**
      * How fast the newest steps were and what they cost.
@@ -428,6 +444,27 @@ export type CheckpointCommitted = Message<"lab.v1.CheckpointCommitted"> & {
    * @generated from field: uint64 size_bytes = 3;
    */
   sizeBytes: bigint;
+
+  /**
+   * Why it was saved, as in "every 100 steps".
+   *
+   * @generated from field: string saved_because = 4;
+   */
+  savedBecause: string;
+
+  /**
+   * Seconds for which training halted to copy the state.
+   *
+   * @generated from field: double stall_secs = 5;
+   */
+  stallSecs: number;
+
+  /**
+   * Seconds from the request until everything was on disk at the worker's side.
+   *
+   * @generated from field: double write_secs = 6;
+   */
+  writeSecs: number;
 };
 
 /**
@@ -592,6 +629,48 @@ export type SettingsChanged = Message<"lab.v1.SettingsChanged"> & {
  */
 export const SettingsChangedSchema: GenMessage<SettingsChanged> = /*@__PURE__*/
   messageDesc(file_lab_v1_event, 10);
+
+/**
+ * The run went on from a checkpoint: its own, or the one it was forked from.
+ *
+ * @generated from message lab.v1.RunResumed
+ */
+export type RunResumed = Message<"lab.v1.RunResumed"> & {
+  /**
+   * The checkpoint.
+   *
+   * @generated from field: string checkpoint = 1;
+   */
+  checkpoint: string;
+
+  /**
+   * Steps made before.
+   *
+   * @generated from field: uint32 step = 2;
+   */
+  step: number;
+
+  /**
+   * Which resume by itself this is since the last save; 0 when somebody asked for it.
+   *
+   * @generated from field: uint32 restart = 3;
+   */
+  restart: number;
+
+  /**
+   * What is not as it was when the checkpoint was made; empty when equal bits are promised.
+   *
+   * @generated from field: repeated string inexact_reasons = 4;
+   */
+  inexactReasons: string[];
+};
+
+/**
+ * Describes the message lab.v1.RunResumed.
+ * Use `create(RunResumedSchema)` to create a new message.
+ */
+export const RunResumedSchema: GenMessage<RunResumed> = /*@__PURE__*/
+  messageDesc(file_lab_v1_event, 11);
 
 /**
  * How much a log line matters.

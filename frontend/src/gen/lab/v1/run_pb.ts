@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/run.proto.
  */
 export const file_lab_v1_run: GenFile = /*@__PURE__*/
-  fileDesc("ChBsYWIvdjEvcnVuLnByb3RvEgZsYWIudjEi7wMKA1J1bhIMCgRuYW1lGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRINCgVub3RlcxgDIAEoCRIfCgVzdGF0ZRgEIAEoDjIQLmxhYi52MS5SdW5TdGF0ZRIUCgxzdGF0ZV9yZWFzb24YBSABKAkSJgoNYWxsb3dlZF92ZXJicxgGIAMoDjIPLmxhYi52MS5SdW5WZXJiEh0KBHNwZWMYByABKAsyDy5sYWIudjEuUnVuU3BlYxIOCgZwcmVzZXQYCCABKAkSHwoFc3RhdHMYCSABKAsyEC5sYWIudjEuUnVuU3RhdHMSGQoRbGF0ZXN0X2NoZWNrcG9pbnQYCiABKAkSLwoLY3JlYXRlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgR0YWdzGA4gAygJEiIKBGxpdmUYDyABKAsyFC5sYWIudjEuTGl2ZVNldHRpbmdzEioKCnByZWRpY3Rpb24YECABKAsyFi5sYWIudjEuTG9zc1ByZWRpY3Rpb24iowEKDExpdmVTZXR0aW5ncxIgChNsZWFybmluZ19yYXRlX3NjYWxlGAEgASgBSACIAQESGQoMc2FtcGxlX2V2ZXJ5GAIgASgNSAGIAQESLQoOc2FtcGxlX3Byb21wdHMYAyABKAsyFS5sYWIudjEuU2FtcGxlUHJvbXB0c0IWChRfbGVhcm5pbmdfcmF0ZV9zY2FsZUIPCg1fc2FtcGxlX2V2ZXJ5IiAKDVNhbXBsZVByb21wdHMSDwoHcHJvbXB0cxgBIAMoCSIvCg5Mb3NzUHJlZGljdGlvbhINCgVzdGVwcxgBIAMoDRIOCgZsb3NzZXMYAiADKAEigQMKCFJ1blN0YXRzEgwKBHN0ZXAYASABKA0SEwoLdG90YWxfc3RlcHMYAiABKA0SDgoGdG9rZW5zGAMgASgEEhEKBGxvc3MYBCABKAFIAIgBARIcCg92YWxpZGF0aW9uX2xvc3MYBSABKAFIAYgBARIhChRiZXN0X3ZhbGlkYXRpb25fbG9zcxgGIAEoAUgCiAEBEhsKDnRva2Vuc19wZXJfc2VjGAcgASgBSAOIAQESFAoMZWxhcHNlZF9zZWNzGAggASgBEhsKDnJlbWFpbmluZ19zZWNzGAkgASgBSASIAQESEgoKcGFyYW1ldGVycxgKIAEoBBIVCg1jb3JwdXNfdG9rZW5zGAsgASgEEhcKD2Vwb2NoX3NlcXVlbmNlcxgMIAEoDUIHCgVfbG9zc0ISChBfdmFsaWRhdGlvbl9sb3NzQhcKFV9iZXN0X3ZhbGlkYXRpb25fbG9zc0IRCg9fdG9rZW5zX3Blcl9zZWNCEQoPX3JlbWFpbmluZ19zZWNzKpECCghSdW5TdGF0ZRIZChVSVU5fU1RBVEVfVU5TUEVDSUZJRUQQABIVChFSVU5fU1RBVEVfUEVORElORxABEhYKElJVTl9TVEFURV9TVEFSVElORxACEhUKEVJVTl9TVEFURV9SVU5OSU5HEAMSFQoRUlVOX1NUQVRFX1BBVVNJTkcQBBIUChBSVU5fU1RBVEVfUEFVU0VEEAUSFgoSUlVOX1NUQVRFX1NUT1BQSU5HEAYSFQoRUlVOX1NUQVRFX1NUT1BQRUQQBxIXChNSVU5fU1RBVEVfU1VDQ0VFREVEEAgSFAoQUlVOX1NUQVRFX0ZBSUxFRBAJEhkKFVJVTl9TVEFURV9JTlRFUlJVUFRFRBAKKrQBCgdSdW5WZXJiEhgKFFJVTl9WRVJCX1VOU1BFQ0lGSUVEEAASEgoOUlVOX1ZFUkJfUEFVU0UQARITCg9SVU5fVkVSQl9SRVNVTUUQAhIUChBSVU5fVkVSQl9BRFZBTkNFEAMSEQoNUlVOX1ZFUkJfU1RPUBAEEhUKEVJVTl9WRVJCX1NOQVBTSE9UEAUSEQoNUlVOX1ZFUkJfUEVFSxAGEhMKD1JVTl9WRVJCX0RFTEVURRAHYgZwcm90bzM", [file_google_protobuf_timestamp, file_lab_v1_run_spec]);
+  fileDesc("ChBsYWIvdjEvcnVuLnByb3RvEgZsYWIudjEimQUKA1J1bhIMCgRuYW1lGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRINCgVub3RlcxgDIAEoCRIfCgVzdGF0ZRgEIAEoDjIQLmxhYi52MS5SdW5TdGF0ZRIUCgxzdGF0ZV9yZWFzb24YBSABKAkSJgoNYWxsb3dlZF92ZXJicxgGIAMoDjIPLmxhYi52MS5SdW5WZXJiEh0KBHNwZWMYByABKAsyDy5sYWIudjEuUnVuU3BlYxIOCgZwcmVzZXQYCCABKAkSHwoFc3RhdHMYCSABKAsyEC5sYWIudjEuUnVuU3RhdHMSGQoRbGF0ZXN0X2NoZWNrcG9pbnQYCiABKAkSLwoLY3JlYXRlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgR0YWdzGA4gAygJEiIKBGxpdmUYDyABKAsyFC5sYWIudjEuTGl2ZVNldHRpbmdzEioKCnByZWRpY3Rpb24YECABKAsyFi5sYWIudjEuTG9zc1ByZWRpY3Rpb24SIQoGcGFyZW50GBEgASgLMhEubGFiLnYxLlJ1blBhcmVudBIQCghyZXN0YXJ0cxgSIAEoDRIwCgxyZXN0YXJ0X3RpbWUYEyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD2luZXhhY3RfcmVhc29ucxgUIAMoCRIoCgpkaWZmZXJlbmNlGBUgASgLMhQubGFiLnYxLlN0ZXBEaWZmZXJlZCI6CglSdW5QYXJlbnQSCwoDcnVuGAEgASgJEhIKCmNoZWNrcG9pbnQYAiABKAkSDAoEc3RlcBgDIAEoDSJSCgxTdGVwRGlmZmVyZWQSDAoEc3RlcBgBIAEoDRIOCgZtZXRyaWMYAiABKAkSEAoIcmVjb3JkZWQYAyABKAESEgoKcmVjb21wdXRlZBgEIAEoASK3AwoMTGl2ZVNldHRpbmdzEiAKE2xlYXJuaW5nX3JhdGVfc2NhbGUYASABKAFIAIgBARIZCgxzYW1wbGVfZXZlcnkYAiABKA1IAYgBARItCg5zYW1wbGVfcHJvbXB0cxgDIAEoCzIVLmxhYi52MS5TYW1wbGVQcm9tcHRzEh0KEGNoZWNrcG9pbnRfZXZlcnkYBCABKA1IAogBARIfChJjaGVja3BvaW50X21pbnV0ZXMYBSABKAFIA4gBARIiChVjaGVja3BvaW50X2xvZ19zcGFjZWQYBiABKAhIBIgBARIcCg9jaGVja3BvaW50X2Jlc3QYByABKAhIBYgBARIfChJjaGVja3BvaW50X29uX3N0b3AYCCABKAhIBogBAUIWChRfbGVhcm5pbmdfcmF0ZV9zY2FsZUIPCg1fc2FtcGxlX2V2ZXJ5QhMKEV9jaGVja3BvaW50X2V2ZXJ5QhUKE19jaGVja3BvaW50X21pbnV0ZXNCGAoWX2NoZWNrcG9pbnRfbG9nX3NwYWNlZEISChBfY2hlY2twb2ludF9iZXN0QhUKE19jaGVja3BvaW50X29uX3N0b3AiIAoNU2FtcGxlUHJvbXB0cxIPCgdwcm9tcHRzGAEgAygJIi8KDkxvc3NQcmVkaWN0aW9uEg0KBXN0ZXBzGAEgAygNEg4KBmxvc3NlcxgCIAMoASKBAwoIUnVuU3RhdHMSDAoEc3RlcBgBIAEoDRITCgt0b3RhbF9zdGVwcxgCIAEoDRIOCgZ0b2tlbnMYAyABKAQSEQoEbG9zcxgEIAEoAUgAiAEBEhwKD3ZhbGlkYXRpb25fbG9zcxgFIAEoAUgBiAEBEiEKFGJlc3RfdmFsaWRhdGlvbl9sb3NzGAYgASgBSAKIAQESGwoOdG9rZW5zX3Blcl9zZWMYByABKAFIA4gBARIUCgxlbGFwc2VkX3NlY3MYCCABKAESGwoOcmVtYWluaW5nX3NlY3MYCSABKAFIBIgBARISCgpwYXJhbWV0ZXJzGAogASgEEhUKDWNvcnB1c190b2tlbnMYCyABKAQSFwoPZXBvY2hfc2VxdWVuY2VzGAwgASgNQgcKBV9sb3NzQhIKEF92YWxpZGF0aW9uX2xvc3NCFwoVX2Jlc3RfdmFsaWRhdGlvbl9sb3NzQhEKD190b2tlbnNfcGVyX3NlY0IRCg9fcmVtYWluaW5nX3NlY3MqkQIKCFJ1blN0YXRlEhkKFVJVTl9TVEFURV9VTlNQRUNJRklFRBAAEhUKEVJVTl9TVEFURV9QRU5ESU5HEAESFgoSUlVOX1NUQVRFX1NUQVJUSU5HEAISFQoRUlVOX1NUQVRFX1JVTk5JTkcQAxIVChFSVU5fU1RBVEVfUEFVU0lORxAEEhQKEFJVTl9TVEFURV9QQVVTRUQQBRIWChJSVU5fU1RBVEVfU1RPUFBJTkcQBhIVChFSVU5fU1RBVEVfU1RPUFBFRBAHEhcKE1JVTl9TVEFURV9TVUNDRUVERUQQCBIUChBSVU5fU1RBVEVfRkFJTEVEEAkSGQoVUlVOX1NUQVRFX0lOVEVSUlVQVEVEEAoqtAEKB1J1blZlcmISGAoUUlVOX1ZFUkJfVU5TUEVDSUZJRUQQABISCg5SVU5fVkVSQl9QQVVTRRABEhMKD1JVTl9WRVJCX1JFU1VNRRACEhQKEFJVTl9WRVJCX0FEVkFOQ0UQAxIRCg1SVU5fVkVSQl9TVE9QEAQSFQoRUlVOX1ZFUkJfU05BUFNIT1QQBRIRCg1SVU5fVkVSQl9QRUVLEAYSEwoPUlVOX1ZFUkJfREVMRVRFEAdiBnByb3RvMw", [file_google_protobuf_timestamp, file_lab_v1_run_spec]);
 
 /**
  * One training run.
@@ -135,6 +135,42 @@ export type Run = Message<"lab.v1.Run"> & {
    * @generated from field: lab.v1.LossPrediction prediction = 16;
    */
   prediction?: LossPrediction | undefined;
+
+  /**
+   * Output only. The checkpoint it was forked from; absent for a run that began with fresh weights.
+   *
+   * @generated from field: lab.v1.RunParent parent = 17;
+   */
+  parent?: RunParent | undefined;
+
+  /**
+   * Output only. How often it was resumed by itself since it last saved a checkpoint or since somebody resumed it.
+   *
+   * @generated from field: uint32 restarts = 18;
+   */
+  restarts: number;
+
+  /**
+   * Output only. When it will be resumed by itself; absent when it will not.
+   *
+   * @generated from field: google.protobuf.Timestamp restart_time = 19;
+   */
+  restartTime?: Timestamp | undefined;
+
+  /**
+   * Output only. Why its bits may differ from those of the same run made without a break, a sentence each; empty while
+   * they are the same.
+   *
+   * @generated from field: repeated string inexact_reasons = 20;
+   */
+  inexactReasons: string[];
+
+  /**
+   * Output only. The first step that came out differently when it was made again; absent while none did.
+   *
+   * @generated from field: lab.v1.StepDiffered difference = 21;
+   */
+  difference?: StepDiffered | undefined;
 };
 
 /**
@@ -143,6 +179,83 @@ export type Run = Message<"lab.v1.Run"> & {
  */
 export const RunSchema: GenMessage<Run> = /*@__PURE__*/
   messageDesc(file_lab_v1_run, 0);
+
+/**
+ * Where a forked run comes from. What its parent recorded up to that step is its history too.
+ *
+ * @generated from message lab.v1.RunParent
+ */
+export type RunParent = Message<"lab.v1.RunParent"> & {
+  /**
+   * "runs/{run}"; it may be deleted since.
+   *
+   * @generated from field: string run = 1;
+   */
+  run: string;
+
+  /**
+   * "runs/{run}/checkpoints/{checkpoint}".
+   *
+   * @generated from field: string checkpoint = 2;
+   */
+  checkpoint: string;
+
+  /**
+   * Steps made before the fork.
+   *
+   * @generated from field: uint32 step = 3;
+   */
+  step: number;
+};
+
+/**
+ * Describes the message lab.v1.RunParent.
+ * Use `create(RunParentSchema)` to create a new message.
+ */
+export const RunParentSchema: GenMessage<RunParent> = /*@__PURE__*/
+  messageDesc(file_lab_v1_run, 1);
+
+/**
+ * A step that was made again after a resume did not give what was recorded the first time.
+ *
+ * @generated from message lab.v1.StepDiffered
+ */
+export type StepDiffered = Message<"lab.v1.StepDiffered"> & {
+  /**
+   * Steps made, this one included.
+   *
+   * @generated from field: uint32 step = 1;
+   */
+  step: number;
+
+  /**
+   * Which number: "loss", "grad_norm" or "validation_loss".
+   *
+   * @generated from field: string metric = 2;
+   */
+  metric: string;
+
+  /**
+   * What was recorded the first time.
+   *
+   * @generated from field: double recorded = 3;
+   */
+  recorded: number;
+
+  /**
+   * What it is now.
+   *
+   * @generated from field: double recomputed = 4;
+   */
+  recomputed: number;
+};
+
+/**
+ * Describes the message lab.v1.StepDiffered.
+ * Use `create(StepDifferedSchema)` to create a new message.
+ */
+export const StepDifferedSchema: GenMessage<StepDiffered> = /*@__PURE__*/
+  messageDesc(file_lab_v1_run, 2);
 
 /**
  * Settings that can be changed while a run trains. A field that is absent stays as the spec has it.
@@ -170,6 +283,41 @@ export type LiveSettings = Message<"lab.v1.LiveSettings"> & {
    * @generated from field: lab.v1.SamplePrompts sample_prompts = 3;
    */
   samplePrompts?: SamplePrompts | undefined;
+
+  /**
+   * Steps between two checkpoints, instead of the spec's; 0 turns them off.
+   *
+   * @generated from field: optional uint32 checkpoint_every = 4;
+   */
+  checkpointEvery?: number | undefined;
+
+  /**
+   * Minutes between two checkpoints, instead of the spec's; 0 turns them off.
+   *
+   * @generated from field: optional double checkpoint_minutes = 5;
+   */
+  checkpointMinutes?: number | undefined;
+
+  /**
+   * Whether a checkpoint is written after 1, 2, 4, 8 and so on steps, instead of the spec's.
+   *
+   * @generated from field: optional bool checkpoint_log_spaced = 6;
+   */
+  checkpointLogSpaced?: boolean | undefined;
+
+  /**
+   * Whether a checkpoint is written at each new lowest validation loss, instead of the spec's.
+   *
+   * @generated from field: optional bool checkpoint_best = 7;
+   */
+  checkpointBest?: boolean | undefined;
+
+  /**
+   * Whether a checkpoint is written when the run ends or is stopped, instead of the spec's.
+   *
+   * @generated from field: optional bool checkpoint_on_stop = 8;
+   */
+  checkpointOnStop?: boolean | undefined;
 };
 
 /**
@@ -177,7 +325,7 @@ export type LiveSettings = Message<"lab.v1.LiveSettings"> & {
  * Use `create(LiveSettingsSchema)` to create a new message.
  */
 export const LiveSettingsSchema: GenMessage<LiveSettings> = /*@__PURE__*/
-  messageDesc(file_lab_v1_run, 1);
+  messageDesc(file_lab_v1_run, 3);
 
 /**
  * A list of prompts. A message, so that "no list" differs from "an empty list".
@@ -198,7 +346,7 @@ export type SamplePrompts = Message<"lab.v1.SamplePrompts"> & {
  * Use `create(SamplePromptsSchema)` to create a new message.
  */
 export const SamplePromptsSchema: GenMessage<SamplePrompts> = /*@__PURE__*/
-  messageDesc(file_lab_v1_run, 2);
+  messageDesc(file_lab_v1_run, 4);
 
 /**
  * A curve of the training loss, guessed before the run. Straight lines between its points.
@@ -226,7 +374,7 @@ export type LossPrediction = Message<"lab.v1.LossPrediction"> & {
  * Use `create(LossPredictionSchema)` to create a new message.
  */
 export const LossPredictionSchema: GenMessage<LossPrediction> = /*@__PURE__*/
-  messageDesc(file_lab_v1_run, 3);
+  messageDesc(file_lab_v1_run, 5);
 
 /**
  * The newest numbers of a run, for lists and tiles.
@@ -324,7 +472,7 @@ export type RunStats = Message<"lab.v1.RunStats"> & {
  * Use `create(RunStatsSchema)` to create a new message.
  */
 export const RunStatsSchema: GenMessage<RunStats> = /*@__PURE__*/
-  messageDesc(file_lab_v1_run, 4);
+  messageDesc(file_lab_v1_run, 6);
 
 /**
  * Where a run is in its life. Moved only by verbs and by what happens to its worker.

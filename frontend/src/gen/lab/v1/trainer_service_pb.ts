@@ -28,7 +28,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/trainer_service.proto.
  */
 export const file_lab_v1_trainer_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxsYWIvdjEvdHJhaW5lcl9zZXJ2aWNlLnByb3RvEgZsYWIudjEi0QEKEENyZWF0ZVJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg4KBnByZXNldBgCIAEoCRIiCglvdmVycmlkZXMYAyABKAsyDy5sYWIudjEuUnVuU3BlYxISCgpyZXF1ZXN0X2lkGAQgASgJEhUKDXZhbGlkYXRlX29ubHkYBSABKAgSFAoMZGlzcGxheV9uYW1lGAYgASgJEgwKBHRhZ3MYByADKAkSKgoKcHJlZGljdGlvbhgIIAEoCzIWLmxhYi52MS5Mb3NzUHJlZGljdGlvbiJTChFDcmVhdGVSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuEiQKCXByZWZsaWdodBgCIAEoCzIRLmxhYi52MS5QcmVmbGlnaHQiHQoNR2V0UnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIioKDkdldFJ1blJlc3BvbnNlEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iOAoPTGlzdFJ1bnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJIkYKEExpc3RSdW5zUmVzcG9uc2USGQoEcnVucxgBIAMoCzILLmxhYi52MS5SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIq0BChBVcGRhdGVSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSGQoMZGlzcGxheV9uYW1lGAIgASgJSACIAQESEgoFbm90ZXMYAyABKAlIAYgBARIdCgR0YWdzGAQgASgLMg8ubGFiLnYxLlJ1blRhZ3MSIgoEbGl2ZRgFIAEoCzIULmxhYi52MS5MaXZlU2V0dGluZ3NCDwoNX2Rpc3BsYXlfbmFtZUIICgZfbm90ZXMiFwoHUnVuVGFncxIMCgR0YWdzGAEgAygJIi0KEVVwZGF0ZVJ1blJlc3BvbnNlEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iIAoQRGVsZXRlUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIhMKEURlbGV0ZVJ1blJlc3BvbnNlIh8KD1BhdXNlUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIiwKEFBhdXNlUnVuUmVzcG9uc2USGAoDcnVuGAEgASgLMgsubGFiLnYxLlJ1biIgChBSZXN1bWVSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkiLQoRUmVzdW1lUnVuUmVzcG9uc2USGAoDcnVuGAEgASgLMgsubGFiLnYxLlJ1biIwChFBZHZhbmNlUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBXN0ZXBzGAIgASgNIi4KEkFkdmFuY2VSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIjoKDlN0b3BSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSEQoEc2F2ZRgCIAEoCEgAiAEBQgcKBV9zYXZlIisKD1N0b3BSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIiIKElNuYXBzaG90UnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIj0KE1NuYXBzaG90UnVuUmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50Ih4KDlBlZWtSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkiMwoPUGVla1J1blJlc3BvbnNlEiAKBHBlZWsYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCJqChJRdWVyeVNlcmllc1JlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZzZXJpZXMYAiADKAkSEQoJc3RlcF9mcm9tGAMgASgNEg8KB3N0ZXBfdG8YBCABKA0SEgoKbWF4X3BvaW50cxgFIAEoDSI4ChNRdWVyeVNlcmllc1Jlc3BvbnNlEiEKBnNlcmllcxgBIAEoCzIRLmxhYi52MS5TZXJpZXNTZXQiNwoPV2F0Y2hSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAQiMAoQV2F0Y2hSdW5SZXNwb25zZRIcCgVldmVudBgBIAEoCzINLmxhYi52MS5FdmVudCI+ChBMaXN0RmFjdHNSZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFa2luZHMYAiADKAkSDQoFbGltaXQYAyABKA0iMgoRTGlzdEZhY3RzUmVzcG9uc2USHQoGZXZlbnRzGAEgAygLMg0ubGFiLnYxLkV2ZW50IhQKEkxpc3RQcmVzZXRzUmVxdWVzdCKOAQoGUHJlc2V0EgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSHQoEc3BlYxgDIAEoCzIPLmxhYi52MS5SdW5TcGVjEhIKCnBhcmFtZXRlcnMYBCABKAQSLgoPcGFyYW1ldGVyX3BhcnRzGAUgAygLMhUubGFiLnYxLlBhcmFtZXRlclBhcnQiNgoTTGlzdFByZXNldHNSZXNwb25zZRIfCgdwcmVzZXRzGAEgAygLMg4ubGFiLnYxLlByZXNldCIUChJMaXN0Q29ycG9yYVJlcXVlc3QiNgoTTGlzdENvcnBvcmFSZXNwb25zZRIfCgdjb3Jwb3JhGAEgAygLMg4ubGFiLnYxLkNvcnB1cyIkChRQcmV2aWV3Q29ycHVzUmVxdWVzdBIMCgRuYW1lGAEgASgJIkUKFVByZXZpZXdDb3JwdXNSZXNwb25zZRIeCgZjb3JwdXMYASABKAsyDi5sYWIudjEuQ29ycHVzEgwKBHRleHQYAiABKAkyiAsKDlRyYWluZXJTZXJ2aWNlEkAKCUNyZWF0ZVJ1bhIYLmxhYi52MS5DcmVhdGVSdW5SZXF1ZXN0GhkubGFiLnYxLkNyZWF0ZVJ1blJlc3BvbnNlEjcKBkdldFJ1bhIVLmxhYi52MS5HZXRSdW5SZXF1ZXN0GhYubGFiLnYxLkdldFJ1blJlc3BvbnNlEj0KCExpc3RSdW5zEhcubGFiLnYxLkxpc3RSdW5zUmVxdWVzdBoYLmxhYi52MS5MaXN0UnVuc1Jlc3BvbnNlEkAKCVVwZGF0ZVJ1bhIYLmxhYi52MS5VcGRhdGVSdW5SZXF1ZXN0GhkubGFiLnYxLlVwZGF0ZVJ1blJlc3BvbnNlEkAKCURlbGV0ZVJ1bhIYLmxhYi52MS5EZWxldGVSdW5SZXF1ZXN0GhkubGFiLnYxLkRlbGV0ZVJ1blJlc3BvbnNlEj0KCFBhdXNlUnVuEhcubGFiLnYxLlBhdXNlUnVuUmVxdWVzdBoYLmxhYi52MS5QYXVzZVJ1blJlc3BvbnNlEkAKCVJlc3VtZVJ1bhIYLmxhYi52MS5SZXN1bWVSdW5SZXF1ZXN0GhkubGFiLnYxLlJlc3VtZVJ1blJlc3BvbnNlEkMKCkFkdmFuY2VSdW4SGS5sYWIudjEuQWR2YW5jZVJ1blJlcXVlc3QaGi5sYWIudjEuQWR2YW5jZVJ1blJlc3BvbnNlEjoKB1N0b3BSdW4SFi5sYWIudjEuU3RvcFJ1blJlcXVlc3QaFy5sYWIudjEuU3RvcFJ1blJlc3BvbnNlEkYKC1NuYXBzaG90UnVuEhoubGFiLnYxLlNuYXBzaG90UnVuUmVxdWVzdBobLmxhYi52MS5TbmFwc2hvdFJ1blJlc3BvbnNlEjoKB1BlZWtSdW4SFi5sYWIudjEuUGVla1J1blJlcXVlc3QaFy5sYWIudjEuUGVla1J1blJlc3BvbnNlEkYKC1F1ZXJ5U2VyaWVzEhoubGFiLnYxLlF1ZXJ5U2VyaWVzUmVxdWVzdBobLmxhYi52MS5RdWVyeVNlcmllc1Jlc3BvbnNlEkYKC1F1ZXJ5SGVhbHRoEhoubGFiLnYxLlF1ZXJ5SGVhbHRoUmVxdWVzdBobLmxhYi52MS5RdWVyeUhlYWx0aFJlc3BvbnNlEkMKCkxpc3RQcm9iZXMSGS5sYWIudjEuTGlzdFByb2Jlc1JlcXVlc3QaGi5sYWIudjEuTGlzdFByb2Jlc1Jlc3BvbnNlEj0KCEdldFByb2JlEhcubGFiLnYxLkdldFByb2JlUmVxdWVzdBoYLmxhYi52MS5HZXRQcm9iZVJlc3BvbnNlEj0KCEdldEJhdGNoEhcubGFiLnYxLkdldEJhdGNoUmVxdWVzdBoYLmxhYi52MS5HZXRCYXRjaFJlc3BvbnNlEj8KCFdhdGNoUnVuEhcubGFiLnYxLldhdGNoUnVuUmVxdWVzdBoYLmxhYi52MS5XYXRjaFJ1blJlc3BvbnNlMAESQAoJTGlzdEZhY3RzEhgubGFiLnYxLkxpc3RGYWN0c1JlcXVlc3QaGS5sYWIudjEuTGlzdEZhY3RzUmVzcG9uc2USRgoLTGlzdFByZXNldHMSGi5sYWIudjEuTGlzdFByZXNldHNSZXF1ZXN0GhsubGFiLnYxLkxpc3RQcmVzZXRzUmVzcG9uc2USRgoLTGlzdENvcnBvcmESGi5sYWIudjEuTGlzdENvcnBvcmFSZXF1ZXN0GhsubGFiLnYxLkxpc3RDb3Jwb3JhUmVzcG9uc2USTAoNUHJldmlld0NvcnB1cxIcLmxhYi52MS5QcmV2aWV3Q29ycHVzUmVxdWVzdBodLmxhYi52MS5QcmV2aWV3Q29ycHVzUmVzcG9uc2ViBnByb3RvMw", [file_lab_v1_checkpoint, file_lab_v1_corpus, file_lab_v1_event, file_lab_v1_preflight, file_lab_v1_recording, file_lab_v1_run, file_lab_v1_run_spec, file_lab_v1_series]);
+  fileDesc("ChxsYWIvdjEvdHJhaW5lcl9zZXJ2aWNlLnByb3RvEgZsYWIudjEi0QEKEENyZWF0ZVJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg4KBnByZXNldBgCIAEoCRIiCglvdmVycmlkZXMYAyABKAsyDy5sYWIudjEuUnVuU3BlYxISCgpyZXF1ZXN0X2lkGAQgASgJEhUKDXZhbGlkYXRlX29ubHkYBSABKAgSFAoMZGlzcGxheV9uYW1lGAYgASgJEgwKBHRhZ3MYByADKAkSKgoKcHJlZGljdGlvbhgIIAEoCzIWLmxhYi52MS5Mb3NzUHJlZGljdGlvbiJTChFDcmVhdGVSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuEiQKCXByZWZsaWdodBgCIAEoCzIRLmxhYi52MS5QcmVmbGlnaHQi0wEKDkZvcmtSdW5SZXF1ZXN0EhIKCmNoZWNrcG9pbnQYASABKAkSDgoGcnVuX2lkGAIgASgJEiIKCW92ZXJyaWRlcxgDIAEoCzIPLmxhYi52MS5SdW5TcGVjEhIKCnJlcXVlc3RfaWQYBCABKAkSFQoNdmFsaWRhdGVfb25seRgFIAEoCBIUCgxkaXNwbGF5X25hbWUYBiABKAkSDAoEdGFncxgHIAMoCRIqCgpwcmVkaWN0aW9uGAggASgLMhYubGFiLnYxLkxvc3NQcmVkaWN0aW9uIlEKD0ZvcmtSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuEiQKCXByZWZsaWdodBgCIAEoCzIRLmxhYi52MS5QcmVmbGlnaHQiHQoNR2V0UnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIioKDkdldFJ1blJlc3BvbnNlEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iOAoPTGlzdFJ1bnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJIkYKEExpc3RSdW5zUmVzcG9uc2USGQoEcnVucxgBIAMoCzILLmxhYi52MS5SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIq0BChBVcGRhdGVSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSGQoMZGlzcGxheV9uYW1lGAIgASgJSACIAQESEgoFbm90ZXMYAyABKAlIAYgBARIdCgR0YWdzGAQgASgLMg8ubGFiLnYxLlJ1blRhZ3MSIgoEbGl2ZRgFIAEoCzIULmxhYi52MS5MaXZlU2V0dGluZ3NCDwoNX2Rpc3BsYXlfbmFtZUIICgZfbm90ZXMiFwoHUnVuVGFncxIMCgR0YWdzGAEgAygJIi0KEVVwZGF0ZVJ1blJlc3BvbnNlEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iIAoQRGVsZXRlUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIhMKEURlbGV0ZVJ1blJlc3BvbnNlIh8KD1BhdXNlUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIiwKEFBhdXNlUnVuUmVzcG9uc2USGAoDcnVuGAEgASgLMgsubGFiLnYxLlJ1biIgChBSZXN1bWVSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkiLQoRUmVzdW1lUnVuUmVzcG9uc2USGAoDcnVuGAEgASgLMgsubGFiLnYxLlJ1biIwChFBZHZhbmNlUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBXN0ZXBzGAIgASgNIi4KEkFkdmFuY2VSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIjoKDlN0b3BSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSEQoEc2F2ZRgCIAEoCEgAiAEBQgcKBV9zYXZlIisKD1N0b3BSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIiIKElNuYXBzaG90UnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIj0KE1NuYXBzaG90UnVuUmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50Ih4KDlBlZWtSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkiMwoPUGVla1J1blJlc3BvbnNlEiAKBHBlZWsYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCJ9ChJRdWVyeVNlcmllc1JlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZzZXJpZXMYAiADKAkSEQoJc3RlcF9mcm9tGAMgASgNEg8KB3N0ZXBfdG8YBCABKA0SEgoKbWF4X3BvaW50cxgFIAEoDRIRCglpbmhlcml0ZWQYBiABKAgiXgoTUXVlcnlTZXJpZXNSZXNwb25zZRIhCgZzZXJpZXMYASABKAsyES5sYWIudjEuU2VyaWVzU2V0EiQKCWluaGVyaXRlZBgCIAMoCzIRLmxhYi52MS5TZXJpZXNTZXQiNwoPV2F0Y2hSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAQiMAoQV2F0Y2hSdW5SZXNwb25zZRIcCgVldmVudBgBIAEoCzINLmxhYi52MS5FdmVudCI+ChBMaXN0RmFjdHNSZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFa2luZHMYAiADKAkSDQoFbGltaXQYAyABKA0iMgoRTGlzdEZhY3RzUmVzcG9uc2USHQoGZXZlbnRzGAEgAygLMg0ubGFiLnYxLkV2ZW50IhQKEkxpc3RQcmVzZXRzUmVxdWVzdCKOAQoGUHJlc2V0EgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSHQoEc3BlYxgDIAEoCzIPLmxhYi52MS5SdW5TcGVjEhIKCnBhcmFtZXRlcnMYBCABKAQSLgoPcGFyYW1ldGVyX3BhcnRzGAUgAygLMhUubGFiLnYxLlBhcmFtZXRlclBhcnQiNgoTTGlzdFByZXNldHNSZXNwb25zZRIfCgdwcmVzZXRzGAEgAygLMg4ubGFiLnYxLlByZXNldCIUChJMaXN0Q29ycG9yYVJlcXVlc3QiNgoTTGlzdENvcnBvcmFSZXNwb25zZRIfCgdjb3Jwb3JhGAEgAygLMg4ubGFiLnYxLkNvcnB1cyIkChRQcmV2aWV3Q29ycHVzUmVxdWVzdBIMCgRuYW1lGAEgASgJIkUKFVByZXZpZXdDb3JwdXNSZXNwb25zZRIeCgZjb3JwdXMYASABKAsyDi5sYWIudjEuQ29ycHVzEgwKBHRleHQYAiABKAkyxAsKDlRyYWluZXJTZXJ2aWNlEkAKCUNyZWF0ZVJ1bhIYLmxhYi52MS5DcmVhdGVSdW5SZXF1ZXN0GhkubGFiLnYxLkNyZWF0ZVJ1blJlc3BvbnNlEjoKB0ZvcmtSdW4SFi5sYWIudjEuRm9ya1J1blJlcXVlc3QaFy5sYWIudjEuRm9ya1J1blJlc3BvbnNlEjcKBkdldFJ1bhIVLmxhYi52MS5HZXRSdW5SZXF1ZXN0GhYubGFiLnYxLkdldFJ1blJlc3BvbnNlEj0KCExpc3RSdW5zEhcubGFiLnYxLkxpc3RSdW5zUmVxdWVzdBoYLmxhYi52MS5MaXN0UnVuc1Jlc3BvbnNlEkAKCVVwZGF0ZVJ1bhIYLmxhYi52MS5VcGRhdGVSdW5SZXF1ZXN0GhkubGFiLnYxLlVwZGF0ZVJ1blJlc3BvbnNlEkAKCURlbGV0ZVJ1bhIYLmxhYi52MS5EZWxldGVSdW5SZXF1ZXN0GhkubGFiLnYxLkRlbGV0ZVJ1blJlc3BvbnNlEj0KCFBhdXNlUnVuEhcubGFiLnYxLlBhdXNlUnVuUmVxdWVzdBoYLmxhYi52MS5QYXVzZVJ1blJlc3BvbnNlEkAKCVJlc3VtZVJ1bhIYLmxhYi52MS5SZXN1bWVSdW5SZXF1ZXN0GhkubGFiLnYxLlJlc3VtZVJ1blJlc3BvbnNlEkMKCkFkdmFuY2VSdW4SGS5sYWIudjEuQWR2YW5jZVJ1blJlcXVlc3QaGi5sYWIudjEuQWR2YW5jZVJ1blJlc3BvbnNlEjoKB1N0b3BSdW4SFi5sYWIudjEuU3RvcFJ1blJlcXVlc3QaFy5sYWIudjEuU3RvcFJ1blJlc3BvbnNlEkYKC1NuYXBzaG90UnVuEhoubGFiLnYxLlNuYXBzaG90UnVuUmVxdWVzdBobLmxhYi52MS5TbmFwc2hvdFJ1blJlc3BvbnNlEjoKB1BlZWtSdW4SFi5sYWIudjEuUGVla1J1blJlcXVlc3QaFy5sYWIudjEuUGVla1J1blJlc3BvbnNlEkYKC1F1ZXJ5U2VyaWVzEhoubGFiLnYxLlF1ZXJ5U2VyaWVzUmVxdWVzdBobLmxhYi52MS5RdWVyeVNlcmllc1Jlc3BvbnNlEkYKC1F1ZXJ5SGVhbHRoEhoubGFiLnYxLlF1ZXJ5SGVhbHRoUmVxdWVzdBobLmxhYi52MS5RdWVyeUhlYWx0aFJlc3BvbnNlEkMKCkxpc3RQcm9iZXMSGS5sYWIudjEuTGlzdFByb2Jlc1JlcXVlc3QaGi5sYWIudjEuTGlzdFByb2Jlc1Jlc3BvbnNlEj0KCEdldFByb2JlEhcubGFiLnYxLkdldFByb2JlUmVxdWVzdBoYLmxhYi52MS5HZXRQcm9iZVJlc3BvbnNlEj0KCEdldEJhdGNoEhcubGFiLnYxLkdldEJhdGNoUmVxdWVzdBoYLmxhYi52MS5HZXRCYXRjaFJlc3BvbnNlEj8KCFdhdGNoUnVuEhcubGFiLnYxLldhdGNoUnVuUmVxdWVzdBoYLmxhYi52MS5XYXRjaFJ1blJlc3BvbnNlMAESQAoJTGlzdEZhY3RzEhgubGFiLnYxLkxpc3RGYWN0c1JlcXVlc3QaGS5sYWIudjEuTGlzdEZhY3RzUmVzcG9uc2USRgoLTGlzdFByZXNldHMSGi5sYWIudjEuTGlzdFByZXNldHNSZXF1ZXN0GhsubGFiLnYxLkxpc3RQcmVzZXRzUmVzcG9uc2USRgoLTGlzdENvcnBvcmESGi5sYWIudjEuTGlzdENvcnBvcmFSZXF1ZXN0GhsubGFiLnYxLkxpc3RDb3Jwb3JhUmVzcG9uc2USTAoNUHJldmlld0NvcnB1cxIcLmxhYi52MS5QcmV2aWV3Q29ycHVzUmVxdWVzdBodLmxhYi52MS5QcmV2aWV3Q29ycHVzUmVzcG9uc2ViBnByb3RvMw", [file_lab_v1_checkpoint, file_lab_v1_corpus, file_lab_v1_event, file_lab_v1_preflight, file_lab_v1_recording, file_lab_v1_run, file_lab_v1_run_spec, file_lab_v1_series]);
 
 /**
  * Asks for a new run.
@@ -129,6 +129,104 @@ export const CreateRunResponseSchema: GenMessage<CreateRunResponse> = /*@__PURE_
   messageDesc(file_lab_v1_trainer_service, 1);
 
 /**
+ * Asks for a fork.
+ *
+ * @generated from message lab.v1.ForkRunRequest
+ */
+export type ForkRunRequest = Message<"lab.v1.ForkRunRequest"> & {
+  /**
+   * Name of a full checkpoint, "runs/{run}/checkpoints/{checkpoint}".
+   *
+   * @generated from field: string checkpoint = 1;
+   */
+  checkpoint: string;
+
+  /**
+   * Id of the new run; made from the parent's preset and a few random letters when empty.
+   *
+   * @generated from field: string run_id = 2;
+   */
+  runId: string;
+
+  /**
+   * Laid over the spec of the checkpoint, field by field. The shape of the model has to stay.
+   *
+   * @generated from field: lab.v1.RunSpec overrides = 3;
+   */
+  overrides?: RunSpec | undefined;
+
+  /**
+   * Makes the call safe to repeat: the same id twice answers the same run.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+
+  /**
+   * Only resolve and check, create nothing.
+   *
+   * @generated from field: bool validate_only = 5;
+   */
+  validateOnly: boolean;
+
+  /**
+   * What people call it.
+   *
+   * @generated from field: string display_name = 6;
+   */
+  displayName: string;
+
+  /**
+   * Short words to find and group it by.
+   *
+   * @generated from field: repeated string tags = 7;
+   */
+  tags: string[];
+
+  /**
+   * The loss its maker expects.
+   *
+   * @generated from field: lab.v1.LossPrediction prediction = 8;
+   */
+  prediction?: LossPrediction | undefined;
+};
+
+/**
+ * Describes the message lab.v1.ForkRunRequest.
+ * Use `create(ForkRunRequestSchema)` to create a new message.
+ */
+export const ForkRunRequestSchema: GenMessage<ForkRunRequest> = /*@__PURE__*/
+  messageDesc(file_lab_v1_trainer_service, 2);
+
+/**
+ * The new run; with validate_only the run as it would be, without a name.
+ *
+ * @generated from message lab.v1.ForkRunResponse
+ */
+export type ForkRunResponse = Message<"lab.v1.ForkRunResponse"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: lab.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+
+  /**
+   * With validate_only: what the run would take.
+   *
+   * @generated from field: lab.v1.Preflight preflight = 2;
+   */
+  preflight?: Preflight | undefined;
+};
+
+/**
+ * Describes the message lab.v1.ForkRunResponse.
+ * Use `create(ForkRunResponseSchema)` to create a new message.
+ */
+export const ForkRunResponseSchema: GenMessage<ForkRunResponse> = /*@__PURE__*/
+  messageDesc(file_lab_v1_trainer_service, 3);
+
+/**
  * Asks for one run.
  *
  * @generated from message lab.v1.GetRunRequest
@@ -147,7 +245,7 @@ export type GetRunRequest = Message<"lab.v1.GetRunRequest"> & {
  * Use `create(GetRunRequestSchema)` to create a new message.
  */
 export const GetRunRequestSchema: GenMessage<GetRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 2);
+  messageDesc(file_lab_v1_trainer_service, 4);
 
 /**
  * One run.
@@ -168,7 +266,7 @@ export type GetRunResponse = Message<"lab.v1.GetRunResponse"> & {
  * Use `create(GetRunResponseSchema)` to create a new message.
  */
 export const GetRunResponseSchema: GenMessage<GetRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 3);
+  messageDesc(file_lab_v1_trainer_service, 5);
 
 /**
  * Asks for a page of runs.
@@ -196,7 +294,7 @@ export type ListRunsRequest = Message<"lab.v1.ListRunsRequest"> & {
  * Use `create(ListRunsRequestSchema)` to create a new message.
  */
 export const ListRunsRequestSchema: GenMessage<ListRunsRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 4);
+  messageDesc(file_lab_v1_trainer_service, 6);
 
 /**
  * A page of runs.
@@ -224,7 +322,7 @@ export type ListRunsResponse = Message<"lab.v1.ListRunsResponse"> & {
  * Use `create(ListRunsResponseSchema)` to create a new message.
  */
 export const ListRunsResponseSchema: GenMessage<ListRunsResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 5);
+  messageDesc(file_lab_v1_trainer_service, 7);
 
 /**
  * Changes names, notes, tags and what can be changed while a run trains. A field that is not set stays.
@@ -273,7 +371,7 @@ export type UpdateRunRequest = Message<"lab.v1.UpdateRunRequest"> & {
  * Use `create(UpdateRunRequestSchema)` to create a new message.
  */
 export const UpdateRunRequestSchema: GenMessage<UpdateRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 6);
+  messageDesc(file_lab_v1_trainer_service, 8);
 
 /**
  * A list of tags. A message, so that "no list" differs from "an empty list".
@@ -294,7 +392,7 @@ export type RunTags = Message<"lab.v1.RunTags"> & {
  * Use `create(RunTagsSchema)` to create a new message.
  */
 export const RunTagsSchema: GenMessage<RunTags> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 7);
+  messageDesc(file_lab_v1_trainer_service, 9);
 
 /**
  * The run after the change.
@@ -315,7 +413,7 @@ export type UpdateRunResponse = Message<"lab.v1.UpdateRunResponse"> & {
  * Use `create(UpdateRunResponseSchema)` to create a new message.
  */
 export const UpdateRunResponseSchema: GenMessage<UpdateRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 8);
+  messageDesc(file_lab_v1_trainer_service, 10);
 
 /**
  * Removes a run.
@@ -336,7 +434,7 @@ export type DeleteRunRequest = Message<"lab.v1.DeleteRunRequest"> & {
  * Use `create(DeleteRunRequestSchema)` to create a new message.
  */
 export const DeleteRunRequestSchema: GenMessage<DeleteRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 9);
+  messageDesc(file_lab_v1_trainer_service, 11);
 
 /**
  * Nothing to say.
@@ -351,7 +449,7 @@ export type DeleteRunResponse = Message<"lab.v1.DeleteRunResponse"> & {
  * Use `create(DeleteRunResponseSchema)` to create a new message.
  */
 export const DeleteRunResponseSchema: GenMessage<DeleteRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 10);
+  messageDesc(file_lab_v1_trainer_service, 12);
 
 /**
  * Halts a run.
@@ -372,7 +470,7 @@ export type PauseRunRequest = Message<"lab.v1.PauseRunRequest"> & {
  * Use `create(PauseRunRequestSchema)` to create a new message.
  */
 export const PauseRunRequestSchema: GenMessage<PauseRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 11);
+  messageDesc(file_lab_v1_trainer_service, 13);
 
 /**
  * The run as accepted.
@@ -393,7 +491,7 @@ export type PauseRunResponse = Message<"lab.v1.PauseRunResponse"> & {
  * Use `create(PauseRunResponseSchema)` to create a new message.
  */
 export const PauseRunResponseSchema: GenMessage<PauseRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 12);
+  messageDesc(file_lab_v1_trainer_service, 14);
 
 /**
  * Lets a run go on.
@@ -414,7 +512,7 @@ export type ResumeRunRequest = Message<"lab.v1.ResumeRunRequest"> & {
  * Use `create(ResumeRunRequestSchema)` to create a new message.
  */
 export const ResumeRunRequestSchema: GenMessage<ResumeRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 13);
+  messageDesc(file_lab_v1_trainer_service, 15);
 
 /**
  * The run as accepted.
@@ -435,7 +533,7 @@ export type ResumeRunResponse = Message<"lab.v1.ResumeRunResponse"> & {
  * Use `create(ResumeRunResponseSchema)` to create a new message.
  */
 export const ResumeRunResponseSchema: GenMessage<ResumeRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 14);
+  messageDesc(file_lab_v1_trainer_service, 16);
 
 /**
  * Makes a few steps.
@@ -463,7 +561,7 @@ export type AdvanceRunRequest = Message<"lab.v1.AdvanceRunRequest"> & {
  * Use `create(AdvanceRunRequestSchema)` to create a new message.
  */
 export const AdvanceRunRequestSchema: GenMessage<AdvanceRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 15);
+  messageDesc(file_lab_v1_trainer_service, 17);
 
 /**
  * The run as accepted.
@@ -484,7 +582,7 @@ export type AdvanceRunResponse = Message<"lab.v1.AdvanceRunResponse"> & {
  * Use `create(AdvanceRunResponseSchema)` to create a new message.
  */
 export const AdvanceRunResponseSchema: GenMessage<AdvanceRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 16);
+  messageDesc(file_lab_v1_trainer_service, 18);
 
 /**
  * Ends a run.
@@ -512,7 +610,7 @@ export type StopRunRequest = Message<"lab.v1.StopRunRequest"> & {
  * Use `create(StopRunRequestSchema)` to create a new message.
  */
 export const StopRunRequestSchema: GenMessage<StopRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 17);
+  messageDesc(file_lab_v1_trainer_service, 19);
 
 /**
  * The run as accepted.
@@ -533,7 +631,7 @@ export type StopRunResponse = Message<"lab.v1.StopRunResponse"> & {
  * Use `create(StopRunResponseSchema)` to create a new message.
  */
 export const StopRunResponseSchema: GenMessage<StopRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 18);
+  messageDesc(file_lab_v1_trainer_service, 20);
 
 /**
  * Asks for a checkpoint.
@@ -554,7 +652,7 @@ export type SnapshotRunRequest = Message<"lab.v1.SnapshotRunRequest"> & {
  * Use `create(SnapshotRunRequestSchema)` to create a new message.
  */
 export const SnapshotRunRequestSchema: GenMessage<SnapshotRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 19);
+  messageDesc(file_lab_v1_trainer_service, 21);
 
 /**
  * The checkpoint that was written.
@@ -575,7 +673,7 @@ export type SnapshotRunResponse = Message<"lab.v1.SnapshotRunResponse"> & {
  * Use `create(SnapshotRunResponseSchema)` to create a new message.
  */
 export const SnapshotRunResponseSchema: GenMessage<SnapshotRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 20);
+  messageDesc(file_lab_v1_trainer_service, 22);
 
 /**
  * Asks for a look inside.
@@ -596,7 +694,7 @@ export type PeekRunRequest = Message<"lab.v1.PeekRunRequest"> & {
  * Use `create(PeekRunRequestSchema)` to create a new message.
  */
 export const PeekRunRequestSchema: GenMessage<PeekRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 21);
+  messageDesc(file_lab_v1_trainer_service, 23);
 
 /**
  * The peek that can be loaded now.
@@ -617,7 +715,7 @@ export type PeekRunResponse = Message<"lab.v1.PeekRunResponse"> & {
  * Use `create(PeekRunResponseSchema)` to create a new message.
  */
 export const PeekRunResponseSchema: GenMessage<PeekRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 22);
+  messageDesc(file_lab_v1_trainer_service, 24);
 
 /**
  * Asks for metric history.
@@ -659,6 +757,13 @@ export type QuerySeriesRequest = Message<"lab.v1.QuerySeriesRequest"> & {
    * @generated from field: uint32 max_points = 5;
    */
   maxPoints: number;
+
+  /**
+   * Also what the runs it was forked from recorded up to the fork.
+   *
+   * @generated from field: bool inherited = 6;
+   */
+  inherited: boolean;
 };
 
 /**
@@ -666,7 +771,7 @@ export type QuerySeriesRequest = Message<"lab.v1.QuerySeriesRequest"> & {
  * Use `create(QuerySeriesRequestSchema)` to create a new message.
  */
 export const QuerySeriesRequestSchema: GenMessage<QuerySeriesRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 23);
+  messageDesc(file_lab_v1_trainer_service, 25);
 
 /**
  * Metric history.
@@ -680,6 +785,14 @@ export type QuerySeriesResponse = Message<"lab.v1.QuerySeriesResponse"> & {
    * @generated from field: lab.v1.SeriesSet series = 1;
    */
   series?: SeriesSet | undefined;
+
+  /**
+   * With inherited: the same metrics of each run it was forked from, up to the step of the fork; the parent first, then
+   * its parent. A parent that was deleted, and those before it, are left out.
+   *
+   * @generated from field: repeated lab.v1.SeriesSet inherited = 2;
+   */
+  inherited: SeriesSet[];
 };
 
 /**
@@ -687,7 +800,7 @@ export type QuerySeriesResponse = Message<"lab.v1.QuerySeriesResponse"> & {
  * Use `create(QuerySeriesResponseSchema)` to create a new message.
  */
 export const QuerySeriesResponseSchema: GenMessage<QuerySeriesResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 24);
+  messageDesc(file_lab_v1_trainer_service, 26);
 
 /**
  * Asks for the facts of a run.
@@ -715,7 +828,7 @@ export type WatchRunRequest = Message<"lab.v1.WatchRunRequest"> & {
  * Use `create(WatchRunRequestSchema)` to create a new message.
  */
 export const WatchRunRequestSchema: GenMessage<WatchRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 25);
+  messageDesc(file_lab_v1_trainer_service, 27);
 
 /**
  * One fact.
@@ -736,7 +849,7 @@ export type WatchRunResponse = Message<"lab.v1.WatchRunResponse"> & {
  * Use `create(WatchRunResponseSchema)` to create a new message.
  */
 export const WatchRunResponseSchema: GenMessage<WatchRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 26);
+  messageDesc(file_lab_v1_trainer_service, 28);
 
 /**
  * Asks for facts of given kinds.
@@ -771,7 +884,7 @@ export type ListFactsRequest = Message<"lab.v1.ListFactsRequest"> & {
  * Use `create(ListFactsRequestSchema)` to create a new message.
  */
 export const ListFactsRequestSchema: GenMessage<ListFactsRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 27);
+  messageDesc(file_lab_v1_trainer_service, 29);
 
 /**
  * Facts of given kinds.
@@ -792,7 +905,7 @@ export type ListFactsResponse = Message<"lab.v1.ListFactsResponse"> & {
  * Use `create(ListFactsResponseSchema)` to create a new message.
  */
 export const ListFactsResponseSchema: GenMessage<ListFactsResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 28);
+  messageDesc(file_lab_v1_trainer_service, 30);
 
 /**
  * Asks for the presets.
@@ -807,7 +920,7 @@ export type ListPresetsRequest = Message<"lab.v1.ListPresetsRequest"> & {
  * Use `create(ListPresetsRequestSchema)` to create a new message.
  */
 export const ListPresetsRequestSchema: GenMessage<ListPresetsRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 29);
+  messageDesc(file_lab_v1_trainer_service, 31);
 
 /**
  * A named, complete spec.
@@ -856,7 +969,7 @@ export type Preset = Message<"lab.v1.Preset"> & {
  * Use `create(PresetSchema)` to create a new message.
  */
 export const PresetSchema: GenMessage<Preset> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 30);
+  messageDesc(file_lab_v1_trainer_service, 32);
 
 /**
  * The presets.
@@ -877,7 +990,7 @@ export type ListPresetsResponse = Message<"lab.v1.ListPresetsResponse"> & {
  * Use `create(ListPresetsResponseSchema)` to create a new message.
  */
 export const ListPresetsResponseSchema: GenMessage<ListPresetsResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 31);
+  messageDesc(file_lab_v1_trainer_service, 33);
 
 /**
  * Asks for the corpora.
@@ -892,7 +1005,7 @@ export type ListCorporaRequest = Message<"lab.v1.ListCorporaRequest"> & {
  * Use `create(ListCorporaRequestSchema)` to create a new message.
  */
 export const ListCorporaRequestSchema: GenMessage<ListCorporaRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 32);
+  messageDesc(file_lab_v1_trainer_service, 34);
 
 /**
  * The corpora.
@@ -913,7 +1026,7 @@ export type ListCorporaResponse = Message<"lab.v1.ListCorporaResponse"> & {
  * Use `create(ListCorporaResponseSchema)` to create a new message.
  */
 export const ListCorporaResponseSchema: GenMessage<ListCorporaResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 33);
+  messageDesc(file_lab_v1_trainer_service, 35);
 
 /**
  * Asks for the beginning of a corpus.
@@ -934,7 +1047,7 @@ export type PreviewCorpusRequest = Message<"lab.v1.PreviewCorpusRequest"> & {
  * Use `create(PreviewCorpusRequestSchema)` to create a new message.
  */
 export const PreviewCorpusRequestSchema: GenMessage<PreviewCorpusRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 34);
+  messageDesc(file_lab_v1_trainer_service, 36);
 
 /**
  * The beginning of a corpus.
@@ -962,7 +1075,7 @@ export type PreviewCorpusResponse = Message<"lab.v1.PreviewCorpusResponse"> & {
  * Use `create(PreviewCorpusResponseSchema)` to create a new message.
  */
 export const PreviewCorpusResponseSchema: GenMessage<PreviewCorpusResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 35);
+  messageDesc(file_lab_v1_trainer_service, 37);
 
 /**
  * Owns runs and their metric history. A verb whose result already holds answers OK; a verb that the state forbids is
@@ -980,6 +1093,16 @@ export const TrainerService: GenService<{
     methodKind: "unary";
     input: typeof CreateRunRequestSchema;
     output: typeof CreateRunResponseSchema;
+  },
+  /**
+   * Makes a new run that goes on from a checkpoint, with other settings where they are given.
+   *
+   * @generated from rpc lab.v1.TrainerService.ForkRun
+   */
+  forkRun: {
+    methodKind: "unary";
+    input: typeof ForkRunRequestSchema;
+    output: typeof ForkRunResponseSchema;
   },
   /**
    * One run.
