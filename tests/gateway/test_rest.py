@@ -235,6 +235,8 @@ async def test_every_documented_operation_is_in_the_list_above(http: httpx.Async
         ("GET", "/api/health"),
         ("GET", "/api/system"),
         ("GET", "/api/runs/nano-1:yaml"),
+        ("POST", "/api/runs:fromYaml"),
+        ("POST", "/api/runs:toYaml"),
         ("GET", "/api/generations/g1"),
         ("DELETE", "/api/generations/g1"),
     }
@@ -266,6 +268,25 @@ async def test_a_runs_spec_is_a_file_that_makes_the_same_run(
     file = parse_run_yaml(answer.text)
     assert (file.preset, file.spec) == ("nano", run.spec)
     assert (await http.get("/api/runs/nano-2:yaml")).status_code == 404
+
+
+async def test_a_form_is_yaml_both_ways(http: httpx.AsyncClient) -> None:
+    form = {"preset": "nano", "overrides": {"budget": {"steps": 20}, "data": {"corpus": "verdict"}}}
+    text = (await http.post("/api/runs:toYaml", json=form)).json()["yaml"]
+    assert text == "preset: nano\ndata:\n  corpus: verdict\nbudget:\n  steps: 20\n"
+    back = (await http.post("/api/runs:fromYaml", json={"yaml": text})).json()
+    assert (back["preset"], back["overrides"]["budget"]) == ("nano", {"steps": 20})
+    assert back["overrides"]["data"] == {"corpus": "verdict"}
+
+
+async def test_a_yaml_text_that_cannot_be_read_is_refused_with_its_field(
+    http: httpx.AsyncClient,
+) -> None:
+    answer = await http.post("/api/runs:fromYaml", json={"yaml": "budget: {stepps: 20}"})
+    assert answer.status_code == 400
+    [violation] = answer.json()["violations"]
+    assert violation["field"] == "budget.stepps"
+    assert "steps" in violation["description"]
 
 
 async def test_lists_are_there_when_they_are_empty(http: httpx.AsyncClient) -> None:

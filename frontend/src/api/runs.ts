@@ -1,5 +1,6 @@
 // The runs of the lab: everything the dashboard asks of them and tells them to do.
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { clone, create, type MessageInitShape } from "@bufbuild/protobuf";
+import { queryOptions } from "@tanstack/react-query";
 import {
   AdvanceRunRequestSchema,
   AdvanceRunResponseSchema,
@@ -18,9 +19,13 @@ import {
   StopRunResponseSchema,
   UpdateRunRequestSchema,
   UpdateRunResponseSchema,
+  type CreateRunRequest,
+  type CreateRunResponse,
 } from "@/gen/lab/v1/trainer_service_pb";
 import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
+import { RunTextSchema } from "@/gen/lab/v1/rest_pb";
 import type { Run } from "@/gen/lab/v1/run_pb";
+import type { RunSpec } from "@/gen/lab/v1/run_spec_pb";
 import { request } from "./http";
 import { required } from "./required";
 
@@ -28,6 +33,13 @@ import { required } from "./required";
 export async function getRun(name: string, signal?: AbortSignal): Promise<Run> {
   const answer = await request("GET", `/api/${name}`, GetRunResponseSchema, { signal });
   return required(answer.run, "run");
+}
+
+export function runQuery(name: string) {
+  return queryOptions({
+    queryKey: ["run", name],
+    queryFn: ({ signal }) => getRun(name, signal),
+  });
 }
 
 export async function listRuns(signal?: AbortSignal): Promise<Run[]> {
@@ -46,10 +58,49 @@ export async function createRun(
   return required(answer.run, "run");
 }
 
-export async function updateRun(
-  name: string,
-  change: { displayName?: string; notes?: string },
-): Promise<Run> {
+/** Whether the run could start, and what it would take. Creates nothing. */
+export async function checkRun(
+  body: CreateRunRequest,
+  signal?: AbortSignal,
+): Promise<CreateRunResponse> {
+  const question = clone(CreateRunRequestSchema, body);
+  question.validateOnly = true;
+  return request("POST", "/api/runs", CreateRunResponseSchema, {
+    schema: CreateRunRequestSchema,
+    body: question,
+    signal,
+  });
+}
+
+/** What a YAML text asks for: a preset, and a spec whole or partial. */
+export async function runFromYaml(yaml: string): Promise<CreateRunRequest> {
+  return request("POST", "/api/runs:fromYaml", CreateRunRequestSchema, {
+    schema: RunTextSchema,
+    body: create(RunTextSchema, { yaml }),
+  });
+}
+
+export async function runToYaml(preset: string, spec: RunSpec): Promise<string> {
+  const answer = await request("POST", "/api/runs:toYaml", RunTextSchema, {
+    schema: CreateRunRequestSchema,
+    body: create(CreateRunRequestSchema, { preset, overrides: spec }),
+  });
+  return answer.yaml;
+}
+
+export interface RunChange {
+  displayName?: string;
+  notes?: string;
+  tags?: { tags: string[] };
+  /** Only what is given changes, from the next step on. */
+  live?: {
+    learningRateScale?: number;
+    sampleEvery?: number;
+    samplePrompts?: { prompts: string[] };
+  };
+}
+
+export async function updateRun(name: string, change: RunChange): Promise<Run> {
   const answer = await request("PATCH", `/api/${name}`, UpdateRunResponseSchema, {
     schema: UpdateRunRequestSchema,
     body: create(UpdateRunRequestSchema, change),

@@ -1,5 +1,6 @@
 // A titled box: hairline border, optional controls at the right of its title.
 import { useId, type ReactNode } from "react";
+import { Explained } from "./explained";
 import styles from "./panel.module.css";
 
 export function Panel({
@@ -8,6 +9,7 @@ export function Panel({
   children,
   className,
   flush = false,
+  definition,
   "data-testid": testId,
 }: {
   title?: ReactNode;
@@ -16,6 +18,8 @@ export function Panel({
   className?: string;
   /** No padding, for tables and canvases that go to the edge. */
   flush?: boolean;
+  /** What is shown here, how it is computed and what to look for; told on hover or focus of the title. */
+  definition?: ReactNode;
   "data-testid"?: string;
 }) {
   const titleId = useId();
@@ -27,7 +31,9 @@ export function Panel({
     >
       {title !== undefined && (
         <header className={styles["header"]}>
-          <h2 id={titleId}>{title}</h2>
+          <h2 id={titleId}>
+            {definition === undefined ? title : <Explained as={definition}>{title}</Explained>}
+          </h2>
           {controls !== undefined && <div className={styles["controls"]}>{controls}</div>}
         </header>
       )}

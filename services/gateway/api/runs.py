@@ -8,8 +8,9 @@ from google.protobuf.message import Message
 
 from lab.errors import InvalidArgument
 from lab.names import run_name
-from lab.spec import run_to_yaml
+from lab.spec import parse_run_yaml, run_to_yaml
 from lab.v1 import trainer_service_pb2 as trainer
+from lab.v1.rest_pb2 import RunText
 from services.gateway.api.paths import (
     MAX_UINT32,
     IdempotencyKey,
@@ -33,6 +34,7 @@ MAX_POINTS = 20_000
 MAX_FACTS = 10_000
 
 CreateBody = Annotated[trainer.CreateRunRequest, Depends(Body(trainer.CreateRunRequest))]
+TextBody = Annotated[RunText, Depends(Body(RunText))]
 UpdateBody = Annotated[
     trainer.UpdateRunRequest, Depends(Body(trainer.UpdateRunRequest, without=("name",)))
 ]
@@ -132,6 +134,18 @@ def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
         created = await ask(stub.CreateRun, body, timeout_secs=CREATE_DEADLINE_SECS)
         return respond(request, created)
 
+    @routes.post(":fromYaml", **documented(trainer.CreateRunRequest, body=RunText))
+    async def run_from_yaml(request: Request, body: TextBody) -> Response:
+        """What a YAML text asks for, ready to be sent to `POST /api/runs`. Creates nothing."""
+        asked = parse_run_yaml(body.yaml)
+        answer = trainer.CreateRunRequest(preset=asked.preset, overrides=asked.spec)
+        return respond(request, answer)
+
+    @routes.post(":toYaml", **documented(RunText, body=trainer.CreateRunRequest))
+    async def run_to_text(request: Request, body: CreateBody) -> Response:
+        """The preset and the overrides as YAML; `lab train --yaml FILE` reads it."""
+        return respond(request, RunText(yaml=run_to_yaml(body.preset, body.overrides)))
+
     @routes.get("/{run:id}", **documented(trainer.GetRunResponse))
     async def get_run(request: Request, run: RunId) -> Response:
         """One run."""
@@ -152,7 +166,8 @@ def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
         **documented(trainer.UpdateRunResponse, body=trainer.UpdateRunRequest, without=("name",)),
     )
     async def update_run(request: Request, run: RunId, body: UpdateBody) -> Response:
-        """Changes the display name or the notes; a field that is not given stays."""
+        """Changes names, notes, tags, and what can be changed while the run trains; a field that is
+        not given stays."""
         body.name = run_name(run)
         return respond(request, await ask(stub.UpdateRun, body))
 

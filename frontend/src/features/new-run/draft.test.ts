@@ -2,7 +2,7 @@ import { create, toJson } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { RunSpecSchema, ScheduleShape } from "@/gen/lab/v1/run_spec_pb";
 import { PresetSchema } from "@/gen/lab/v1/trainer_service_pb";
-import { composeRequest, fieldText, NEW_DRAFT, specJson } from "./draft";
+import { composeRequest, draftOfSpec, fieldText, NEW_DRAFT, specJson, withSetting } from "./draft";
 import { learningRate } from "./schedule";
 
 const nano = create(PresetSchema, {
@@ -42,13 +42,13 @@ describe("the request of the form", () => {
       corpus: "verdict",
       length: "epochs",
       epochs: "1.5",
-      prompt: "JULIET:",
+      prompts: "JULIET:\nNURSE:",
     });
     expect(spec).toEqual({
       optimizer: { learning_rate: 0.0006 },
       budget: { batch: 16, epochs: 1.5 },
       data: { corpus: "verdict", seed: "18446744073709551615" },
-      hooks: { checkpoint_on_stop: true, sample_prompts: ["JULIET:"] },
+      hooks: { checkpoint_on_stop: true, sample_prompts: ["JULIET:", "NURSE:"] },
       schedule: { shape: "SCHEDULE_SHAPE_LINEAR" },
     });
   });
@@ -105,5 +105,47 @@ describe("the previewed learning rate", () => {
       schedule: { shape: ScheduleShape.LINEAR, warmupSteps: 0, floor: 0 },
     });
     expect(learningRate(tiny, 1)).toBe(1);
+  });
+});
+
+describe("a form that begins with another run's spec", () => {
+  const spec = create(RunSpecSchema, {
+    optimizer: { learningRate: 0.002, beta2: 0.99 },
+    budget: { batch: 8, steps: 50 },
+    data: { corpus: "verdict", seed: 1337n },
+    hooks: { samplePrompts: ["A", "B"], checkpointOnStop: false },
+  });
+
+  it("holds exactly what differs from the preset, also what it has no field for", () => {
+    const copy = draftOfSpec(nano, spec);
+    expect(copy).toMatchObject({ preset: "nano", corpus: "verdict", length: "steps", steps: "50" });
+    expect(copy.changed).toEqual({ "optimizer.learning_rate": "0.002" });
+    expect(copy.beside).toEqual({ "optimizer.beta2": 0.99 });
+    expect(copy.prompts).toBe("A\nB");
+  });
+
+  it("asks for that spec again", () => {
+    const { request, errors } = composeRequest(draftOfSpec(nano, spec), [nano]);
+    expect(errors).toEqual({});
+    expect(toJson(RunSpecSchema, request.overrides ?? create(RunSpecSchema))).toEqual({
+      optimizer: { learningRate: 0.002, beta2: 0.99 },
+      budget: { steps: 50 },
+      data: { corpus: "verdict" },
+      hooks: { samplePrompts: ["A", "B"] },
+    });
+  });
+
+  it("keeps a prompt of several lines whole", () => {
+    const told = withSetting(draft, "hooks.sample_prompts", ["To be\nor not"]);
+    expect(told.prompts).toBeUndefined();
+    const { request } = composeRequest(told, [nano]);
+    expect(request.overrides?.hooks?.samplePrompts).toEqual(["To be\nor not"]);
+  });
+});
+
+describe("tags", () => {
+  it("are words with commas between", () => {
+    const { request } = composeRequest({ ...draft, tags: " a, lesson 2 ,," }, [nano]);
+    expect(request.tags).toEqual(["a", "lesson 2"]);
   });
 });

@@ -6,6 +6,7 @@ import {
   type CreateRunRequest,
   type Preset,
 } from "@/gen/lab/v1/trainer_service_pb";
+import { EMPTY_SKETCH, type Sketch } from "./sketch";
 import {
   BESIDE_FIELDS,
   MODEL_FIELDS,
@@ -19,26 +20,37 @@ import {
 export interface Draft {
   preset: string;
   displayName: string;
+  /** With commas between. */
+  tags: string;
   corpus: string;
   length: "preset" | "steps" | "epochs";
   steps: string;
   epochs: string;
-  prompt: string | undefined;
+  /** One prompt a line; undefined: those of the preset. */
+  prompts: string | undefined;
   /** Text of each changed field, by path. */
   changed: Readonly<Record<string, string>>;
+  /** Values of spec fields that the form does not show, by path; from a YAML text, another run or a one-click fix. */
+  beside: Readonly<Record<string, JsonValue>>;
+  /** The loss its maker expects; empty when nothing was sketched. */
+  sketch: Sketch;
 }
 
 export const NEW_DRAFT: Draft = {
   preset: "",
   displayName: "",
+  tags: "",
   corpus: "",
   length: "preset",
   steps: "",
   epochs: "1",
-  prompt: undefined,
+  prompts: undefined,
   changed: {},
+  beside: {},
+  sketch: EMPTY_SKETCH,
 };
 
+const PROMPTS = "hooks.sample_prompts";
 const KINDS = new Map<string, FieldKind>(
   [...TRAINING_FIELDS, ...BESIDE_FIELDS, ...MODEL_FIELDS].map((field) => [field.path, field.kind]),
 );
@@ -88,21 +100,69 @@ export function composeRequest(draft: Draft, presets: readonly Preset[]): Compos
   for (const [path, text] of Object.entries(draft.changed)) {
     if (text !== jsonText(readPath(preset, path))) put(path, KINDS.get(path) ?? "text", text);
   }
+  for (const [path, value] of Object.entries(draft.beside)) writePath(spec, path, value);
   if (draft.corpus !== "") put("data.corpus", "text", draft.corpus);
   if (draft.length === "steps") put("budget.steps", "whole", draft.steps);
   if (draft.length === "epochs") put("budget.epochs", "number", draft.epochs);
+  if (draft.prompts !== undefined) writePath(spec, PROMPTS, linesOf(draft.prompts));
   const request = create(CreateRunRequestSchema, {
     preset: draft.preset,
     displayName: draft.displayName.trim(),
+    tags: tagsOf(draft.tags),
     overrides: fromJson(RunSpecSchema, spec),
   });
-  if (draft.prompt !== undefined && request.overrides) {
-    request.overrides.hooks = fromJson(RunSpecSchema, {
-      hooks: {
-        ...((spec["hooks"] as JsonObject | undefined) ?? {}),
-        samplePrompts: [draft.prompt],
-      },
-    }).hooks;
-  }
   return { request, errors };
+}
+
+/** Tags typed with commas between. */
+export function tagsOf(text: string): string[] {
+  return text
+    .split(",")
+    .map((tag) => tag.trim())
+    .filter(Boolean);
+}
+
+function linesOf(text: string): string[] {
+  return text.split("\n").filter((line) => line.trim() !== "");
+}
+
+/** The prompts the form shows when nothing was typed. */
+export function presetPrompts(preset: JsonObject): string {
+  const prompts = readPath(preset, PROMPTS);
+  return Array.isArray(prompts) ? prompts.map(jsonText).join("\n") : "";
+}
+
+/** Everything in which a spec, whole or partial, differs from its preset, as if it had been typed. */
+export function draftOfSpec(preset: Preset, spec: RunSpec | undefined): Draft {
+  const base = specJson(preset.spec);
+  let draft: Draft = { ...NEW_DRAFT, preset: preset.name };
+  for (const [section, fields] of Object.entries(specJson(spec))) {
+    for (const [name, value] of Object.entries(fields as JsonObject)) {
+      const path = `${section}.${name}`;
+      if (!sameJson(value, readPath(base, path))) draft = withSetting(draft, path, value);
+    }
+  }
+  return draft;
+}
+
+/** The draft with one setting of the spec changed, in whatever field of the form it has. */
+export function withSetting(draft: Draft, path: string, value: JsonValue): Draft {
+  if (path === "data.corpus") return { ...draft, corpus: jsonText(value) };
+  if (path === "budget.steps") return { ...draft, length: "steps", steps: jsonText(value) };
+  if (path === "budget.epochs") return { ...draft, length: "epochs", epochs: jsonText(value) };
+  if (path === PROMPTS && Array.isArray(value) && value.every(isOneLine)) {
+    return { ...draft, prompts: value.join("\n") };
+  }
+  if (KINDS.has(path)) {
+    return { ...draft, changed: { ...draft.changed, [path]: jsonText(value) } };
+  }
+  return { ...draft, beside: { ...draft.beside, [path]: value } };
+}
+
+function isOneLine(value: JsonValue): value is string {
+  return typeof value === "string" && !value.includes("\n");
+}
+
+function sameJson(one: JsonValue, other: JsonValue | undefined): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }

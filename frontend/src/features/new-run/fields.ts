@@ -67,6 +67,12 @@ export const BESIDE_FIELDS: readonly FormField[] = [
     hint: "steps; 0 turns it off",
   },
   {
+    path: "hooks.evaluate_batches",
+    label: "Validation batches",
+    kind: "whole",
+    hint: "read by each evaluation",
+  },
+  {
     path: "hooks.checkpoint_every",
     label: "Checkpoint every",
     kind: "whole",
@@ -86,6 +92,12 @@ export const MODEL_FIELDS: readonly FormField[] = [
   { path: "model.heads", label: "Heads", kind: "whole", hint: "per block" },
   { path: "model.context", label: "Context", kind: "whole", hint: "tokens it can read" },
   { path: "model.dropout", label: "Dropout", kind: "number", hint: "0 to below 1" },
+  {
+    path: "budget.micro_batch",
+    label: "Micro-batch",
+    kind: "whole",
+    hint: "sequences per forward pass; less needs less memory",
+  },
   { path: "optimizer.weight_decay", label: "Weight decay", kind: "number", hint: "AdamW" },
   {
     path: "optimizer.clip",

@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CorpusSchema } from "@/gen/lab/v1/corpus_pb";
@@ -25,9 +26,10 @@ interface Sent {
   preset: string;
   validateOnly?: boolean;
   requestId?: string;
-  overrides?: { optimizer?: { learningRate?: number } };
+  overrides?: { optimizer?: { learningRate?: number }; budget?: { microBatch?: number } };
 }
 let sent: Sent[];
+let preflight: object;
 
 /** Refuses learning rates that are not above 0, as the trainer does. */
 function fakeLab(_: unknown, init?: RequestInit): Promise<Response> {
@@ -46,18 +48,25 @@ function fakeLab(_: unknown, init?: RequestInit): Promise<Response> {
   }
   const run = { name: body.validateOnly ? "" : "runs/nano-1", stats: { parameters: "9943520" } };
   return Promise.resolve(
-    new Response(JSON.stringify({ run }), { headers: { "content-type": "application/json" } }),
+    new Response(JSON.stringify({ run, preflight }), {
+      headers: { "content-type": "application/json" },
+    }),
   );
 }
 
 function show() {
   const onStarted = vi.fn();
-  render(<NewRunForm presets={[nano]} corpora={[verdict]} onStarted={onStarted} />);
+  render(
+    <QueryClientProvider client={new QueryClient()}>
+      <NewRunForm presets={[nano]} corpora={[verdict]} onStarted={onStarted} />
+    </QueryClientProvider>,
+  );
   return { onStarted, start: screen.getByTestId<HTMLButtonElement>("start-run") };
 }
 
 beforeEach(() => {
   sent = [];
+  preflight = {};
   vi.stubGlobal("fetch", fakeLab);
 });
 
@@ -96,5 +105,26 @@ describe("the form of a new run", () => {
     expect(orders).toHaveLength(1);
     expect(orders[0]).toMatchObject({ preset: "nano" });
     expect(orders[0]?.requestId).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  it("asks again while the times are measured, and shows them when they are there", async () => {
+    preflight = { timing: "TIMING_SOURCE_MEASURING", parameters: "9943520" };
+    show();
+    await waitFor(() => expect(screen.getAllByText("being measured")).toHaveLength(2));
+    preflight = { timing: "TIMING_SOURCE_MEASURED", stepSecs: 0.5, durationSecs: 300 };
+    await screen.findByText("5 m 00 s", {}, { timeout: 8_000 });
+    expect(screen.queryByText("being measured")).toBeNull();
+  }, 10_000);
+
+  it("sets what would help with one click", async () => {
+    preflight = {
+      problems: [
+        { field: "budget.micro_batch", description: "is large", remedy: "budget.micro_batch=2" },
+      ],
+    };
+    show();
+    fireEvent.click(await screen.findByTestId("preflight-fix"));
+    await waitFor(() => expect(sent.at(-1)?.overrides?.budget?.microBatch).toBe(2));
+    expect(screen.getByLabelText<HTMLInputElement>("Micro-batch").value).toBe("2");
   });
 });

@@ -1,42 +1,151 @@
-// What would happen: sizes and amounts of the resolved spec, the schedule, and whether it may start.
+// What the run would take, told before it starts: sizes of the resolved spec, times that were measured, memory, disk.
+import type { ReactNode } from "react";
+import { TimingSource, type Preflight } from "@/gen/lab/v1/preflight_pb";
 import type { Run } from "@/gen/lab/v1/run_pb";
-import { formatCount, formatNumber, formatParameters, formatShort } from "@/lib/format";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatNumber,
+  formatParameters,
+  formatShort,
+  formatStepTime,
+} from "@/lib/format";
+import { Explained } from "@/ui/explained";
 import { Panel } from "@/ui/panel";
+import { ParameterBreakdown } from "./parameter-breakdown";
 import styles from "./preflight-panel.module.css";
+import { PreflightProblems } from "./preflight-problems";
 import { SchedulePreview } from "./schedule-preview";
 
-export function PreflightPanel({ run }: { run: Run | undefined }) {
-  const { spec, stats } = run ?? {};
-  const steps = spec?.budget?.steps;
-  const batch = spec?.budget?.batch;
-  const context = spec?.model?.context;
-  const perStep = batch !== undefined && context !== undefined ? batch * context : undefined;
-  const tokens = perStep !== undefined && steps !== undefined ? perStep * steps : undefined;
-  const epochs =
-    batch !== undefined && steps !== undefined && stats?.epochSequences
-      ? (steps * batch) / stats.epochSequences
-      : undefined;
-  const parameters = stats ? Number(stats.parameters) : undefined;
-  const rows: [string, string][] = [
-    ["Parameters", formatParameters(stats?.parameters)],
-    ["Steps", formatCount(steps)],
-    ["Tokens per step", formatCount(perStep)],
-    ["Tokens in all", formatShort(tokens)],
-    ["Epochs", epochs === undefined ? "–" : formatNumber(epochs)],
-    ["Training tokens in the corpus", formatShort(stats?.corpusTokens)],
-    ["Tokens per parameter", tokens && parameters ? formatNumber(tokens / parameters) : "–"],
-  ];
+interface Row {
+  name: string;
+  value: ReactNode;
+  definition: string;
+}
+
+export function PreflightPanel({
+  run,
+  preflight,
+  onFix,
+}: {
+  run: Run | undefined;
+  preflight: Preflight | undefined;
+  /** Applies a remedy, as in "budget.micro_batch=2". */
+  onFix: (remedy: string) => void;
+}) {
   return (
-    <Panel title="What would happen">
+    <Panel title="What it would take">
+      <PreflightProblems problems={preflight?.problems ?? []} onFix={onFix} />
       <dl className={styles["rows"]} data-testid="preflight">
-        {rows.map(([name, value]) => (
+        {rowsOf(run, preflight).map(({ name, value, definition }) => (
           <div key={name}>
-            <dt>{name}</dt>
+            <dt>
+              <Explained as={definition}>{name}</Explained>
+            </dt>
             <dd>{value}</dd>
           </div>
         ))}
       </dl>
-      <SchedulePreview spec={spec} />
+      <ParameterBreakdown parts={preflight?.parameterParts ?? []} />
+      <SchedulePreview spec={run?.spec} />
     </Panel>
+  );
+}
+
+function rowsOf(run: Run | undefined, preflight: Preflight | undefined): Row[] {
+  const parameters = Number(preflight?.parameters ?? 0);
+  const tokens = Number(preflight?.tokens ?? 0);
+  return [
+    {
+      name: "Duration",
+      value: <Time preflight={preflight} secs={preflight?.durationSecs} format={formatDuration} />,
+      definition:
+        "All steps, evaluations and samples, from real steps of this shape on this machine. The writing of checkpoints is left out.",
+    },
+    {
+      name: "Step",
+      value: <Time preflight={preflight} secs={preflight?.stepSecs} format={formatStepTime} />,
+      definition:
+        "The median of a few real steps, made by a short-lived process and never beside a run that trains.",
+    },
+    {
+      name: "Steps",
+      value: `${formatCount(preflight?.steps)} × ${formatCount(preflight?.tokensPerStep)} tokens`,
+      definition: "Optimizer steps, and the tokens of each: batch × context.",
+    },
+    {
+      name: "Tokens",
+      value: `${formatShort(preflight?.tokens)}, ${preflight ? formatNumber(preflight.epochs) : "–"} epochs of ${formatShort(run?.stats?.corpusTokens)}`,
+      definition:
+        "Everything it reads: steps × tokens per step. An epoch is one pass over the training part of the corpus.",
+    },
+    {
+      name: "Tokens per parameter",
+      value: parameters > 0 ? formatNumber(tokens / parameters) : "–",
+      definition:
+        "About 20 makes the best model for the arithmetic spent, by the Chinchilla study (Hoffmann et al. 2022); less leaves it undertrained.",
+    },
+    {
+      name: "Memory",
+      value: `${formatBytes(preflight?.memoryBytes)} of ${formatBytes(preflight?.memoryAvailableBytes || undefined)} free`,
+      definition: memoryDefinition(preflight),
+    },
+    {
+      name: "Disk",
+      value:
+        preflight?.checkpoints === 0
+          ? "nothing is saved"
+          : `${formatBytes(preflight?.diskBytes)} of ${formatBytes(preflight?.diskFreeBytes)} free`,
+      definition:
+        preflight && preflight.checkpoints > 0
+          ? `${formatCount(preflight.checkpoints)} checkpoints of ${formatBytes(preflight.checkpointBytes)} each, and one on its way.`
+          : "Checkpoints are off by default. Metrics take a few hundred bytes a step.",
+    },
+    {
+      name: "Validation",
+      value: preflight
+        ? `${formatCount(preflight.evaluations)} × ${formatCount(preflight.validationBatches)} batches`
+        : "–",
+      definition:
+        "Evaluations in the whole run, and the batches of text kept aside that each reads: always the same ones.",
+    },
+    {
+      name: "Parameters",
+      value: formatParameters(preflight?.parameters),
+      definition: "Every number the run learns, each counted once; drawn below.",
+    },
+  ];
+}
+
+function memoryDefinition(preflight: Preflight | undefined): string {
+  const parts = (preflight?.memoryParts ?? []).map(
+    ({ name, bytes }) => `${name} ${formatBytes(bytes)}`,
+  );
+  const source =
+    preflight?.timing === TimingSource.MEASURED
+      ? "The most the measured process had."
+      : "Estimated from the shape.";
+  return parts.length > 0 ? `${source} Made of: ${parts.join(", ")}.` : source;
+}
+
+function Time({
+  preflight,
+  secs,
+  format,
+}: {
+  preflight: Preflight | undefined;
+  secs: number | undefined;
+  format: (secs: number) => string;
+}) {
+  if (secs !== undefined) return <span data-testid="preflight-time">{format(secs)}</span>;
+  if (preflight?.timing === TimingSource.MEASURING) {
+    return <span className={styles["waiting"]}>being measured</span>;
+  }
+  if (preflight === undefined) return "–";
+  return (
+    <span className={styles["waiting"]} title={preflight.timingNote}>
+      {preflight.timingNote || "not measured"}
+    </span>
   );
 }

@@ -1,6 +1,7 @@
 // The presets as cards: what each is for and how large it is.
 import type { Preset } from "@/gen/lab/v1/trainer_service_pb";
 import { formatCount, formatParameters } from "@/lib/format";
+import { ParameterBar } from "./parameter-breakdown";
 import styles from "./preset-cards.module.css";
 
 export function PresetCards({
@@ -15,7 +16,7 @@ export function PresetCards({
   return (
     <fieldset className={styles["cards"]}>
       <legend className="visually-hidden">Preset</legend>
-      {presets.map(({ name, description, parameters, spec }) => (
+      {presets.map(({ name, description, parameters, parameterParts, spec }) => (
         <label key={name} className={styles["card"]} data-testid={`preset-${name}`}>
           <input
             type="radio"
@@ -32,6 +33,7 @@ export function PresetCards({
             {spec?.model?.layers} layers · width {formatCount(spec?.model?.width)} ·{" "}
             {spec?.model?.heads} heads · context {formatCount(spec?.model?.context)}
           </span>
+          <ParameterBar parts={parameterParts} />
           <span className={styles["text"]}>{description}</span>
         </label>
       ))}
