@@ -44,6 +44,7 @@ ROWS = (
     Row("lab.names", ("lab.errors",), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.folders", never=(*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.link", never=(*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
+    Row("lab.torchrun", ("lab.folders",), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.manifest", ("lab.v1", "lab.errors"), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     # What the lab is about.
     Row("lab.spec", ("lab.v1", "lab.errors", "lab.folders"), (*NUMBERS, *GRPC, *NATS, *WEB)),
@@ -62,7 +63,16 @@ ROWS = (
     Row("lab.client", (*CORE, "lab.service", "lab.spec"), (*NUMBERS, *NATS, *WEB, *TERMINAL)),
     Row(
         "lab.cli",
-        (*CORE, "lab.client", "lab.spec", "lab.text", "lab.link", "lab.manifest", "lab.service"),
+        (
+            *CORE,
+            "lab.client",
+            "lab.spec",
+            "lab.text",
+            "lab.link",
+            "lab.torchrun",
+            "lab.manifest",
+            "lab.service",
+        ),
         (*NUMBERS, *NATS, *WEB),
     ),
     Row("lab.__main__", ("lab.cli",)),
@@ -76,14 +86,14 @@ ROWS = (
     ),
     Row(
         "services.trainer",
-        (*SERVICE, "lab.text", "lab.link"),
+        (*SERVICE, "lab.text", "lab.link", "lab.torchrun"),
         (*TORCH, *NATS, *WEB, *TERMINAL),
     ),
     # The child process: a loop, a link, and nothing else of the service.
     Row(
         "services.trainer.worker",
         (
-            *("lab.v1", "lab.errors", "lab.link", "lab.manifest", "lab.names"),
+            *("lab.v1", "lab.errors", "lab.link", "lab.torchrun", "lab.manifest", "lab.names"),
             *("lab.analysis", "lab.model", "lab.spec", "lab.text"),
         ),
         (*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL, "structlog"),

@@ -168,11 +168,11 @@ class FakeWorkers:
         self.at_once = 0
         self.refusal: OSError | None = None
 
-    async def __call__(self, run_id: str) -> FakeWorker:
+    async def __call__(self, run: str, *, processes: int) -> FakeWorker:
         if self.refusal is not None:
             raise self.refusal
         worker = FakeWorker()
-        self.started.append((run_id, worker))
+        self.started.append((run, worker))
         self.at_once = max(self.at_once, sum(one.alive for _, one in self.started))
         return worker
 

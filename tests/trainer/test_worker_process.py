@@ -14,10 +14,10 @@ from services.trainer.runs import worker_process
 from services.trainer.runs.worker_process import Ending, WorkerProcess, start_worker
 
 ECHO = """
-import socket, sys
+import socket
 from lab.link import Link
 from lab.v1.worker_pb2 import WorkerCommand, WorkerEvent, TrainingPaused
-link = Link(socket.socket(fileno=int(sys.argv[-1])))
+link = Link(socket.socket(fileno=0))
 link.receive(WorkerCommand)
 link.send(WorkerEvent(paused=TrainingPaused(step=7)))
 """
@@ -78,7 +78,7 @@ async def test_its_lines_reach_the_log_however_long() -> None:
 
 
 async def test_training_steps_back_for_the_services() -> None:
-    worker = await start("import sys; sys.stdin.read(); import time; time.sleep(60)", nice=10)
+    worker = await start("import time; time.sleep(60)", nice=10)
     assert os.getpriority(os.PRIO_PROCESS, worker.pid) == 10
     assert os.getsid(worker.pid) == worker.pid
     worker.kill()

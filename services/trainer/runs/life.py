@@ -126,7 +126,9 @@ class Life:
         try:
             self._preparing = asyncio.create_task(self._prepare())
             start = await self._preparing
-            worker = self._worker = await self._around.start_worker(self._run_id)
+            worker = self._worker = await self._around.start_worker(
+                self._run_id, processes=start.spec.budget.processes
+            )
         except asyncio.CancelledError:
             if self._stop is None:
                 raise

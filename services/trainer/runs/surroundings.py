@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from lab.text import Corpora
 from lab.v1 import checkpoint_service_pb2_grpc as services
@@ -14,7 +14,12 @@ from services.trainer.runs.records import Records
 from services.trainer.runs.uploads import Uploads
 from services.trainer.runs.worker_process import Worker
 
-StartWorker = Callable[[str], Awaitable[Worker]]
+
+class StartWorker(Protocol):
+    """Starts a worker for a run."""
+
+    async def __call__(self, run: str, *, processes: int) -> Worker:
+        """Of several processes; they are one worker, with one link."""
 
 
 @dataclass(frozen=True)

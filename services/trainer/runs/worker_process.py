@@ -10,15 +10,16 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+import psutil
 import structlog
 
 from lab import link
+from lab.torchrun import worker_command
 from lab.v1.worker_pb2 import WorkerCommand, WorkerEvent
 
 SILENCE_SECS: Final = 30.0  # the worker says something every second, from a thread of its own
@@ -122,28 +123,33 @@ class WorkerProcess:
         return Ending(code, unheard=self._unheard)
 
     def kill(self) -> None:
-        """Also what it may have started: it leads a session of its own."""
-        with contextlib.suppress(ProcessLookupError):
+        """Also what it started: it leads a session of its own, and torchrun's processes do, too."""
+        with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+            started = psutil.Process(self._process.pid).children(recursive=True)
             os.killpg(self._process.pid, signal.SIGKILL)
+            for process in started:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
 
 
 async def start_worker(
     run: str,
     *,
+    processes: int = 1,
     nice: int,
     silence_secs: float = SILENCE_SECS,
-    command: Sequence[str] = (sys.executable, "-m", "services.trainer.worker"),
+    command: Sequence[str] | None = None,
     folder: Path | None = None,
 ) -> WorkerProcess:
-    """Starts a worker for the run. By exec, never by fork: gRPC and asyncio are running here."""
+    """Starts a worker for the run. By exec, never by fork: gRPC and asyncio are running here.
+
+    Its link is its standard input, which it hands on to the process that leads, if it is several.
+    """
     ours, theirs = socket.socketpair()
     try:
         process = await asyncio.create_subprocess_exec(
-            *command,
-            "--fd",
-            str(theirs.fileno()),
-            pass_fds=(theirs.fileno(),),
-            stdin=asyncio.subprocess.DEVNULL,
+            *(command or worker_command(processes)),
+            stdin=theirs.fileno(),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             limit=LINE_BYTES,

@@ -44,11 +44,16 @@ class Batches:
         self.epoch_sequences = windows(len(tokens), context)
         self._order: tuple[int, NDArray[np.int64]] | None = None  # of one epoch
 
-    def of_step(self, step: int, *, micro_batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs and targets (micro_batch, T) of the update that makes step `step` of the run."""
+    def of_step(
+        self, step: int, *, micro_batch: int, part: range | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and targets (b, T) of the update that makes step `step` of the run, b being
+        micro_batch or, at the end, what is left. Several processes read a `part` each."""
+        part = part if part is not None else range(self._batch)
         first = (step - 1) * self._batch
-        for start in range(first, first + self._batch, micro_batch):
-            sequences = [self.sequence_at(start + offset) for offset in range(micro_batch)]
+        for start in range(part.start, part.stop, micro_batch):
+            places = range(first + start, first + min(start + micro_batch, part.stop))
+            sequences = [self.sequence_at(place) for place in places]
             yield read_windows(self._tokens, sequences, context=self._context)
 
     def sequence_at(self, place: int) -> int:

@@ -1,6 +1,8 @@
 """The moment between two steps: the one place where what the trainer wants takes effect."""
 
+from collections.abc import Callable
 from enum import Enum
+from typing import Protocol
 
 from lab.v1.event_pb2 import SettingsChanged
 from lab.v1.worker_pb2 import TrainingPaused, TrainingResumed, WorkerEvent
@@ -18,6 +20,16 @@ class End(Enum):
     LINK_CLOSED = "the trainer is gone"
 
 
+class Boundary(Protocol):
+    """What the loop asks before each step, and after the last."""
+
+    def cross(self, training: Training) -> End | None:
+        """Answers None when the next step may be made, otherwise how to end."""
+
+    def answer_last_requests(self, training: Training) -> None:
+        """The last step was made."""
+
+
 class StepBoundary:
     """Obeys the control; rests here while the run is paused."""
 
@@ -28,8 +40,8 @@ class StepBoundary:
         self._resting = False  # what the trainer was told
         self._told_step = -1
 
-    def cross(self, training: Training) -> End | None:
-        """Answers None when the next step may be made, otherwise how to end."""
+    def cross(self, training: Training, *, rest: Callable[[], None] = lambda: None) -> End | None:
+        """As Boundary says; calls `rest` now and then while the run is paused."""
         while True:
             wishes = self._control.look()
             if wishes.live is not None:
@@ -37,11 +49,12 @@ class StepBoundary:
                 self.tell_settings(training)
             for request in wishes.stages:
                 self._checkpoints.answer(training, request)
+            self._checkpoints.serve(training)
             if wishes.closed:
                 return End.LINK_CLOSED
             if wishes.stop is not None:
                 if wishes.stop.save:
-                    self._checkpoints.save(training)
+                    self._checkpoints.save(training, because="stopped")
                 return End.STOPPED
             if wishes.may_step:
                 self._tell_resumed(training, paused=wishes.paused)
@@ -50,6 +63,7 @@ class StepBoundary:
                 return None
             self._tell_paused(training, again=wishes.released)
             training.clock.halt()
+            rest()
             self._control.wait()
 
     def tell_settings(self, training: Training) -> None:

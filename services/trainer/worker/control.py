@@ -7,6 +7,8 @@ from lab.link import Link, LinkClosed
 from lab.v1.run_pb2 import LiveSettings
 from lab.v1.worker_pb2 import StageCheckpoint, StopTraining, WorkerCommand
 
+LONGEST_WAIT_SECS = 60.0
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -80,10 +82,15 @@ class Control:
                 released=released,
             )
 
-    def wait(self) -> None:
-        """Until something came since the last look."""
+    def wake(self) -> None:
+        """Ends a wait: something of our own is to be looked at."""
         with self._changed:
-            self._changed.wait_for(lambda: self._news)
+            self._wake()
+
+    def wait(self) -> None:
+        """Until something came since the last look, but not forever."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._news, timeout=LONGEST_WAIT_SECS)
 
     def spend_step(self) -> None:
         """A step is about to be made; while paused it uses up one of the advance."""

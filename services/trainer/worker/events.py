@@ -31,7 +31,7 @@ class Heartbeat:
     """Tells the trainer every second that this process lives, however long a step takes."""
 
     def __init__(self, link: Link) -> None:
-        self.step = 0  # steps made; set by the loop
+        self.steps_made: Callable[[], int] = lambda: 0
         self._link = link
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -46,7 +46,7 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT_SECS):
-            beat = WorkerBeat(step=self.step, memory_bytes=resident_bytes())
+            beat = WorkerBeat(step=self.steps_made(), memory_bytes=resident_bytes())
             try:
                 self._link.send(WorkerEvent(beat=beat))
             except LinkClosed:

@@ -5,14 +5,13 @@ Everything else in this folder is what one of these lines does.
 
 import time
 
-from services.trainer.worker.boundary import End, StepBoundary
-from services.trainer.worker.events import Heartbeat
+from services.trainer.worker.boundary import Boundary, End
 from services.trainer.worker.hooks import Hooks, Step
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import Training
 
 
-def train(training: Training, boundary: StepBoundary, hooks: Hooks, heartbeat: Heartbeat) -> End:
+def train(training: Training, boundary: Boundary, hooks: Hooks) -> End:
     """Makes the steps that are left; raises Diverged."""
     training.clock.go()
     hooks.on_start(training)
@@ -22,7 +21,6 @@ def train(training: Training, boundary: StepBoundary, hooks: Hooks, heartbeat: H
         began = time.perf_counter()
         result = training_step(training)
         hooks.after_step(training, Step(result, secs=time.perf_counter() - began))
-        heartbeat.step = training.step
     hooks.on_end(training)
     boundary.answer_last_requests(training)
     return End.LAST_STEP

@@ -1,10 +1,12 @@
 """One run from its first command to its last event: what the worker is made of, on one page."""
 
 import gc
+import sys
 import traceback
-from pathlib import Path
+from functools import partial
 
 from lab.link import Link, LinkClosed
+from lab.torchrun import Place
 from lab.v1.worker_pb2 import (
     StartTraining,
     TrainingFailed,
@@ -14,34 +16,40 @@ from lab.v1.worker_pb2 import (
 )
 from services.trainer.worker.boundary import End, StepBoundary
 from services.trainer.worker.control import Control
+from services.trainer.worker.distributed import RankLost, Ranks
 from services.trainer.worker.events import Heartbeat
 from services.trainer.worker.failures import reason
+from services.trainer.worker.following import Leading
 from services.trainer.worker.hooks import Hooks
 from services.trainer.worker.hooks.checkpoints import Checkpoints
 from services.trainer.worker.hooks.evaluation import Evaluations
 from services.trainer.worker.hooks.metrics import Metrics
 from services.trainer.worker.hooks.sampling import Sampling
+from services.trainer.worker.joining import prepare
 from services.trainer.worker.loop import train
-from services.trainer.worker.state import read_checkpoint
-from services.trainer.worker.training import Training, build
+from services.trainer.worker.training import Training
 
 
-def run(start: StartTraining, link: Link, heartbeat: Heartbeat) -> int:
+def run(start: StartTraining, link: Link, heartbeat: Heartbeat, *, place: Place) -> int:
     """Trains and tells; the answer is the exit code. Raises LinkClosed when nobody listens."""
     control = Control()
     control.listen(link)
     training: Training | None = None
     try:
-        training = build(start)
-        if start.resume_folder:
-            read_checkpoint(training, Path(start.resume_folder))
-        heartbeat.step = training.step
+        ranks = Ranks(place)
+        training = prepare(start, ranks)
+        heartbeat.steps_made = partial(getattr, training, "step")
         # What is there now stays; looking through it for garbage again and again stalls a step.
         gc.collect()
         gc.freeze()
-        end = _train(training, control, link, heartbeat)
+        end = _train(training, control, link)
+        ranks.close()
     except LinkClosed:
         raise
+    except RankLost as error:
+        # Not a failure of the run: who started it may go on from the newest checkpoint.
+        sys.stderr.write(f"{error}\n")
+        return 1
     except Exception as error:
         traceback.print_exc()
         step = training.step if training else 0
@@ -53,7 +61,7 @@ def run(start: StartTraining, link: Link, heartbeat: Heartbeat) -> int:
     return 0
 
 
-def _train(training: Training, control: Control, link: Link, heartbeat: Heartbeat) -> End:
+def _train(training: Training, control: Control, link: Link) -> End:
     hooks = Hooks(link.send)
     checkpoints = Checkpoints(hooks, link.send)
     # In this order after each step: a checkpoint then holds the evaluation of its own step.
@@ -72,4 +80,4 @@ def _train(training: Training, control: Control, link: Link, heartbeat: Heartbea
     boundary = StepBoundary(control, checkpoints, link.send)
     if training.live.ListFields():
         boundary.tell_settings(training)  # those of a checkpoint may be news to the trainer
-    return train(training, boundary, hooks, heartbeat)
+    return train(training, Leading(boundary), hooks)

@@ -64,23 +64,28 @@ def training_step(training: Training) -> StepResult:
 
     The batch goes through the model in micro-batches, as large as memory allows, whose gradients
     add up. Each loss is the sum over its tokens divided by the tokens of the whole batch, so that
-    any way of cutting the batch gives the same mean.
+    any way of cutting the batch gives the same mean, also a cut among several processes.
     """
-    spec, optimizer = training.spec, training.optimizer
+    spec, optimizer, ranks = training.spec, training.optimizer, training.ranks
     step = training.step + 1
     rate = learning_rate(spec, step) * training.rate_scale
     for group in optimizer.param_groups:
         group["lr"] = rate
-    optimizer.zero_grad(set_to_none=False)  # keeps the memory: fresh pages cost more than zeros
+    training.gradients.zero_()  # in the same memory: fresh pages cost more than zeros
     losses: list[Tensor] = []
-    micro_batches = training.batches.of_step(step, micro_batch=spec.budget.micro_batch)
-    for micro, (inputs, targets) in enumerate(micro_batches):
+    part = ranks.part(spec.budget.batch)
+    place = part.start  # in the batch; what is dropped depends on it, not on who reads it
+    for inputs, targets in training.batches.of_step(
+        step, micro_batch=spec.budget.micro_batch, part=part
+    ):
         if spec.model.dropout:
-            torch.manual_seed(derive(spec.data.seed, "dropout", step, micro))
+            torch.manual_seed(derive(spec.data.seed, "dropout", step, place))
         losses.append(_add_gradients(training, inputs, targets))
-    sequence_losses = torch.cat(losses)  # (B,)
+        place += len(inputs)
+    ranks.sum(training.gradients)
+    sequence_losses = ranks.whole(torch.cat(losses), batch=spec.budget.batch)  # (B,)
     loss = sequence_losses.mean()
-    norm = clip_and_step(training.model, optimizer, loss, clip=spec.optimizer.clip)
+    norm = clip_and_step(training.gradients, optimizer, loss, clip=spec.optimizer.clip)
     # Counted on the device, as everything here: a look at a number would wait for it.
     bad = ~torch.isfinite(loss + norm)
     training.skipped_in_a_row = (training.skipped_in_a_row + 1) * bad

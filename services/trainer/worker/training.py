@@ -19,8 +19,10 @@ from lab.v1.run_pb2 import LiveSettings
 from lab.v1.run_spec_pb2 import BudgetSpec, RunSpec
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.batches import Batches
-from services.trainer.worker.optim import make_optimizer
-from services.trainer.worker.precision import DTYPES, settle
+from services.trainer.worker.distributed import Ranks
+from services.trainer.worker.optim import make_gradients, make_optimizer
+from services.trainer.worker.precision import DTYPES
+from services.trainer.worker.precision import settle as settle_precision
 from services.trainer.worker.randomness import derive
 
 
@@ -56,6 +58,7 @@ class Training:
     spec: RunSpec
     model: GPTModel
     optimizer: AdamW
+    gradients: Tensor  # of all parameters, in one row; each .grad is a piece of it
     room: LogitsRoom
     batches: Batches
     train_tokens: int
@@ -67,6 +70,7 @@ class Training:
     step: int = 0  # steps made, those included that were no number and moved nothing
     validation_loss: float | None = None
     clock: Clock = field(default_factory=Clock)
+    ranks: Ranks = field(default_factory=Ranks)
     # What was changed since the run was created. Part of the state: a resume goes on with it.
     live: LiveSettings = field(default_factory=LiveSettings)
 
@@ -116,12 +120,12 @@ class Training:
         return self.model.head_weight.device
 
 
-def build(start: StartTraining) -> Training:
+def build(start: StartTraining, ranks: Ranks | None = None) -> Training:
     """Opens the data and makes the model as it is before the first step."""
-    spec = start.spec
-    device = _device(spec.budget)
-    torch.set_num_threads(spec.budget.threads or physical_cores())
-    spec.budget.precision = settle(spec.budget.precision, device)
+    spec, ranks = start.spec, ranks or Ranks()
+    device = _device(spec.budget, ranks)
+    torch.set_num_threads(spec.budget.threads or _own_cores(ranks))
+    settle(spec, ranks)
     # Numbers below 1e-38 take a slow path in processors, and mean nothing here.
     torch.set_flush_denormal(True)
     splits = open_splits(
@@ -145,6 +149,7 @@ def build(start: StartTraining) -> Training:
         spec=spec,
         model=model,
         optimizer=make_optimizer(model, spec.optimizer),
+        gradients=make_gradients(model),
         room=room,
         batches=Batches(
             splits.train,
@@ -159,7 +164,14 @@ def build(start: StartTraining) -> Training:
         newest_loss=torch.full((), math.nan, device=device),
         skipped_in_a_row=torch.zeros((), device=device),
         live=start.live,
+        ranks=ranks,
     )
+
+
+def settle(spec: RunSpec, ranks: Ranks) -> None:
+    """Decides what the spec leaves to a measurement. What is decided stays as it is."""
+    device = _device(spec.budget, ranks)
+    spec.budget.precision = settle_precision(spec.budget.precision, device)
 
 
 def physical_cores() -> int:
@@ -168,9 +180,16 @@ def physical_cores() -> int:
     return max(1, min(psutil.cpu_count(logical=False) or 1, allowed))
 
 
-def _device(budget: BudgetSpec) -> torch.device:
+def _own_cores(ranks: Ranks) -> int:
+    """This process's share of the cores of its machine."""
+    return max(1, physical_cores() // ranks.place.local_world)
+
+
+def _device(budget: BudgetSpec, ranks: Ranks) -> torch.device:
     if budget.device == "cuda" and not torch.cuda.is_available():
         raise InvalidArgument.field(
             "budget.device", 'is "cuda", but this machine has no CUDA device; set it to "cpu"'
         )
+    if budget.device == "cuda":
+        return torch.device("cuda", ranks.place.local_rank)
     return torch.device(budget.device)

@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from lab.link import Link, LinkClosed
 from lab.spec import ResolvedSpec, resolve, set_dotted
 from lab.spec.fields import fill
 from lab.text import Corpora
+from lab.torchrun import worker_command
 from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointKind
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.worker_pb2 import (
@@ -37,7 +37,6 @@ from lab.v1.worker_pb2 import (
     WorkerEvent,
 )
 
-WORKER = "services.trainer.worker"
 WORKER_END_SECS = 10.0
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
@@ -137,9 +136,8 @@ class _Session:
         ours, theirs = socket.socketpair()
         with log.open("wb") as stderr, theirs:
             worker = subprocess.Popen(
-                [sys.executable, "-m", WORKER, "--fd", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
+                worker_command(self._resolved.spec.budget.processes),
+                stdin=theirs.fileno(),
                 stdout=stderr,
                 stderr=stderr,
                 start_new_session=True,  # a Ctrl-C is for this process; it tells the worker

@@ -48,8 +48,8 @@ class Workers:
         self.started: list[WorkerProcess] = []
         self._start = partial(start_worker, nice=0, silence_secs=silence_secs)
 
-    async def __call__(self, run_id: str) -> WorkerProcess:
-        worker = await self._start(run_id)
+    async def __call__(self, run: str, *, processes: int) -> WorkerProcess:
+        worker = await self._start(run, processes=processes)
         self.started.append(worker)
         return worker
 

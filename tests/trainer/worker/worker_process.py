@@ -2,12 +2,12 @@
 
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lab.link import Link, LinkClosed
+from lab.torchrun import worker_command
 from lab.v1.worker_pb2 import StartTraining, WorkerCommand, WorkerEvent
 
 PATIENCE_SECS = 60
@@ -63,9 +63,10 @@ def workers(tmp_path: Path) -> Iterator[Callable[[StartTraining | None], Worker]
         ours.settimeout(PATIENCE_SECS)
         with theirs, (tmp_path / f"worker-{len(made)}.log").open("w") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "services.trainer.worker", "--fd", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                worker_command(start.spec.budget.processes if start else 1),
+                stdin=theirs.fileno(),
                 stderr=log,
+                start_new_session=True,
                 text=True,
             )
         worker = Worker(Link(ours), process)
