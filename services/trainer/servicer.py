@@ -12,16 +12,20 @@ from typing import Any, Final, TypeAlias
 import grpc
 
 from lab import names
-from lab.errors import InvalidArgument, OverLimit
+from lab.errors import InvalidArgument, NotFound, OverLimit
 from lab.spec import load_presets
 from lab.text import Corpora
+from lab.v1 import recording_pb2 as recording
 from lab.v1 import trainer_service_pb2 as messages
 from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import Run
 from lab.v1.trainer_service_pb2_grpc import TrainerServiceServicer
 from services.trainer.runs import journal_file
+from services.trainer.runs.batch_text import read_batch
+from services.trainer.runs.health import read_health
 from services.trainer.runs.journal import Journal
 from services.trainer.runs.preflights import Preflights
+from services.trainer.runs.probes import get_probe, list_probes
 from services.trainer.runs.runs import Runs
 from services.trainer.runs.series import read_series
 
@@ -113,7 +117,7 @@ class TrainerServicer(TrainerServiceServicer):
         self, request: messages.QuerySeriesRequest, context: Context
     ) -> messages.QuerySeriesResponse:
         run_id = names.run_id(request.name)
-        self._runs.get(run_id)
+        run = self._runs.get(run_id)
         series = await self._journal.read(
             run_id,
             partial(
@@ -123,9 +127,61 @@ class TrainerServicer(TrainerServiceServicer):
                 step_from=request.step_from,
                 step_to=request.step_to,
                 max_points=request.max_points,
+                clip=run.spec.optimizer.clip,
             ),
         )
         return messages.QuerySeriesResponse(series=series)
+
+    async def QueryHealth(
+        self, request: recording.QueryHealthRequest, context: Context
+    ) -> recording.QueryHealthResponse:
+        run_id = names.run_id(request.name)
+        self._runs.get(run_id)
+        return await self._journal.read(
+            run_id,
+            partial(
+                read_health,
+                run=request.name,
+                metric=request.metric,
+                step_from=request.step_from,
+                step_to=request.step_to,
+                max_columns=request.max_columns,
+            ),
+        )
+
+    async def ListProbes(
+        self, request: recording.ListProbesRequest, context: Context
+    ) -> recording.ListProbesResponse:
+        run_id = names.run_id(request.name)
+        self._runs.get(run_id)
+        return await self._journal.read(
+            run_id, partial(list_probes, scores=request.scores, limit=request.limit)
+        )
+
+    async def GetProbe(
+        self, request: recording.GetProbeRequest, context: Context
+    ) -> recording.GetProbeResponse:
+        run_id = names.run_id(request.name)
+        self._runs.get(run_id)
+        record = await self._journal.read(run_id, partial(get_probe, step=request.step))
+        return recording.GetProbeResponse(record=record)
+
+    async def GetBatch(
+        self, request: recording.GetBatchRequest, context: Context
+    ) -> recording.GetBatchResponse:
+        run_id = names.run_id(request.name)
+        run = self._runs.get(run_id)
+        recorded = await self._journal.read(run_id, partial(journal_file.batch, step=request.step))
+        if recorded is None:
+            raise NotFound(f"the batch of step {request.step} of {request.name} was not recorded")
+        return await asyncio.to_thread(
+            read_batch,
+            run,
+            request.step,
+            recorded,
+            corpora_folder=self._corpora.folder,
+            sequences=request.sequences,
+        )
 
     async def WatchRun(
         self, request: messages.WatchRunRequest, context: Context

@@ -19,9 +19,15 @@ from lab.rpc.client import channel
 from lab.service.run import Service
 from lab.text import Corpora
 from lab.v1 import trainer_service_pb2_grpc as services
+from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import Run
 from lab.v1.run_spec_pb2 import RunSpec
-from lab.v1.trainer_service_pb2 import CreateRunRequest, GetRunRequest
+from lab.v1.trainer_service_pb2 import (
+    CreateRunRequest,
+    GetRunRequest,
+    QuerySeriesRequest,
+    WatchRunRequest,
+)
 from services.trainer.runs.state import State, state_word
 from services.trainer.runs.surroundings import StartWorker
 from services.trainer.runs.worker_process import start_worker
@@ -165,3 +171,17 @@ async def passes_step(
         return run if run.stats.step >= step else None
 
     return await until(there, secs=secs, what=f"{run_id} made {step} steps")
+
+
+async def everything_said(stub: services.TrainerServiceAsyncStub, run_id: str) -> list[Event]:
+    """Every fact so far, also those that a resume from an earlier step gave up."""
+    name = f"runs/{run_id}"
+    known = await stub.QuerySeries(QuerySeriesRequest(name=name, series=["loss"]))
+    said: list[Event] = []
+    watching = stub.WatchRun(WatchRunRequest(name=name))
+    async for answer in watching:
+        said.append(answer.event)
+        if answer.event.sequence >= known.series.last_sequence:
+            break
+    watching.cancel()
+    return said

@@ -10,7 +10,7 @@ import pytest
 
 from lab.errors import NotFound
 from lab.v1.event_pb2 import Event, LogWritten, StepMeasured
-from services.trainer.runs import journal_file
+from services.trainer.runs import journal_file, journal_tables
 from services.trainer.runs import writer as writer_module
 from services.trainer.runs.journal import Journal
 from services.trainer.runs.writer import Writer
@@ -159,17 +159,17 @@ async def test_a_full_disk_holds_facts_back_and_loses_none(
     """apsw is the third-party edge: its commit says the disk is full, three times."""
     monkeypatch.setattr(writer_module, "RETRY_SECS", 0.01)
     failures: list[int] = []
-    real = journal_file.put
+    real = journal_tables.put
 
     def full(
-        connection: apsw.Connection, event: Event, body: bytes, *, sequence_losses: Sequence[float]
+        connection: apsw.Connection, event: Event, body: bytes, *, kept: journal_tables.Kept
     ) -> None:
         if len(failures) < 3:
             failures.append(event.sequence)
             raise apsw.FullError("database or disk is full")
-        real(connection, event, body, sequence_losses=sequence_losses)
+        real(connection, event, body, kept=kept)
 
-    monkeypatch.setattr(journal_file, "put", full)
+    monkeypatch.setattr(journal_tables, "put", full)
     for number in range(1, 51):
         desk.journal.append("a", step(number))
     await until(lambda: desk.writer.trouble or len(failures) == 3)

@@ -17,6 +17,7 @@ from tests.support.fake_checkpoint_service import FakeCheckpointService
 from tests.support.fake_worker import FakeWorkers
 from tests.support.trainer_service import (
     create,
+    everything_said,
     get,
     passes_step,
     reaches,
@@ -264,9 +265,14 @@ async def test_a_run_goes_on_from_its_newest_checkpoint(
     facts = await trainer.ListFacts(
         messages.ListFactsRequest(name="runs/a", kinds=["step_measured"], limit=10_000)
     )
-    made = [event.step_measured.step for event in facts.events]
+    holding = [event.step_measured.step for event in facts.events]
+    assert holding == list(range(1, run.stats.step + 1))
+    said = await everything_said(trainer, "a")
+    made = [event.step_measured.step for event in said if event.HasField("step_measured")]
     again = [step for step in made if made.count(step) == 2]
     assert set(again) == set(range(kept.stats.step + 1, stopped.stats.step + 1))
+    (rewound,) = [event.run_rewound for event in said if event.HasField("run_rewound")]
+    assert rewound.step == kept.stats.step
 
 
 async def test_a_damaged_checkpoint_is_passed_over_with_a_warning(

@@ -17,7 +17,14 @@ from services.trainer.runs import state
 from services.trainer.runs.state import state_word, verb_word
 from tests.support.fake_checkpoint_service import FakeCheckpointService
 from tests.support.fake_worker import FakeWorker, FakeWorkers
-from tests.support.trainer_service import create, get, reaches, tiny, trainer_service
+from tests.support.trainer_service import (
+    create,
+    everything_said,
+    get,
+    reaches,
+    tiny,
+    trainer_service,
+)
 from tests.support.waiting import until
 
 STEPS = 1_000_000  # never made in time: a run ends where an accident says, however fast the machine
@@ -85,13 +92,7 @@ async def test_any_sequence_of_verbs_and_accidents_agrees_with_the_table(
         facts = await trainer.ListFacts(
             messages.ListFactsRequest(name="runs/a", kinds=["run_state_changed"], limit=10_000)
         )
-        everything = await trainer.ListFacts(
-            messages.ListFactsRequest(
-                name="runs/a",
-                kinds=["run_state_changed", "step_measured", "checkpoint_committed", "log_written"],
-                limit=10_000,
-            )
-        )
+        everything = await everything_said(trainer, "a")
         await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/a"))
 
     states = [event.run_state_changed.run.state for event in facts.events]
@@ -100,7 +101,7 @@ async def test_any_sequence_of_verbs_and_accidents_agrees_with_the_table(
     for event in facts.events:
         run = event.run_state_changed.run
         assert list(run.allowed_verbs) == state.allowed(run)
-    sequences = [event.sequence for event in everything.events]
+    sequences = [event.sequence for event in everything]
     assert sequences == list(range(1, len(sequences) + 1))
     assert workers.at_once <= 1
     assert not any(worker.alive for _, worker in workers.started)

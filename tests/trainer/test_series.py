@@ -1,6 +1,7 @@
 """Metric history: whole when it fits, every extreme kept when it does not."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,18 +10,19 @@ from hypothesis import strategies as st
 
 from lab.errors import InvalidArgument, OverLimit
 from lab.v1.event_pb2 import EvaluationCompleted, Event, StepMeasured
+from lab.v1.recording_pb2 import IntervalMeasured
 from lab.v1.series_pb2 import SeriesSet
-from services.trainer.runs import journal_file
+from services.trainer.runs import journal_file, journal_tables
 from services.trainer.runs.series import MIN_POINTS, NAMES, read_series, thin
 from services.trainer.runs.writer import connect
 
 
 def write(path: Path, events: list[Event]) -> None:
-    connection = connect(path, journal_file.SCHEMA)
+    connection = connect(path, journal_tables.SCHEMA)
     with connection:
         for sequence, event in enumerate(events, start=1):
             event.sequence = sequence
-            journal_file.put(connection, event, event.SerializeToString())
+            journal_tables.put(connection, event, event.SerializeToString())
     connection.close()
 
 
@@ -32,7 +34,7 @@ def evaluated(step: int, loss: float) -> Event:
     return Event(evaluation_completed=EvaluationCompleted(step=step, loss=loss, tokens=5))
 
 
-def query(path: Path, names: list[str], **options: int) -> SeriesSet:
+def query(path: Path, names: list[str], **options: Any) -> SeriesSet:
     with journal_file.reading(path) as connection:
         return read_series(connection, "runs/a", names, **options)
 
@@ -43,7 +45,8 @@ def test_everything_is_there_when_it_fits(tmp_path: Path) -> None:
     answer = query(path, [])
     assert [series.name for series in answer.series] == list(NAMES)
     assert answer.last_sequence == 101
-    loss, validation = answer.series[0], answer.series[-1]
+    by_name = {series.name: series for series in answer.series}
+    loss, validation = by_name["loss"], by_name["validation_loss"]
     assert loss.complete
     assert list(loss.steps) == list(range(1, 101))
     assert list(loss.values) == [1 / step for step in range(1, 101)]
@@ -95,6 +98,42 @@ def test_a_name_nobody_records_is_refused_with_those_there_are(tmp_path: Path) -
         query(path, ["perplexity"])
     with pytest.raises(OverLimit, match="max_points"):
         query(path, ["loss"], max_points=1_000_000)
+
+
+def test_the_share_that_clipping_left_is_worked_out_for_every_step(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    norms = [0.5, 2.0, 1.0, 4.0]
+    steps = [StepMeasured(step=index + 1, grad_norm=norm) for index, norm in enumerate(norms)]
+    write(path, [Event(step_measured=step) for step in steps])
+    (share,) = query(path, ["clip_share"], clip=1.0).series
+    assert list(share.values) == [1.0, 0.5, 1.0, 0.25]
+    (unclipped,) = query(path, ["clip_share"]).series
+    assert list(unclipped.values) == [1.0] * 4
+
+
+def test_bits_per_byte_are_a_series_where_they_were_measured(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    known = EvaluationCompleted(step=20, loss=3.0, tokens=8, bits_per_byte=1.25, text_bytes=20)
+    write(path, [evaluated(10, 4.0), Event(evaluation_completed=known)])
+    loss, bits = query(path, ["validation_loss", "bits_per_byte"]).series
+    assert list(loss.steps) == [10, 20]
+    assert (list(bits.steps), list(bits.values)) == ([20], [1.25])
+
+
+def test_an_interval_tells_nothing_of_a_gpu_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    one = IntervalMeasured(step=9, steps=9, tokens_per_sec=800, step_secs_p50=0.1)
+    two = IntervalMeasured(step=19, steps=10, tokens_per_sec=900, step_secs_p50=0.2)
+    two.gpu_allocated_bytes, two.ceiling_share, two.data_wait_share = 5, 0.5, 0.25
+    write(path, [Event(interval_measured=one), Event(interval_measured=two)])
+    names = ["interval_tokens_per_sec", "data_wait_share", "gpu_allocated_bytes", "ceiling_share"]
+    found = {s.name: dict(zip(s.steps, s.values, strict=True)) for s in query(path, names).series}
+    assert found == {
+        "interval_tokens_per_sec": {9: 800.0, 19: 900.0},
+        "data_wait_share": {9: 0.0, 19: 0.25},
+        "gpu_allocated_bytes": {19: 5.0},
+        "ceiling_share": {19: 0.5},
+    }
 
 
 @given(

@@ -17,7 +17,7 @@ import apsw
 from lab import names
 from lab.errors import NotFound
 from lab.v1.event_pb2 import Event
-from services.trainer.runs import journal_file
+from services.trainer.runs import journal_file, journal_tables
 from services.trainer.runs.writer import Writer
 
 PRODUCER: Final = "trainer"
@@ -91,16 +91,14 @@ class Journal:
         event.producer = PRODUCER
         event.time.GetCurrentTime()
         book.next_sequence += 1
-        losses = list(event.step_measured.sequence_losses)
-        if losses:  # for the file only; asking an event of another kind would change its kind
-            event.step_measured.ClearField("sequence_losses")
+        kept = journal_tables.take_out(event)
         self._unwritten += 1
         if self._unwritten >= ROOM:
             self._room.clear()
         self._writer.write(
             book.path,
-            journal_file.SCHEMA,
-            partial(_put, event=event, body=event.SerializeToString(), losses=losses),
+            journal_tables.SCHEMA,
+            partial(_put, event=event, body=event.SerializeToString(), kept=kept),
             done=partial(self._written, book, event),
         )
         return event.sequence
@@ -141,7 +139,7 @@ class Journal:
             if book.published > book.marked:
                 book.marked = book.published
                 self._writer.write(
-                    book.path, journal_file.SCHEMA, partial(_mark, sequence=book.published)
+                    book.path, journal_tables.SCHEMA, partial(_mark, sequence=book.published)
                 )
 
     async def read(self, run_id: str, query: Callable[[apsw.Connection], T]) -> T:
@@ -189,13 +187,13 @@ class Journal:
 
 
 def _put(
-    connection: apsw.Connection, *, event: Event, body: bytes, losses: Sequence[float]
+    connection: apsw.Connection, *, event: Event, body: bytes, kept: journal_tables.Kept
 ) -> None:
-    journal_file.put(connection, event, body, sequence_losses=losses)
+    journal_tables.put(connection, event, body, kept=kept)
 
 
 def _mark(connection: apsw.Connection, *, sequence: int) -> None:
-    journal_file.put_published(connection, sequence)
+    journal_tables.put_published(connection, sequence)
 
 
 def _wake(waiter: "asyncio.Future[None]") -> None:

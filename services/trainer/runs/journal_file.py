@@ -1,51 +1,23 @@
-"""The database file of one run: its facts as they happened, and its metrics by step.
+"""The database file of one run, read: its facts as they happened, and its metrics by step.
 
-Facts are append-only. The tables of metrics hold one row per step: when a resumed run makes a step
-again, the later value replaces the earlier one.
+A file that was last written by an older version lacks tables; whoever asks finds them empty.
 """
 
 import contextlib
+import itertools
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import apsw
 import numpy as np
+from numpy.typing import NDArray
 
 from lab.v1.event_pb2 import Event
-
-METRICS: Final = (
-    "loss",
-    "grad_norm",
-    "learning_rate",
-    "tokens_per_sec",
-    "step_secs",
-    "memory_bytes",
-    "tokens",
-    "elapsed_secs",
-)
-VALIDATION_LOSS: Final = "validation_loss"
-
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS facts (
-  sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLOB NOT NULL) STRICT;
-CREATE INDEX IF NOT EXISTS facts_by_kind ON facts (kind, sequence) WHERE kind != 'step_measured';
-CREATE TABLE IF NOT EXISTS steps (
-  step INTEGER PRIMARY KEY, loss REAL, grad_norm REAL, learning_rate REAL, tokens_per_sec REAL,
-  step_secs REAL, memory_bytes INTEGER, tokens INTEGER, elapsed_secs REAL) STRICT;
-CREATE TABLE IF NOT EXISTS batches (
-  step INTEGER PRIMARY KEY, position INTEGER NOT NULL, sequence_losses BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS evaluations (
-  step INTEGER PRIMARY KEY, loss REAL, tokens INTEGER) STRICT;
-CREATE TABLE IF NOT EXISTS published (
-  only INTEGER PRIMARY KEY CHECK (only = 1), sequence INTEGER NOT NULL) STRICT;
-"""
-
-_PUT_STEP = (
-    f"INSERT OR REPLACE INTO steps (step, {', '.join(METRICS)}) "  # noqa: S608 # our own words
-    f"VALUES (?{', ?' * len(METRICS)})"
-)
+from lab.v1.recording_pb2 import ProbeRecord
+from services.trainer.runs.journal_tables import BY_STEP, OF_A_COURSE
 
 
 @dataclass(frozen=True)
@@ -58,37 +30,6 @@ class Progress:
     loss: float | None
     validation_loss: float | None
     best_validation_loss: float | None
-
-
-def put(
-    connection: apsw.Connection, event: Event, body: bytes, *, sequence_losses: Sequence[float] = ()
-) -> None:
-    """Adds a fact, and its numbers to the tables of metrics.
-
-    A batch is recorded beside its step: where its sequences begin in the run's endless row of them,
-    and the loss of each (float32, little-endian), which no fact carries because a chart needs none.
-    """
-    kind = event.WhichOneof("fact")
-    assert kind is not None
-    connection.execute("INSERT INTO facts VALUES (?, ?, ?)", (event.sequence, kind, body))
-    if kind == "step_measured":
-        step = event.step_measured
-        connection.execute(_PUT_STEP, (step.step, *(getattr(step, name) for name in METRICS)))
-        connection.execute(
-            "INSERT OR REPLACE INTO batches VALUES (?, ?, ?)",
-            (step.step, step.data_position, np.asarray(sequence_losses, dtype="<f4").tobytes()),
-        )
-    elif kind == "evaluation_completed":
-        evaluation = event.evaluation_completed
-        connection.execute(
-            "INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?)",
-            (evaluation.step, evaluation.loss, evaluation.tokens),
-        )
-
-
-def put_published(connection: apsw.Connection, sequence: int) -> None:
-    """Everything up to the sequence was acknowledged by JetStream."""
-    connection.execute("INSERT OR REPLACE INTO published VALUES (1, ?)", (sequence,))
 
 
 @contextlib.contextmanager
@@ -120,7 +61,7 @@ def facts_after(connection: apsw.Connection, sequence: int, limit: int) -> list[
 
 
 def newest_facts(connection: apsw.Connection, kinds: Sequence[str], limit: int) -> list[Event]:
-    """The newest of the kinds, oldest first; no kinds means all but steps."""
+    """The newest of the kinds that still hold, oldest first; no kinds means all but steps."""
     conditions, values = [], list[Any]()
     if kinds:
         conditions.append(f"kind IN ({', '.join('?' * len(kinds))})")
@@ -129,10 +70,81 @@ def newest_facts(connection: apsw.Connection, kinds: Sequence[str], limit: int) 
         conditions.append("kind != 'step_measured'")  # lets SQLite use the partial index
     where = " AND ".join(conditions) or "true"
     rows = connection.execute(
-        f"SELECT body FROM facts WHERE {where} ORDER BY sequence DESC LIMIT ?",  # noqa: S608
-        (*values, limit),
+        f"SELECT body FROM facts WHERE {where} ORDER BY sequence DESC",  # noqa: S608
+        values,
     )
-    return [Event.FromString(body) for (body,) in rows][::-1]
+    rewinds = _rewinds(connection)
+    events = (Event.FromString(body) for (body,) in rows)
+    holding = (event for event in events if not _given_up(event, rewinds))
+    return list(itertools.islice(holding, limit))[::-1]
+
+
+def _rewinds(connection: apsw.Connection) -> list[tuple[int, int]]:
+    if not has_table(connection, "rewinds"):
+        return []
+    return list(connection.execute("SELECT sequence, step FROM rewinds"))
+
+
+def _given_up(event: Event, rewinds: Sequence[tuple[int, int]]) -> bool:
+    """Whether the run went back behind the step of the fact after it was said."""
+    kind = event.WhichOneof("fact")
+    if kind not in OF_A_COURSE:
+        return False
+    step = getattr(event, kind).step
+    return any(sequence > event.sequence and step > to for sequence, to in rewinds)
+
+
+def newest_step(connection: apsw.Connection) -> int:
+    """The last step anything is recorded of; 0 when nothing is."""
+    tables = [table for table in BY_STEP if has_table(connection, table)]
+    return max(
+        int(_one(connection, f"SELECT coalesce(max(step), 0) FROM {table}"))  # noqa: S608
+        for table in tables
+    )
+
+
+def has_table(connection: apsw.Connection, name: str) -> bool:
+    """Not in a file that was last written before the table was thought of."""
+    query = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?"
+    return bool(next(connection.execute(query, (name,)))[0])
+
+
+def health_between(connection: apsw.Connection, first: int, last: int) -> list[tuple[int, int]]:
+    """Steps of the range at which health was measured, and the sequence of each one's fact."""
+    if not has_table(connection, "health"):
+        return []
+    return list(
+        connection.execute(
+            "SELECT step, sequence FROM health WHERE step BETWEEN ? AND ? ORDER BY step",
+            (first, last),
+        )
+    )
+
+
+def fact(connection: apsw.Connection, sequence: int) -> Event:
+    (body,) = next(connection.execute("SELECT body FROM facts WHERE sequence = ?", (sequence,)))
+    return Event.FromString(body)
+
+
+def probe_steps(connection: apsw.Connection) -> list[int]:
+    if not has_table(connection, "probes"):
+        return []
+    return [step for (step,) in connection.execute("SELECT step FROM probes ORDER BY step")]
+
+
+def probe(connection: apsw.Connection, step: int, *, attention: bool) -> ProbeRecord:
+    """Of a step that probe_steps names."""
+    column = "whole" if attention else "record"
+    query = f"SELECT {column} FROM probes WHERE step = ?"  # noqa: S608
+    (body,) = next(connection.execute(query, (step,)))
+    return ProbeRecord.FromString(zlib.decompress(body) if attention else body)
+
+
+def batch(connection: apsw.Connection, step: int) -> tuple[int, NDArray[np.float32]] | None:
+    """Where the batch of a step began, and its sequences' losses; None when it is not recorded."""
+    query = "SELECT position, sequence_losses FROM batches WHERE step = ?"
+    row = next(connection.execute(query, (step,)), None)
+    return None if row is None else (row[0], np.frombuffer(row[1], dtype="<f4"))
 
 
 def progress_at(connection: apsw.Connection, step: int | None = None) -> Progress:

@@ -9,6 +9,7 @@ from lab.errors import LabError, Unavailable
 from lab.v1 import run_pb2, worker_pb2
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.event_pb2 import Event
+from lab.v1.recording_pb2 import RunRewound
 from lab.v1.run_pb2 import Run
 from lab.v1.worker_pb2 import CheckpointStaged, StagingFailed, TrainingStarted, WorkerEvent
 from services.trainer.runs import journal_file, stats
@@ -59,7 +60,7 @@ class Listening:
     async def take(self, event: WorkerEvent) -> None:
         """One thing the worker said."""
         records, run = self._around.records, self._run
-        match event.WhichOneof("event"):
+        match kind := event.WhichOneof("event"):
             case "started":
                 await self._begin(event.started)
             case "step_measured":
@@ -68,10 +69,15 @@ class Listening:
             case "evaluation_completed":
                 stats.evaluated(run.stats, event.evaluation_completed)
                 records.say(self._run_id, Event(evaluation_completed=event.evaluation_completed))
-            case "text_sampled":
-                records.say(self._run_id, Event(text_sampled=event.text_sampled))
-            case "log_written":
-                records.say(self._run_id, Event(log_written=event.log_written))
+            case (
+                "text_sampled"
+                | "interval_measured"
+                | "health_measured"
+                | "spike_flagged"
+                | "probe_recorded"
+                | "log_written"
+            ):
+                records.say(self._run_id, Event(**{kind: getattr(event, kind)}))
             case "settings_changed":
                 changed = event.settings_changed
                 if not run.HasField("live"):  # a fork begins with those of its checkpoint
@@ -100,9 +106,16 @@ class Listening:
         """The numbers are set to where the worker begins: after a resume, to its checkpoint."""
         journal = self._around.journal
         await journal.committed(self._run_id, journal.last_sequence(self._run_id))
-        progress = await journal.read(
-            self._run_id, lambda file: journal_file.progress_at(file, started.step)
+        progress, newest = await journal.read(
+            self._run_id,
+            lambda file: (
+                journal_file.progress_at(file, started.step),
+                journal_file.newest_step(file),
+            ),
         )
+        if newest > started.step:
+            rewound = RunRewound(step=started.step)
+            self._around.records.say(self._run_id, Event(run_rewound=rewound))
         run = self._run
         stats.set_back(run.stats, progress, step=started.step)
         if started.precision:  # what an auto became; a resume finds it settled

@@ -4,7 +4,8 @@ Each bucket of a thinned series keeps its smallest and its largest value, so a s
 a million is still drawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import apsw
@@ -15,11 +16,31 @@ from tsdownsample import MinMaxDownsampler
 from lab.errors import InvalidArgument, OverLimit
 from lab.v1.series_pb2 import Series, SeriesSet
 from services.trainer.runs import journal_file
-from services.trainer.runs.journal_file import METRICS, VALIDATION_LOSS
+from services.trainer.runs.journal_tables import INTERVALS, METRICS
 
 DEFAULT_POINTS: Final = 2_000
 MIN_POINTS, MAX_POINTS = 4, 20_000
-NAMES: Final = (*METRICS, VALIDATION_LOSS)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where a series is: a table of one row per step, and what to take of a row."""
+
+    table: str
+    value: str
+
+
+_RENAMED: Final = {"tokens_per_sec": "interval_tokens_per_sec"}  # steps have one of their own
+
+_SOURCES: Final[Mapping[str, _Source]] = {
+    **{name: _Source("steps", name) for name in METRICS},
+    # Worked out, so that runs have it that were recorded before anyone asked.
+    "clip_share": _Source("steps", "CASE WHEN grad_norm > :clip THEN :clip / grad_norm ELSE 1 END"),
+    "validation_loss": _Source("evaluations", "loss"),
+    "bits_per_byte": _Source("bits_per_byte", "value"),
+    **{_RENAMED.get(name, name): _Source("intervals", name) for name in INTERVALS},
+}
+NAMES: Final = tuple(_SOURCES)
 
 
 def read_series(
@@ -30,15 +51,22 @@ def read_series(
     step_from: int = 0,
     step_to: int = 0,
     max_points: int = 0,
+    clip: float = 0.0,
 ) -> SeriesSet:
-    """The asked series, all of the moment the connection sees. Blocks; call it in a thread."""
+    """The asked series, all of the moment the connection sees. Blocks; call it in a thread.
+
+    `clip` is the run's largest gradient norm, or 0 when it clips nothing.
+    """
     wanted = list(dict.fromkeys(names)) or list(NAMES)
     _check(wanted, max_points=max_points)
     last = step_to or 2**32 - 1
     points = max_points or DEFAULT_POINTS
     return SeriesSet(
         run=run,
-        series=[_read(connection, name, step_from, last, points) for name in wanted],
+        series=[
+            _thinned(name, _points(connection, name, step_from, last, clip), points)
+            for name in wanted
+        ],
         last_sequence=journal_file.last_sequence(connection),
     )
 
@@ -53,21 +81,29 @@ def _check(names: Sequence[str], *, max_points: int) -> None:
         raise OverLimit.field("max_points", f"must be {MIN_POINTS} to {MAX_POINTS:,}, or 0")
 
 
-def _read(connection: apsw.Connection, name: str, first: int, last: int, points: int) -> Series:
-    table, column = ("evaluations", "loss") if name == VALIDATION_LOSS else ("steps", name)
-    rows = connection.execute(
-        f"SELECT step, {column} FROM {table} "  # noqa: S608 # both come from NAMES
-        f"WHERE step BETWEEN ? AND ? AND {column} IS NOT NULL ORDER BY step",
-        (first, last),
-    )
-    table_of_points = np.array(rows.fetchall(), dtype=np.float64).reshape(-1, 2)
-    kept = thin(table_of_points[:, 1], points)
+def _points(
+    connection: apsw.Connection, name: str, first: int, last: int, clip: float
+) -> NDArray[np.float64]:
+    """Steps and values, (n, 2)."""
+    source = _SOURCES[name]
+    rows = []
+    if journal_file.has_table(connection, source.table):
+        rows = connection.execute(
+            f"SELECT step, {source.value} AS value FROM {source.table} "  # noqa: S608 # our words
+            f"WHERE step BETWEEN :first AND :last AND value IS NOT NULL ORDER BY step",
+            {"first": first, "last": last, "clip": clip or float("inf")},
+        ).fetchall()
+    return np.array(rows, dtype=np.float64).reshape(-1, 2)
+
+
+def _thinned(name: str, recorded: NDArray[np.float64], points: int) -> Series:
+    kept = thin(recorded[:, 1], points)
     return Series(
         name=name,
-        steps=table_of_points[kept, 0].astype(np.uint32).tolist(),
-        values=table_of_points[kept, 1].tolist(),
-        complete=len(kept) == len(table_of_points),
-        recorded=len(table_of_points),
+        steps=recorded[kept, 0].astype(np.uint32).tolist(),
+        values=recorded[kept, 1].tolist(),
+        complete=len(kept) == len(recorded),
+        recorded=len(recorded),
     )
 
 

@@ -23,7 +23,7 @@ RUN_TOPICS: Final = (
 STREAMS: Final[tuple[api.StreamConfig, ...]] = (
     api.StreamConfig(
         name=RUNS,
-        description="what happened to runs: states, evaluations, samples, health, checkpoints, logs",
+        description="what happened to runs: states, evaluations, samples, health, checkpoints",
         subjects=[topic(name) for name in RUN_TOPICS],
         storage=api.StorageType.FILE,
         retention=api.RetentionPolicy.LIMITS,

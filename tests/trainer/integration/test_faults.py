@@ -27,6 +27,7 @@ from tests.support.nats import NatsServer
 from tests.support.trainer_service import (
     TrainerProcess,
     create,
+    everything_said,
     get,
     passes_step,
     reaches,
@@ -158,17 +159,16 @@ async def test_a_killed_trainer_takes_up_where_it_was(
                 await trainer.StopRun(messages.StopRunRequest(name="runs/a"))
                 end = await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
                 assert await recorded(trainer, "a") == list(range(1, end.stats.step + 1))
-                facts = await trainer.ListFacts(
-                    messages.ListFactsRequest(name="runs/a", kinds=["step_measured"], limit=10_000)
-                )
+                said = await everything_said(trainer, "a")
             assert second.end() == 0
-        await until(lambda: len(steps.seen) >= len(facts.events), secs=20)
-    assert steps.sequences == [event.sequence for event in facts.events]
+        made_twice = [event for event in said if event.HasField("step_measured")]
+        await until(lambda: len(steps.seen) >= len(made_twice), secs=20)
+    assert steps.sequences == [event.sequence for event in made_twice]
     losses: dict[int, float] = {}
-    for event in facts.events:  # the steps made again gave the same numbers
+    for event in made_twice:  # the steps made again gave the same numbers
         measured = event.step_measured
         assert losses.setdefault(measured.step, measured.loss) == measured.loss
-    assert len(facts.events) > len(losses)
+    assert len(made_twice) > len(losses)
 
 
 async def test_a_trainer_that_is_told_to_end_saves_and_ends_in_time(
