@@ -231,6 +231,7 @@ def _ready(manifest: CorpusManifest, folder: Path) -> Corpus:
         else corpus_pb2.CORPUS_SPLIT_POSITION,
         added=manifest.added,
         fingerprint=manifest.fingerprint,
+        unigram_entropy=manifest.unigram_entropy,
     )
     try:
         sizes = _sizes(folder, manifest, DEFAULT_VALIDATION_FRACTION)

@@ -40,6 +40,8 @@ class CorpusManifest:
     fingerprint: str
     split: str
     shards: tuple[Shard, ...]
+    # In nats per token, of the whole text; absent from corpora prepared before it was counted.
+    unigram_entropy: float | None = None
 
     def to_json(self) -> str:
         fields = asdict(self)

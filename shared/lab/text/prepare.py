@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lab.errors import AlreadyExists, InvalidArgument, LabError
 from lab.text.assets import Progress
@@ -127,14 +128,14 @@ def _tokenise(
 ) -> CorpusManifest:
     text, writer = _Text(), ShardWriter(staging, shard_tokens=shard_tokens)
     starts = array("Q")
-    seen = np.zeros(tokenizer.vocab_size, dtype=np.bool_)
+    counts = np.zeros(tokenizer.vocab_size, dtype=np.int64)
     what = f"tokenising {about.corpus}"
     progress(what, 0.0)
     try:
         encoded = encode_all(batches(text.through(reader.pieces())), tokenizer, processes=processes)
         for batch in encoded:
             starts.extend(writer.tokens + begin for begin in batch.begins)
-            seen[np.frombuffer(batch.tokens, dtype="<u2")] = True
+            counts += np.bincount(np.frombuffer(batch.tokens, dtype="<u2"), minlength=len(counts))
             writer.write(batch.tokens)
             # The reader is a little ahead of what is written.
             progress(what, min(0.99, reader.read_bytes / max(1, reader.total_bytes)))
@@ -165,11 +166,18 @@ def _tokenise(
         text_bytes=text.bytes,
         documents=len(starts),
         tokens=writer.tokens,
-        distinct_tokens=int(seen.sum()),
+        distinct_tokens=int(np.count_nonzero(counts)),
         fingerprint=writer.fingerprint,
         split=split_by(len(starts)),
         shards=shards,
+        unigram_entropy=unigram_entropy(counts),
     )
+
+
+def unigram_entropy(counts: NDArray[np.int64]) -> float:
+    """Of tokens drawn as often as they were counted, in nats: -sum p ln p."""
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
 
 
 def _check_room(folder: Path, corpus: str, text_bytes: int) -> None:

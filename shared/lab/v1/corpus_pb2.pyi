@@ -131,8 +131,8 @@ class Corpus(_message.Message):
     fingerprint: _builtins.str
     """Names the exact token stream; runs and checkpoints refer to it. Empty when absent."""
     unigram_entropy: _builtins.float
-    """Entropy of how often each token occurs in the training split, in nats: the loss of a model that knows the frequencies
-    and nothing of the context. Absent until the corpus is prepared.
+    """Entropy of how often each token occurs in the whole text, in nats: the loss of a model that knows the frequencies and
+    nothing of the context. Absent until the corpus is prepared, and in corpora prepared before it was counted.
     """
     @_builtins.property
     def tokens_per_parameter(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokensPerParameter]:

@@ -1,9 +1,11 @@
 """A text becomes tokens once, whole or not at all; a text that cannot be trained on is refused."""
 
 import hashlib
+import math
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +34,9 @@ def test_the_tokens_are_the_texts_with_one_boundary_before(made: Make) -> None:
     assert ready.name == "corpora/mine"
     assert ready.tokens == ready.train_tokens + ready.validation_tokens == len(expected)
     assert ready.distinct_tokens == len(set(expected))
+    shares = [count / len(expected) for count in Counter(expected).values()]
+    entropy = -math.fsum(share * math.log(share) for share in shares)
+    assert ready.unigram_entropy == pytest.approx(entropy)
     assert corpora.split_sizes("mine", validation_fraction=0.25) == (
         len(splits.train),
         len(splits.validation),

@@ -147,8 +147,8 @@ export type Corpus = Message<"lab.v1.Corpus"> & {
   fingerprint: string;
 
   /**
-   * Entropy of how often each token occurs in the training split, in nats: the loss of a model that knows the frequencies
-   * and nothing of the context. Absent until the corpus is prepared.
+   * Entropy of how often each token occurs in the whole text, in nats: the loss of a model that knows the frequencies and
+   * nothing of the context. Absent until the corpus is prepared, and in corpora prepared before it was counted.
    *
    * @generated from field: optional double unigram_entropy = 19;
    */
