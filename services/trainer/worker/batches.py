@@ -42,7 +42,12 @@ class Batches:
         self._context = context
         self._batch = batch
         self.epoch_sequences = windows(len(tokens), context)
+        self._first = (0, 0)  # steps made, and the place in the row where the next one begins
         self._order: tuple[int, NDArray[np.int64]] | None = None  # of one epoch
+
+    def begin_at(self, *, step: int, sequence: int) -> None:
+        """A fork begins where its parent was; its own batch may be another."""
+        self._first = step, sequence
 
     def of_step(
         self, step: int, *, micro_batch: int, part: range | None = None
@@ -50,7 +55,7 @@ class Batches:
         """Inputs and targets (b, T) of the update that makes step `step` of the run, b being
         micro_batch or, at the end, what is left. Several processes read a `part` each."""
         part = part if part is not None else range(self._batch)
-        first = (step - 1) * self._batch
+        first = self._place(step - 1)
         for start in range(part.start, part.stop, micro_batch):
             places = range(first + start, first + min(start + micro_batch, part.stop))
             sequences = [self.sequence_at(place) for place in places]
@@ -70,8 +75,12 @@ class Batches:
             seed=self._seed,
             context=self._context,
             batch=self._batch,
-            sequence=steps_made * self._batch,
+            sequence=self._place(steps_made),
         )
+
+    def _place(self, steps_made: int) -> int:
+        first_step, first_sequence = self._first
+        return first_sequence + (steps_made - first_step) * self._batch
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
         """Sorting random keys is a shuffle. Only raw draws are used: numpy promises that they

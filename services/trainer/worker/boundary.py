@@ -8,7 +8,7 @@ from lab.v1.event_pb2 import SettingsChanged
 from lab.v1.worker_pb2 import TrainingPaused, TrainingResumed, WorkerEvent
 from services.trainer.worker.control import Control
 from services.trainer.worker.events import Emit
-from services.trainer.worker.hooks.checkpoints import Checkpoints
+from services.trainer.worker.hooks.checkpoints import STOP, Checkpoints
 from services.trainer.worker.training import Training
 
 
@@ -54,7 +54,7 @@ class StepBoundary:
                 return End.LINK_CLOSED
             if wishes.stop is not None:
                 if wishes.stop.save:
-                    self._checkpoints.save(training, because="stopped")
+                    self._checkpoints.save_last(training, because=STOP)
                 return End.STOPPED
             if wishes.may_step:
                 self._tell_resumed(training, paused=wishes.paused)

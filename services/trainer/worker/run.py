@@ -63,7 +63,7 @@ def run(start: StartTraining, link: Link, heartbeat: Heartbeat, *, place: Place)
 
 def _train(training: Training, control: Control, link: Link) -> End:
     hooks = Hooks(link.send)
-    checkpoints = Checkpoints(hooks, link.send)
+    checkpoints = Checkpoints(link.send, control)
     # In this order after each step: a checkpoint then holds the evaluation of its own step.
     hooks.set([Metrics(link.send), Evaluations(hooks), Sampling(link.send), checkpoints])
     link.send(
@@ -74,10 +74,14 @@ def _train(training: Training, control: Control, link: Link) -> End:
                 corpus_tokens=training.train_tokens,
                 epoch_sequences=training.batches.epoch_sequences,
                 precision=training.spec.budget.precision,
+                inexact_reasons=training.inexact_reasons,
             )
         )
     )
     boundary = StepBoundary(control, checkpoints, link.send)
     if training.live.ListFields():
         boundary.tell_settings(training)  # those of a checkpoint may be news to the trainer
-    return train(training, Leading(boundary), hooks)
+    end = train(training, Leading(boundary), hooks)
+    if end is not End.LINK_CLOSED:
+        checkpoints.finish(training)
+    return end

@@ -15,9 +15,8 @@ rate is not saved because it is a function of the step and of the live settings.
 
 import json
 import os
-import platform
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +28,12 @@ from torch import Tensor
 
 from lab.errors import Damaged, PreconditionFailed
 from lab.manifest import sync_folder
-from lab.model import load_hf_state, save_model
-from lab.model.hf import CONFIG_FILE, WEIGHTS_FILE
+from lab.model import load_hf_state
+from lab.model.hf import CONFIG_FILE, WEIGHTS_FILE, from_hf_layout, hf_config
 from lab.spec import overlay
 from lab.v1.run_pb2 import LiveSettings
-from services.trainer.worker.training import Training
+from services.trainer.worker.environment import differences, environment
+from services.trainer.worker.training import Origin, Training
 
 OPTIMIZER_FILE = "optim.safetensors"
 STATE_FILE = "state.json"
@@ -44,38 +44,82 @@ FORMAT = 1
 PEEK_FILES = (WEIGHTS_FILE, CONFIG_FILE, RUN_FILE)
 
 
+@dataclass(frozen=True)
+class Content:
+    """What one save holds. The tensors may be the live ones: then it has to be written before the
+    next step is made."""
+
+    weights: Mapping[str, Tensor]
+    moments: Mapping[str, Tensor]  # none in a peek
+    documents: Mapping[str, Mapping[str, Any]]  # by file name
+
+
+def content(training: Training, *, full: bool) -> Content:
+    """The run as it is between two steps: everything, or only what a look inside needs."""
+    spec = json_format.MessageToDict(training.spec, preserving_proto_field_name=True)
+    documents: dict[str, Mapping[str, Any]] = {
+        RUN_FILE: {"run": training.run, "step": training.step, "spec": spec},
+        CONFIG_FILE: hf_config(training.model.config),
+    }
+    if full:
+        documents[STATE_FILE] = _state(training)
+        documents[ENVIRONMENT_FILE] = environment(training)
+    return Content(
+        weights={name: value.detach() for name, value in training.model.named_parameters()},
+        moments=_optimizer_tensors(training) if full else {},
+        documents=documents,
+    )
+
+
+def write(saved: Content, folder: Path) -> None:
+    """Into an empty folder; on disk when this returns.
+
+    Uses numpy where torch would start threads of its own, which training needs more.
+    """
+    if saved.moments:
+        save_file(dict(saved.moments), folder / OPTIMIZER_FILE)
+    weights = {name: _hf_layout(name, value) for name, value in saved.weights.items()}
+    save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    for name, values in saved.documents.items():
+        (folder / name).write_text(json.dumps(values, indent=2) + "\n")
+    for path in folder.iterdir():
+        _sync(path)
+    sync_folder(folder)
+
+
 def write_peek(training: Training, folder: Path) -> None:
     """The weights and what is needed to use them."""
-    save_model(training.model, folder)
-    spec = json_format.MessageToDict(training.spec, preserving_proto_field_name=True)
-    _write_json(folder / RUN_FILE, {"run": training.run, "step": training.step, "spec": spec})
-    _sync(folder)
+    write(content(training, full=False), folder)
 
 
 def write_checkpoint(training: Training, folder: Path) -> None:
-    """Everything; on disk when this returns."""
-    save_file(_optimizer_tensors(training), folder / OPTIMIZER_FILE)
-    _write_json(folder / STATE_FILE, _state(training))
-    _write_json(folder / ENVIRONMENT_FILE, _environment(training))
-    write_peek(training, folder)
+    """Everything."""
+    write(content(training, full=True), folder)
 
 
 @torch.no_grad()
-def read_checkpoint(training: Training, folder: Path) -> None:
-    """Puts a freshly built training where the checkpoint was taken.
+def read_checkpoint(training: Training, folder: Path, *, fork: bool = False) -> None:
+    """Puts a freshly built training where the checkpoint was taken, and notes in it what is not as
+    it was then.
 
+    A fork is another run that goes on from there: its data, its batch and its rates may differ.
     Raises Damaged when the folder cannot be read, PreconditionFailed when it belongs to other data
     or another shape.
     """
     try:
         state: dict[str, Any] = json.loads((folder / STATE_FILE).read_text())
+        there: dict[str, Any] = json.loads((folder / ENVIRONMENT_FILE).read_text())
         weights = load_file(folder / WEIGHTS_FILE)
         moments = load_file(folder / OPTIMIZER_FILE)
     except (OSError, ValueError, SafetensorError) as error:
         raise Damaged(f"the checkpoint {folder.name} cannot be read: {_cause(error)}") from error
     if state.get("format") != FORMAT:
         raise Damaged(f"the checkpoint {folder.name} has a format this version does not know")
-    _check_position(training, state)
+    if fork:
+        training.begin_at(_fork_origin(training, state))
+    else:
+        training.begin_at(Origin(**state.get("origin", {})))
+        _check_position(training, state)
     try:
         load_hf_state(training.model, weights)
         _load_optimizer(training, moments)
@@ -84,11 +128,13 @@ def read_checkpoint(training: Training, folder: Path) -> None:
     training.step = int(state["step"])
     training.loss = state["loss"]
     training.validation_loss = state["validation_loss"]
+    training.best_validation_loss = state.get("best_validation_loss")
     training.clock.set(float(state["elapsed_secs"]))
     # As it was at that step, and over it what was asked for since.
     live = json_format.ParseDict(state.get("live", {}), LiveSettings())
     overlay(live, training.live)
     training.live = live
+    training.inexact_reasons = differences(there, environment(training))
 
 
 def _cause(error: Exception) -> str:
@@ -105,7 +151,9 @@ def _state(training: Training) -> dict[str, Any]:
         "tokens": training.tokens,
         "loss": training.loss,
         "validation_loss": training.validation_loss,
+        "best_validation_loss": training.best_validation_loss,
         "elapsed_secs": training.clock.secs,
+        "origin": asdict(training.origin),
         "data": asdict(training.batches.position(training.step)),
         "live": json_format.MessageToDict(training.live, preserving_proto_field_name=True),
     }
@@ -117,9 +165,20 @@ def _check_position(training: Training, state: Mapping[str, Any]) -> None:
     for name, value in here.items():
         if (saved := state["data"].get(name)) != value:
             raise PreconditionFailed(
-                f"cannot resume: the checkpoint was made with data {name} {saved}, "
-                f"this run has {value}; start a new run instead"
+                f"cannot resume: the checkpoint was made with data {name} {saved}, this run has "
+                f"{value}; fork the checkpoint to go on with other data"
             )
+
+
+def _fork_origin(training: Training, state: Mapping[str, Any]) -> Origin:
+    """In the same row of sequences it reads on where its parent was, in another from the start."""
+    step, saved = int(state["step"]), state["data"]
+    here = training.batches.position(0)
+    row = (here.fingerprint, here.seed, here.context)
+    same = row == (saved.get("fingerprint"), saved.get("seed"), saved.get("context"))
+    return Origin(
+        step=step, tokens=int(state["tokens"]), sequence=int(saved["sequence"]) if same else 0
+    )
 
 
 def _optimizer_tensors(training: Training) -> dict[str, Tensor]:
@@ -140,28 +199,14 @@ def _load_optimizer(training: Training, tensors: Mapping[str, Tensor]) -> None:
         state["step"].copy_(tensors["step"])
 
 
-def _environment(training: Training) -> dict[str, Any]:
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "machine": platform.machine(),
-        "processor_capability": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        "dtype": str(training.dtype).removeprefix("torch."),
-        "head_chunk_tokens": training.room.chunk_tokens,
-        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-    }
+def _hf_layout(name: str, value: Tensor) -> Tensor:
+    turned = from_hf_layout(name, value).cpu()  # the way back is the way there
+    return turned if turned.is_contiguous() else torch.from_numpy(turned.numpy().copy("C"))
 
 
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=2) + "\n")
-
-
-def _sync(folder: Path) -> None:
-    for path in folder.iterdir():
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    sync_folder(folder)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

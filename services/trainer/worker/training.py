@@ -50,6 +50,15 @@ class Clock:
         return self._before + running
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a run begins to count: at nothing, or at what it had made when it was forked."""
+
+    step: int = 0
+    tokens: int = 0
+    sequence: int = 0  # the place in the endless row of sequences
+
+
 @dataclass
 class Training:
     """A run in the middle of its training."""
@@ -69,10 +78,20 @@ class Training:
     skipped_in_a_row: Tensor
     step: int = 0  # steps made, those included that were no number and moved nothing
     validation_loss: float | None = None
+    best_validation_loss: float | None = None
     clock: Clock = field(default_factory=Clock)
     ranks: Ranks = field(default_factory=Ranks)
     # What was changed since the run was created. Part of the state: a resume goes on with it.
     live: LiveSettings = field(default_factory=LiveSettings)
+    origin: Origin = field(default_factory=Origin)
+    # What is not as it was when the checkpoint was made from which this process went on.
+    inexact_reasons: list[str] = field(default_factory=list)
+    fencing_token: int = 0  # the claim under which it trains; goes with everything it saves
+
+    def begin_at(self, origin: Origin) -> None:
+        """Counts and reads from there on."""
+        self.origin = origin
+        self.batches.begin_at(step=origin.step, sequence=origin.sequence)
 
     @property
     def rate_scale(self) -> float:
@@ -93,7 +112,7 @@ class Training:
     @property
     def tokens(self) -> int:
         """Tokens trained on."""
-        return self.step * self.batch_tokens
+        return self.origin.tokens + (self.step - self.origin.step) * self.batch_tokens
 
     @property
     def batch_tokens(self) -> int:
@@ -164,6 +183,7 @@ def build(start: StartTraining, ranks: Ranks | None = None) -> Training:
         newest_loss=torch.full((), math.nan, device=device),
         skipped_in_a_row=torch.zeros((), device=device),
         live=start.live,
+        fencing_token=start.fencing_token,
         ranks=ranks,
     )
 

@@ -6,6 +6,7 @@ from lab.spec.parameters import count_parameters, parameter_parts
 from lab.spec.preflight import Machine, Times, preflight, this_machine
 from lab.spec.presets import load_presets
 from lab.spec.resolve import CorpusFacts, ResolvedSpec, resolve, windows
+from lab.spec.saving import SavingPolicy, saving_policy
 from lab.spec.schedule import learning_rate
 from lab.spec.texts import (
     RunYaml,
@@ -22,6 +23,7 @@ __all__ = [
     "Machine",
     "ResolvedSpec",
     "RunYaml",
+    "SavingPolicy",
     "Times",
     "Timings",
     "chunk_tokens",
@@ -35,6 +37,7 @@ __all__ = [
     "preflight",
     "resolve",
     "run_to_yaml",
+    "saving_policy",
     "set_dotted",
     "spec_to_yaml",
     "this_machine",

@@ -1,97 +1,212 @@
-"""Writes staging folders: on schedule, on request, at the end. The trainer takes them over."""
+"""Saves the run by its policy, on request and at its end, beside the training. The trainer takes
+over what was written."""
 
-import shutil
-import tempfile
-import traceback
-from pathlib import Path
+import contextlib
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
+from lab.link import LinkClosed
+from lab.spec import saving_policy
 from lab.v1 import event_pb2, worker_pb2
 from lab.v1.worker_pb2 import (
+    STAGING_KIND_CHECKPOINT,
     CheckpointStaged,
     StageCheckpoint,
     StagingFailed,
-    StagingKind,
     WorkerEvent,
 )
+from services.trainer.worker.control import Control
+from services.trainer.worker.evaluate import Evaluation
 from services.trainer.worker.events import Emit, log
-from services.trainer.worker.hooks import Hook, Hooks, Step
-from services.trainer.worker.state import write_checkpoint, write_peek
+from services.trainer.worker.hooks import Hook, Step
+from services.trainer.worker.saving import Saver, Written
+from services.trainer.worker.state import content
 from services.trainer.worker.training import Training
+
+Kind: TypeAlias = "worker_pb2.StagingKind.ValueType"
+
+
+END, STOP = "end of the run", "stopped"
+_LAST = (END, STOP)
 
 
 class NotSaved(Exception):
     """A checkpoint could not be written; the message says why and what to do."""
 
 
+@dataclass(frozen=True)
+class Wish:
+    """That the run be saved: by whom it is wished, and what it is to become."""
+
+    kind: Kind
+    because: str
+    request_id: str = ""
+
+
 class Checkpoints(Hook):
-    """Checkpoints of the run's own schedule, and answers to StageCheckpoint."""
+    """One save is under way at a time. What is wished meanwhile is saved as soon as that is done,
+    once, as the run is then."""
 
     essential = True
 
-    def __init__(self, hooks: Hooks, emit: Emit) -> None:
-        self._hooks = hooks
+    def __init__(self, emit: Emit, control: Control) -> None:
         self._emit = emit
+        self._control = control
+        self._wishes: list[Wish] = []
+        self._new_best = False
+        self._saved_secs: float | None = None  # of training, when it was last saved by its policy
+        self._told_short_memory = False
+        self._newest: CheckpointStaged | None = None  # on disk
+        self._problem = ""  # of the newest save
+        self.saver = Saver()
+
+    def on_start(self, training: Training) -> None:
+        self._saved_secs = training.clock.secs
+
+    def on_evaluate(self, training: Training, evaluation: Evaluation) -> None:
+        best = training.best_validation_loss
+        if best is None or evaluation.loss < best:
+            training.best_validation_loss = evaluation.loss
+            self._new_best = training.step > 0  # untrained weights are no achievement
 
     def after_step(self, training: Training, step: Step) -> None:
-        """A full disk does not end the training: the next interval may find room again."""
-        every = training.spec.hooks.checkpoint_every
+        because = self._due(training)
         last = training.step == training.spec.budget.steps
-        if every and training.step % every == 0 and not (last and self._at_end(training)):
-            self._try(training, worker_pb2.STAGING_KIND_CHECKPOINT)
+        if because and not (last and saving_policy(training.spec.hooks, training.live).on_stop):
+            self._saved_secs = training.clock.secs
+            self._wish(training, Wish(STAGING_KIND_CHECKPOINT, because))
+        self.serve(training)
 
     def on_end(self, training: Training) -> None:
-        if self._at_end(training):
-            self.save(training)
+        policy = saving_policy(training.spec.hooks, training.live)
+        if policy.on_stop:
+            self.save_last(training, because=END)
+        elif policy.best and self._new_best:
+            self._wish(training, Wish(STAGING_KIND_CHECKPOINT, "best validation loss"))
 
     def answer(self, training: Training, request: StageCheckpoint) -> None:
         """A request of the trainer; its answer carries the request's id."""
-        if problem := self._try(training, request.kind, request_id=request.request_id):
-            failed = StagingFailed(request_id=request.request_id, kind=request.kind, reason=problem)
-            self._emit(WorkerEvent(staging_failed=failed))
+        wish = Wish(request.kind, _asked(request.kind), request_id=request.request_id)
+        self._wish(training, wish)
+        self.serve(training)
 
-    def save(self, training: Training) -> None:
+    def serve(self, training: Training) -> None:
+        """Begins what is wished, if nothing is under way; called at every step boundary."""
+        if not self.saver.free:
+            return
+        if self._wishes:
+            kind = self._wishes[0].kind
+            wishes = [wish for wish in self._wishes if wish.kind == kind]
+            self._wishes = [wish for wish in self._wishes if wish.kind != kind]
+            self._begin(training, kind, wishes)
+        elif self.saver.buffers.size_bytes and self._off(training):
+            self.saver.buffers.release()
+
+    def save_last(self, training: Training, *, because: str) -> None:
         """A full checkpoint that must succeed: nothing is left to try again later."""
-        self._stage(training, worker_pb2.STAGING_KIND_CHECKPOINT, request_id="")
+        self.finish(training)
+        if self._newest is None or self._newest.step != training.step:
+            self._begin(training, STAGING_KIND_CHECKPOINT, [Wish(STAGING_KIND_CHECKPOINT, because)])
+            self.saver.wait()
+            if self._problem:
+                raise NotSaved(self._problem)
 
-    def _at_end(self, training: Training) -> bool:
-        return training.spec.hooks.checkpoint_on_stop
+    def finish(self, training: Training) -> None:
+        """Writes all that is wished before the worker goes on to end."""
+        self.saver.wait()
+        while self._wishes:
+            self.serve(training)
+            self.saver.wait()
 
-    def _try(
-        self, training: Training, kind: "StagingKind.ValueType", *, request_id: str = ""
-    ) -> str:
-        """Answers why it could not be done, or nothing."""
-        try:
-            self._stage(training, kind, request_id=request_id)
-        except NotSaved as error:
-            told = f"{error} Training goes on."
-            log(self._emit, told, step=training.step, level=event_pb2.LOG_LEVEL_ERROR)
-            return str(error)
+    def _due(self, training: Training) -> str:
+        """Why the policy wants a checkpoint of this step; empty when it does not."""
+        policy = saving_policy(training.spec.hooks, training.live)
+        new_best, self._new_best = self._new_best, False
+        if new_best and policy.best:
+            return "best validation loss"
+        if policy.every_steps and training.step % policy.every_steps == 0:
+            return f"every {policy.every_steps:,} steps"
+        if policy.log_spaced and training.step & (training.step - 1) == 0:
+            return "1, 2, 4, 8 and so on steps"
+        since = training.clock.secs - (self._saved_secs or 0.0)
+        if policy.every_secs and since >= policy.every_secs:
+            return f"every {policy.every_secs / 60:g} minutes"
         return ""
 
-    def _stage(self, training: Training, kind: "StagingKind.ValueType", *, request_id: str) -> None:
-        peek = kind == worker_pb2.STAGING_KIND_PEEK
-        name = f"{'peek' if peek else 'checkpoint'}-{training.step:08d}-"
-        folder: Path | None = None
-        try:
-            training.staging_folder.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=name, dir=training.staging_folder))
-            (write_peek if peek else write_checkpoint)(training, folder)
-        except Exception as error:
-            traceback.print_exc()
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
-            cause = error.strerror if isinstance(error, OSError) else None
-            raise NotSaved(
-                f"The state of step {training.step} could not be written "
-                f"({cause or type(error).__name__}); make room on the disk."
-            ) from error
+    def _off(self, training: Training) -> bool:
+        return saving_policy(training.spec.hooks, training.live).off
+
+    def _wish(self, training: Training, wish: Wish) -> None:
+        """Waits while a save is under way; of the policy's own wishes one is enough."""
+        if not self.saver.free and wish.kind == STAGING_KIND_CHECKPOINT:
+            text = (
+                f"A save is still being written; the one of step {training.step:,} "
+                f"({wish.because}) begins when it is done."
+            )
+            log(self._emit, text, step=training.step)
+        if wish.request_id or not any(
+            not each.request_id and each.kind == wish.kind for each in self._wishes
+        ):
+            self._wishes.append(wish)
+
+    def _begin(self, training: Training, kind: Kind, wishes: list[Wish]) -> None:
+        began = time.perf_counter()
+        full = kind == STAGING_KIND_CHECKPOINT
         staged = CheckpointStaged(
-            request_id=request_id,
             kind=kind,
-            folder=str(folder),
             step=training.step,
             tokens=training.tokens,
             loss=training.loss,
             validation_loss=training.validation_loss,
+            fencing_token=training.fencing_token,
+            saved_because=", ".join(dict.fromkeys(wish.because for wish in wishes)) if full else "",
         )
-        self._hooks.on_checkpoint(training, staged)
+        beside = self.saver.begin(
+            content(training, full=full),
+            into=training.staging_folder,
+            prefix=f"{'checkpoint' if full else 'peek'}-{training.step:08d}-",
+            began=began,
+            done=partial(self._done, staged, [wish.request_id for wish in wishes]),
+        )
+        if not beside and not self._told_short_memory:
+            self._told_short_memory = True
+            text = (
+                "Memory is short: there is no room for a copy of the state, so training halts "
+                "while it is written."
+            )
+            log(self._emit, text, step=training.step, level=event_pb2.LOG_LEVEL_WARNING)
+
+    def _done(self, staged: CheckpointStaged, requests: list[str], written: Written) -> None:
+        """In the writer's thread, or in the training's when that had to wait."""
+        asked = [request for request in requests if request]
+        with contextlib.suppress(LinkClosed):  # the control hears of it too
+            if written.folder is None:
+                self._tell_problem(staged, asked, written.problem)
+            else:
+                self._problem = ""
+                staged.folder = str(written.folder)
+                staged.request_id = asked[0] if asked else ""  # one answers all of the same kind
+                staged.stall_secs, staged.write_secs = written.stall_secs, written.write_secs
+                if staged.kind == STAGING_KIND_CHECKPOINT:
+                    self._newest = staged
+                self._emit(WorkerEvent(staged=staged))
+        self._control.wake()  # a paused run may have something waiting
+
+    def _tell_problem(self, staged: CheckpointStaged, requests: list[str], problem: str) -> None:
+        """A full disk does not end the training: the next save may find room again."""
+        self._problem = (
+            f"The state of step {staged.step:,} could not be written ({problem}); "
+            "make room on the disk."
+        )
+        if staged.saved_because not in _LAST:
+            told = f"{self._problem} Training goes on."
+            log(self._emit, told, step=staged.step, level=event_pb2.LOG_LEVEL_ERROR)
+        for request in requests:
+            failed = StagingFailed(request_id=request, kind=staged.kind, reason=self._problem)
+            self._emit(WorkerEvent(staging_failed=failed))
+
+
+def _asked(kind: Kind) -> str:
+    return "asked for" if kind == STAGING_KIND_CHECKPOINT else ""

@@ -1,0 +1,108 @@
+"""Writes saves beside the training: a copy at the step boundary, the rest in a thread.
+
+One save is under way at a time. Who wants another waits for `free`.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.trainer.worker.buffers import Buffers
+from services.trainer.worker.state import Content, write
+
+_WRITER_NICE = 19  # steps back for the training, whose own threads share the processor with it
+
+
+@dataclass(frozen=True)
+class Written:
+    """A save on disk, or why it is not: then `problem` says it and there is no folder."""
+
+    folder: Path | None
+    stall_secs: float  # for which training halted
+    write_secs: float  # from the request until all was on disk
+    problem: str = ""
+
+
+class Saver:
+    """`begin` copies and returns; `done` is called in the writer's thread when it is on disk."""
+
+    def __init__(self) -> None:
+        self.buffers = Buffers()
+        self.free = True  # false from `begin` until just before `done`
+        self._thread: threading.Thread | None = None
+
+    def begin(
+        self,
+        saved: Content,
+        *,
+        into: Path,
+        prefix: str,
+        began: float,
+        done: Callable[[Written], None],
+    ) -> bool:
+        """Starts a save into a new folder below `into`; it was asked for at `began`, by the
+        performance counter. Answers False when there is no memory for a copy: then training halts
+        until all is written."""
+        assert self.free, "one save at a time"
+        self.wait()  # for the last words of the one before
+        copy = self._copy(saved)
+        stall_secs = time.perf_counter() - began
+        if copy is None:
+            done(_write(saved, into, prefix, began=began, stall_secs=None))
+            return False
+
+        def work() -> None:
+            with contextlib.suppress(OSError):  # a politeness, not a need
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _WRITER_NICE)
+            written = _write(copy, into, prefix, began=began, stall_secs=stall_secs)
+            self.free = True
+            done(written)
+
+        self.free = False
+        self._thread = threading.Thread(target=work, name="saving", daemon=True)
+        self._thread.start()
+        return True
+
+    def wait(self) -> None:
+        """Until nothing is under way."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _copy(self, saved: Content) -> Content | None:
+        try:
+            return self.buffers.copy(saved) if self.buffers.fit(saved) else None
+        except (MemoryError, RuntimeError):
+            traceback.print_exc()
+            self.buffers.release()
+            return None
+
+
+def _write(
+    saved: Content, into: Path, prefix: str, *, began: float, stall_secs: float | None
+) -> Written:
+    folder: Path | None = None
+    problem = ""
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=into))
+        write(saved, folder)
+    except Exception as error:
+        traceback.print_exc()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        problem = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+        folder = None
+    write_secs = time.perf_counter() - began
+    return Written(
+        folder=folder,
+        stall_secs=write_secs if stall_secs is None else stall_secs,
+        write_secs=write_secs,
+        problem=problem,
+    )
