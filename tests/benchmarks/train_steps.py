@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,6 +26,9 @@ from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.memory import keep_memory
 
+if TYPE_CHECKING:  # torch comes after the memory is set up
+    from services.trainer.worker.training import Training
+
 Step = Callable[[], float]
 WINDOWS = 64
 
@@ -32,13 +36,8 @@ WINDOWS = 64
 def ours(spec: RunSpec, *, precision: str) -> Step:
     """The worker's own step, everything it records included."""
     from services.trainer.worker.step import training_step
-    from services.trainer.worker.training import build
 
-    set_dotted(spec, f"budget.precision={precision}")
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    write_tokens(folder / "noise", [_noise(spec)])
-    spec.data.corpus, spec.data.validation_fraction = "noise", 0.5
-    training = build(StartTraining(run="runs/bench", spec=spec, corpora_folder=str(folder)))
+    training = made_training(spec, precision=precision)
 
     def step() -> float:
         result = training_step(training)
@@ -179,6 +178,19 @@ def flops_per_token(spec: RunSpec) -> float:
     model = spec.model
     multiplying = 12 * model.layers * model.width**2 + model.vocab_size * model.width
     return 6.0 * multiplying + 12.0 * model.layers * model.width * model.context
+
+
+def made_training(spec: RunSpec, *, precision: str, staging: Path | None = None) -> "Training":
+    """The worker's own, on the text that all contenders read."""
+    from services.trainer.worker.training import build
+
+    set_dotted(spec, f"budget.precision={precision}")
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    write_tokens(folder / "noise", [_noise(spec)])
+    spec.data.corpus, spec.data.validation_fraction = "noise", 0.5
+    start = StartTraining(run="runs/bench", spec=spec, corpora_folder=str(folder))
+    start.staging_folder = str(staging or folder / "staging")
+    return build(start)
 
 
 def _preset(spec: RunSpec) -> str:
