@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -32,8 +33,12 @@ def add(corpora: Corpora, name: str, path: Path, *, processes: int) -> str:
 
 def tokenising(pid: int) -> list[psutil.Process]:
     """The processes of its pool."""
-    children = psutil.Process(pid).children()
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.Error):  # gone, or a zombie, since it was listed
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def test_several_processes_give_the_same_tokens(place: Place, tmp_path: Path) -> None:
@@ -45,14 +50,18 @@ def test_several_processes_give_the_same_tokens(place: Place, tmp_path: Path) ->
 
 def test_a_killed_process_is_told_and_leaves_nothing(place: Place, tmp_path: Path) -> None:
     path = big(tmp_path / "a.txt", 6)
+    killed: list[int] = []
 
     def kill_one(_what: str, share: float) -> None:
-        if share > 0:
-            tokenising(os.getpid())[0].kill()
+        if share > 0 and not killed:
+            victim = tokenising(os.getpid())[0]
+            victim.kill()
+            killed.append(victim.pid)
 
     reader = DocumentReader(find_texts([path]).files)
     with pytest.raises(LabError, match="a process that tokenises was killed"):
         place.corpora().add("mine", reader, processes=2, progress=kill_one)
+    assert killed
     assert os.listdir(place.home / "corpora") == []
 
 
