@@ -21,6 +21,7 @@ from services.gateway.api import (
     generations,
     models,
     problems,
+    recordings,
     runs,
     system,
 )
@@ -59,6 +60,7 @@ def make_app(parts: Parts, places: AllowedPlaces) -> ASGIApp:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _internal_error)
     app.include_router(runs.router(parts.upstream))
+    app.include_router(recordings.router(parts.upstream))
     app.include_router(checkpoints.router(parts.upstream))
     app.include_router(models.router(parts.upstream))
     app.include_router(generations.router(parts.generations))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lab.spec import load_presets, parse_run_yaml
 from lab.v1 import analysis_service_pb2 as analysis
 from lab.v1 import checkpoint_service_pb2 as checkpoints
 from lab.v1 import inference_service_pb2 as inference
+from lab.v1 import recording_pb2 as recording
 from lab.v1 import trainer_service_pb2 as trainer
 from lab.v1.run_pb2 import RUN_STATE_SUCCEEDED
 from lab.v1.run_spec_pb2 import BudgetSpec, RunSpec
@@ -77,6 +79,36 @@ ROUTES: list[tuple[str, str, Any, str, Message]] = [
         None,
         "ListFacts",
         trainer.ListFactsRequest(name=RUN, kinds=["text_sampled"], limit=7),
+    ),
+    (
+        "GET",
+        f"/api/{RUN}/health?metric=update_ratio&stepFrom=2&stepTo=9&maxColumns=50",
+        None,
+        "QueryHealth",
+        recording.QueryHealthRequest(
+            name=RUN, metric="update_ratio", step_from=2, step_to=9, max_columns=50
+        ),
+    ),
+    (
+        "GET",
+        f"/api/{RUN}/probes?scores=true&limit=5",
+        None,
+        "ListProbes",
+        recording.ListProbesRequest(name=RUN, scores=True, limit=5),
+    ),
+    (
+        "GET",
+        f"/api/{RUN}/probes/2",
+        None,
+        "GetProbe",
+        recording.GetProbeRequest(name=RUN, step=2),
+    ),
+    (
+        "GET",
+        f"/api/{RUN}/batches/2?sequences=3&sequences=0",
+        None,
+        "GetBatch",
+        recording.GetBatchRequest(name=RUN, step=2, sequences=[3, 0]),
     ),
     ("GET", "/api/presets", None, "ListPresets", trainer.ListPresetsRequest()),
     ("GET", "/api/presets/nano", None, "ListPresets", trainer.ListPresetsRequest()),
@@ -247,6 +279,7 @@ async def test_every_documented_operation_is_in_the_list_above(http: httpx.Async
         "{preset}": "nano",
         "{model}": "m1",
         "{generation}": "g1",
+        "{step}": "2",
     }
     documented = set()
     for path, operations in document["paths"].items():
@@ -291,6 +324,17 @@ async def test_a_yaml_text_that_cannot_be_read_is_refused_with_its_field(
 
 async def test_lists_are_there_when_they_are_empty(http: httpx.AsyncClient) -> None:
     assert (await http.get("/api/runs")).json() == {"runs": [], "nextPageToken": ""}
+
+
+async def test_attention_of_a_probe_survives_json_and_binary(
+    http: httpx.AsyncClient, fakes: Fakes
+) -> None:
+    fakes.trainer.add_run("nano-1")
+    binary = await http.get(f"/api/{RUN}/probes/2", headers={"Accept": "application/x-protobuf"})
+    weights = recording.GetProbeResponse.FromString(binary.content).record.texts[0].attention
+    assert weights.data == bytes([255, 0, 180, 180])
+    told = (await http.get(f"/api/{RUN}/probes/2")).json()
+    assert base64.b64decode(told["record"]["texts"][0]["attention"]["data"]) == weights.data
 
 
 async def test_an_answer_comes_in_binary_when_asked_for(

@@ -9,11 +9,13 @@ import grpc
 from lab.errors import AlreadyExists, NotFound, PreconditionFailed
 from lab.rpc.server import Servicer
 from lab.v1 import corpus_pb2, run_pb2, trainer_service_pb2_grpc
+from lab.v1 import recording_pb2 as recording
 from lab.v1 import trainer_service_pb2 as t
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import Run
 from lab.v1.series_pb2 import Series, SeriesSet
+from lab.v1.tensor_pb2 import DTYPE_UINT8_SQRT, Tensor
 from tests.support.scripted import Scripted
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -26,6 +28,7 @@ class FakeTrainer(Scripted, trainer_service_pb2_grpc.TrainerServiceServicer):
         super().__init__()
         self.runs: dict[str, Run] = {}
         self.facts: dict[str, list[Event]] = {}
+        self.probes = [0, 1, 2]
         self.presets = [t.Preset(name="nano", description="small", parameters=9_940_000)]
 
     def servicer(self) -> Servicer:
@@ -145,6 +148,39 @@ class FakeTrainer(Scripted, trainer_service_pb2_grpc.TrainerServiceServicer):
         )
         found = SeriesSet(run=request.name, series=[loss], last_sequence=len(facts))
         return t.QuerySeriesResponse(series=found)
+
+    async def QueryHealth(
+        self, request: recording.QueryHealthRequest, context: Context
+    ) -> recording.QueryHealthResponse:
+        await self.entering("QueryHealth", request)
+        return recording.QueryHealthResponse(run=self._run(request.name).name)
+
+    async def ListProbes(
+        self, request: recording.ListProbesRequest, context: Context
+    ) -> recording.ListProbesResponse:
+        await self.entering("ListProbes", request)
+        self._run(request.name)
+        return recording.ListProbesResponse(steps=self.probes)
+
+    async def GetProbe(
+        self, request: recording.GetProbeRequest, context: Context
+    ) -> recording.GetProbeResponse:
+        await self.entering("GetProbe", request)
+        self._run(request.name)
+        if request.step not in self.probes:
+            raise NotFound(f"the probe texts were not looked at after step {request.step}")
+        weights = Tensor(shape=[1, 1, 2, 2], dtype=DTYPE_UINT8_SQRT, data=bytes([255, 0, 180, 180]))
+        record = recording.ProbeRecord(step=request.step, layers=1, heads=1)
+        record.texts.add().attention.CopyFrom(weights)
+        return recording.GetProbeResponse(record=record)
+
+    async def GetBatch(
+        self, request: recording.GetBatchRequest, context: Context
+    ) -> recording.GetBatchResponse:
+        await self.entering("GetBatch", request)
+        self._run(request.name)
+        sequences = [recording.BatchSequence(index=0, loss=9.5, text="I HAD always")]
+        return recording.GetBatchResponse(step=request.step, batch=4, sequences=sequences)
 
     async def ListFacts(self, request: t.ListFactsRequest, context: Context) -> t.ListFactsResponse:
         await self.entering("ListFacts", request)

@@ -48,6 +48,7 @@ class Channel:
 
 
 _NAME = re.compile(rf"runs/(?P<run>{ID_PATTERN})(?P<part>/[a-z]+)?")
+_RUN_TOPICS: Final = ("run", "eval", "checkpoint", "interval", "health", "spike", "probe")
 _KNOWN: Final = (
     "runs, runs/{run}, runs/{run}/steps, runs/{run}/samples, runs/{run}/logs, checkpoints, "
     "generations/{generation}, system"
@@ -79,7 +80,7 @@ class Channels:
     def _of_run(self, name: str, run: str, part: str) -> Channel:
         of = run_name(run)
         if part == "":
-            subjects = tuple(topic(each, run) for each in ("run", "eval", "checkpoint"))
+            subjects = tuple(topic(each, run) for each in _RUN_TOPICS)
             return Channel(name, RUNS, subjects, Policy.ALL, lambda _: self._run(of))
         if part == "/steps":
             return Channel(
