@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lab.model.blockwise import blockwise_attention, suits
 from lab.model.config import GPTConfig
 from lab.model.kv_cache import LayerCache
 from lab.model.layers import Linear
@@ -39,8 +40,17 @@ class MultiHeadAttention(nn.Module):
     def forward(
         self, x: Tensor, *, cache: LayerCache | None = None, tap: AttentionTap | None = None
     ) -> Tensor:
-        B, T, C = x.shape
-        q, k, v = self.c_attn(x).split(C, dim=2)  # each (B, T, C)
+        qkv: Tensor = self.c_attn(x)  # (B, T, 3 C)
+        if tap is None and cache is None and not self._dropping and suits(qkv):
+            joined = blockwise_attention(qkv, heads=self.heads)  # (B, T, C)
+        else:
+            joined = self._whole(qkv, cache, tap)  # (B, T, C)
+        y: Tensor = self.resid_dropout(self.c_proj(joined))
+        return y
+
+    def _whole(self, qkv: Tensor, cache: LayerCache | None, tap: AttentionTap | None) -> Tensor:
+        B, T, C = qkv.shape[0], qkv.shape[1], self.heads * self.head_width
+        q, k, v = torch.split(qkv, C, dim=2)  # each (B, T, C)
         # Split C into heads, and put the head before the time: each head is a batch of its own.
         q = q.view(B, T, self.heads, self.head_width).transpose(1, 2)  # (B, H, T, D)
         k = k.view(B, T, self.heads, self.head_width).transpose(1, 2)  # (B, H, T, D)
@@ -48,17 +58,16 @@ class MultiHeadAttention(nn.Module):
         if cache is not None:
             k, v = cache.extend(k, v)  # (B, H, S, D): S tokens so far, these T included
         heads = self._fused(q, k, v) if tap is None else self._eager(q, k, v, tap)  # (B, H, T, D)
-        joined = heads.transpose(1, 2).reshape(B, T, C)  # the heads side by side again
-        y: Tensor = self.resid_dropout(self.c_proj(joined))
-        return y
+        return heads.transpose(1, 2).reshape(B, T, C)  # the heads side by side again
+
+    @property
+    def _dropping(self) -> bool:
+        return self.training and self.dropout > 0
 
     def _fused(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """The same as `_eager` in one kernel that never writes the (T, S) weights to memory."""
         T, S = q.shape[2], k.shape[2]
-        dropout = self.dropout if self.training else 0.0
-        if q.dtype == torch.bfloat16 and q.device.type == "cpu" and self.head_width < 64:
-            # Backward through narrow heads takes torch 1.4 times as long in bf16 as in fp32.
-            return self._fused(q.float(), k.float(), v.float()).to(q.dtype)
+        dropout = self.dropout if self._dropping else 0.0
         if T == S:
             return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
         # With a cache the T queries are the newest of S tokens. A single one may see everything.
