@@ -1,22 +1,18 @@
-"""Which sequences each step reads: a pure function of the seed, the epoch and the corpus.
+"""What each step reads: the next B sequences of the run's endless row (see lab.text.order).
 
-The training split is cut into S windows of T + 1 tokens; window i covers [i T, i T + T + 1), so
-neighbours share one token, which is the last target of the one and the first input of the next.
-Each epoch shuffles the windows anew, and the shuffled epochs form one endless row of sequences.
-Step k takes the next B: an epoch may end inside a batch, and a corpus may be smaller than one.
+An epoch may end inside a batch, and a corpus may be smaller than one.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from lab.spec import windows
 from lab.text import Tokens
-from services.trainer.worker.randomness import derive
+from lab.text.order import DataOrder
 
 
 @dataclass(frozen=True)
@@ -41,9 +37,10 @@ class Batches:
         self._seed = seed
         self._context = context
         self._batch = batch
-        self.epoch_sequences = windows(len(tokens), context)
+        self._order = DataOrder(len(tokens), fingerprint=fingerprint, seed=seed, context=context)
+        self.epoch_sequences = self._order.epoch_sequences
+        self.read_secs = 0.0  # that steps have waited for their batches
         self._first = (0, 0)  # steps made, and the place in the row where the next one begins
-        self._order: tuple[int, NDArray[np.int64]] | None = None  # of one epoch
 
     def begin_at(self, *, step: int, sequence: int) -> None:
         """A fork begins where its parent was; its own batch may be another."""
@@ -57,16 +54,16 @@ class Batches:
         part = part if part is not None else range(self._batch)
         first = self._place(step - 1)
         for start in range(part.start, part.stop, micro_batch):
+            began = time.perf_counter()
             places = range(first + start, first + min(start + micro_batch, part.stop))
             sequences = [self.sequence_at(place) for place in places]
-            yield read_windows(self._tokens, sequences, context=self._context)
+            read = read_windows(self._tokens, sequences, context=self._context)
+            self.read_secs += time.perf_counter() - began
+            yield read
 
     def sequence_at(self, place: int) -> int:
         """The window that stands at a place in the endless row."""
-        epoch, index = divmod(place, self.epoch_sequences)
-        if self._order is None or self._order[0] != epoch:
-            self._order = epoch, self._shuffled(epoch)
-        return int(self._order[1][index])
+        return self._order.window_at(place)
 
     def position(self, steps_made: int) -> Position:
         """What a checkpoint keeps, so that a resume can check that it reads the same row."""
@@ -81,13 +78,6 @@ class Batches:
     def _place(self, steps_made: int) -> int:
         first_step, first_sequence = self._first
         return first_sequence + (steps_made - first_step) * self._batch
-
-    def _shuffled(self, epoch: int) -> NDArray[np.int64]:
-        """Sorting random keys is a shuffle. Only raw draws are used: numpy promises that they
-        stay the same in every version, which it does not promise of `permutation`."""
-        seed = derive(self._seed, "order", epoch, self._fingerprint)
-        keys = np.random.PCG64(seed).random_raw(self.epoch_sequences)
-        return np.argsort(keys, kind="stable")
 
 
 def read_windows(tokens: Tokens, sequences: list[int], *, context: int) -> tuple[Tensor, Tensor]:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from lab.model import linear_cross_entropy
+from lab.spec.randomness import derive
 from services.trainer.worker.optim import clip_and_step, learning_rate
-from services.trainer.worker.randomness import derive
 from services.trainer.worker.training import Training
 
 # So many steps in a row that are no number are no accident of one batch.

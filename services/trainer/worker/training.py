@@ -14,6 +14,7 @@ from torch.optim import AdamW
 from lab.errors import InvalidArgument
 from lab.model import GPTConfig, GPTModel, LogitsRoom
 from lab.spec import chunk_tokens
+from lab.spec.randomness import derive
 from lab.text import Tokens, open_splits
 from lab.v1.run_pb2 import LiveSettings
 from lab.v1.run_spec_pb2 import BudgetSpec, RunSpec
@@ -23,7 +24,6 @@ from services.trainer.worker.distributed import Ranks
 from services.trainer.worker.optim import make_gradients, make_optimizer
 from services.trainer.worker.precision import DTYPES
 from services.trainer.worker.precision import settle as settle_precision
-from services.trainer.worker.randomness import derive
 
 
 class Clock:

@@ -1,11 +1,11 @@
 """Lets the model write at intervals, always from the same prompts, to show what it has learned."""
 
+from lab.spec.randomness import derive
 from lab.text import Tokenizer
 from lab.v1.event_pb2 import TextSampled
 from lab.v1.worker_pb2 import WorkerEvent
 from services.trainer.worker.events import Emit
 from services.trainer.worker.hooks import Hook, Step
-from services.trainer.worker.randomness import derive
 from services.trainer.worker.sample import continue_prompt
 from services.trainer.worker.training import Training
 
