@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import math
-import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from typing import Any
 
-from lab.errors import InvalidArgument, OverLimit, Violation
+from lab.text import Tokenizer
 from lab.v1 import inference_service_pb2 as messages
 from lab.v1 import inference_service_pb2_grpc as services
 from lab.v1.tensor_pb2 import Token
-from services.inference.generation.engine import Drawn, Options, generate
-from services.inference.generation.session import Sessions, TextDeltas
+from services.inference.generation.asking import options_of
+from services.inference.generation.engine import Engine
+from services.inference.generation.options import Drawn
+from services.inference.generation.text import Stops, TextDeltas
 from services.inference.models.registry import Registry
 from services.inference.words import Words
 
-MAX_TOKENS = 512
-MAX_TEMPERATURE = 100.0
-DEFAULT_TOKENS, DEFAULT_TEMPERATURE, DEFAULT_TOP_K = 64, 0.8, 40
-
 
 class GenerationServicer(services.InferenceServiceServicer):
-    def __init__(self, registry: Registry, words: Words, sessions: Sessions) -> None:
+    def __init__(self, registry: Registry, words: Words, engine: Engine) -> None:
         self._registry = registry
         self._words = words
-        self._sessions = sessions
+        self._engine = engine
 
     async def LoadModel(
         self, request: messages.LoadModelRequest, context: Any
@@ -38,7 +36,15 @@ class GenerationServicer(services.InferenceServiceServicer):
         self, request: messages.ListModelsRequest, context: Any
     ) -> messages.ListModelsResponse:
         models = [model.described() for model in self._registry.list()]
-        return messages.ListModelsResponse(models=models)
+        loading = [
+            messages.LoadingModel(
+                source=each.source,
+                received_bytes=each.received_bytes,
+                total_bytes=each.total_bytes,
+            )
+            for each in self._registry.loading()
+        ]
+        return messages.ListModelsResponse(models=models, loading=loading)
 
     async def UnloadModel(
         self, request: messages.UnloadModelRequest, context: Any
@@ -58,59 +64,64 @@ class GenerationServicer(services.InferenceServiceServicer):
         began = time.monotonic()
         model = self._registry.get(request.model).network
         tokenizer = await self._words.tokenizer()
-        options = _options(request, end_of_text=tokenizer.eot)
-        prompt = await self._words.prompt(
-            request.prompt, field="prompt", context=model.config.context
+        options = options_of(request, end_of_text=tokenizer.eot)
+        prompt = await self._words.given(
+            *(request.prompt, request.token_ids),
+            fields=("prompt", "token_ids"),
+            context=model.config.context,
         )
-        deltas = TextDeltas()
-        index, reason = 0, messages.FINISH_REASON_LENGTH
-        async for drawn in self._sessions.run(generate(model, prompt, options)):
-            if drawn.token == options.end_of_text:
-                reason = messages.FINISH_REASON_END_OF_TEXT
-                text = ""  # the token's name is no text
-            else:
-                text = deltas.add(tokenizer.decode_bytes([drawn.token]))
-            yield messages.GenerateResponse(
-                index=index,
-                token=Token(id=drawn.token, text=tokenizer.pieces([drawn.token])[0]),
-                text=text,
-                probability=drawn.probability,
-                alternatives=_alternatives(drawn, tokenizer.pieces),
-                elapsed_secs=time.monotonic() - began,
-            )
-            index += 1
+        deltas, stops = TextDeltas(), Stops(request.stop)
+        index, reason, first_at = 0, messages.FINISH_REASON_LENGTH, began
+        # Closing it, also because the reader went away, stops the work within a round.
+        with closing(self._engine.begin(model, prompt, options)) as writing:
+            async for drawn in writing:
+                if drawn.token == options.end_of_text:
+                    reason = messages.FINISH_REASON_END_OF_TEXT
+                    text = ""  # the token's name is no text
+                else:
+                    text = stops.add(deltas.add(tokenizer.decode_bytes([drawn.token])))
+                now = time.monotonic()
+                first_at = now if index == 0 else first_at
+                yield _step(drawn, tokenizer, index=index, text=text, secs=now - began)
+                index += 1
+                if stops.reached:
+                    reason = messages.FINISH_REASON_STOP
+                    break
+        now = time.monotonic()
         yield messages.GenerateResponse(
             index=index,
-            text=deltas.rest(),
+            text=stops.add(deltas.rest()) + stops.rest(),
             finish_reason=reason,
-            elapsed_secs=time.monotonic() - began,
+            elapsed_secs=now - began,
+            seed=options.seed,
+            timing=messages.GenerationTiming(
+                waited_secs=writing.waited_secs,
+                first_token_secs=first_at - began,
+                tokens_per_sec=(index - 1) / (now - first_at) if index > 1 else 0.0,
+                prompt_tokens=len(prompt),
+            ),
         )
 
 
-def _alternatives(drawn: Drawn, pieces: Any) -> Iterator[messages.Alternative]:
-    texts = pieces([token for token, _ in drawn.alternatives])
-    for (token, probability), text in zip(drawn.alternatives, texts, strict=True):
-        yield messages.Alternative(token=Token(id=token, text=text), probability=probability)
-
-
-def _options(request: messages.GenerateRequest, *, end_of_text: int) -> Options:
-    """The request's options with defaults filled in; raises for what cannot be accepted."""
-    max_tokens = request.max_tokens or DEFAULT_TOKENS
-    if max_tokens > MAX_TOKENS:
-        raise OverLimit(
-            f"max_tokens: is {max_tokens}; at most {MAX_TOKENS} tokens are generated at a time",
-            metadata={"limit": str(MAX_TOKENS), "requested": str(max_tokens)},
-            violations=[Violation("max_tokens", f"must be 1 to {MAX_TOKENS}")],
-        )
-    temperature = request.temperature if request.HasField("temperature") else DEFAULT_TEMPERATURE
-    if not (math.isfinite(temperature) and 0 <= temperature <= MAX_TEMPERATURE):
-        raise InvalidArgument.field(
-            "temperature", f"must be a number from 0 to {MAX_TEMPERATURE:g}; 0.8 is usual"
-        )
-    return Options(
-        max_tokens=max_tokens,
-        temperature=temperature,
-        top_k=request.top_k if request.HasField("top_k") else DEFAULT_TOP_K,
-        seed=request.seed if request.HasField("seed") else secrets.randbits(63),
-        end_of_text=end_of_text,
+def _step(
+    drawn: Drawn, tokenizer: Tokenizer, *, index: int, text: str, secs: float
+) -> messages.GenerateResponse:
+    return messages.GenerateResponse(
+        index=index,
+        token=Token(id=drawn.token, text=tokenizer.pieces([drawn.token])[0]),
+        text=text,
+        probability=math.exp(drawn.log_probability),
+        log_probability=drawn.log_probability,
+        alternatives=_alternatives(drawn.alternatives, tokenizer),
+        elapsed_secs=secs,
     )
+
+
+def _alternatives(
+    likeliest: Sequence[tuple[int, float]], tokenizer: Tokenizer
+) -> list[messages.Alternative]:
+    texts = tokenizer.pieces([token for token, _ in likeliest])
+    return [
+        messages.Alternative(token=Token(id=token, text=text), probability=math.exp(logarithm))
+        for (token, logarithm), text in zip(likeliest, texts, strict=True)
+    ]

@@ -13,11 +13,11 @@ from lab.rpc.server import GrpcServer, Servicer
 from lab.service.beat import join_bus
 from lab.service.run import Service
 from lab.service.settings import ServiceSettings
-from lab.text import Assets
+from lab.text import Assets, Tokenizer
 from lab.v1 import analysis_service_pb2_grpc, inference_service_pb2_grpc
 from services.inference.analysis.turns import Turns
 from services.inference.analysis_servicer import AnalysisServicer
-from services.inference.generation.session import Sessions
+from services.inference.generation.engine import Engine
 from services.inference.generation_servicer import GenerationServicer
 from services.inference.models.fetch import Fetcher
 from services.inference.models.registry import Registry
@@ -28,7 +28,9 @@ class Settings(ServiceSettings):
     port: int = Field(50052, ge=0, le=65535, description="port to listen on; 0 takes any free one")
     checkpoint_address: str = Field("127.0.0.1:50053", description="the checkpoint service")
     threads: int = Field(1, gt=0, description="processor threads of one computation")
-    max_generations: int = Field(2, gt=0, description="texts generated at once")
+    max_generations: int = Field(16, gt=0, description="texts generated at once")
+    max_waiting: int = Field(64, ge=0, description="texts that may wait for their turn")
+    max_text_bytes: int = Field(1 << 30, gt=0, description="memory for keys and values of texts")
     max_analyses: int = Field(8, gt=0, description="analyses under way or waiting at once")
     max_models: int = Field(4, gt=0, description="models kept in memory")
     max_models_bytes: int = Field(4 << 30, gt=0, description="memory for models, also of one")
@@ -56,9 +58,14 @@ async def build(settings: Settings, service: Service) -> GrpcServer:
     registry = Registry(
         fetcher, max_models=settings.max_models, max_bytes=settings.max_models_bytes
     )
-    sessions = Sessions(settings.max_generations)
-    service.on_exit(lambda: asyncio.to_thread(sessions.close))
-    generation = GenerationServicer(registry, words, sessions)
+    engine = Engine(
+        places=settings.max_generations,
+        waiting=settings.max_waiting,
+        room_bytes=settings.max_text_bytes,
+        vocab_size=Tokenizer.vocab_size,
+    )
+    service.on_exit(lambda: asyncio.to_thread(engine.stop))
+    generation = GenerationServicer(registry, words, engine)
     turns = Turns(settings.max_analyses)
     service.on_exit(lambda: asyncio.to_thread(turns.close))
     analysis = AnalysisServicer(registry, words, turns)

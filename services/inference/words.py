@@ -70,6 +70,29 @@ class Words:
             )
         return ids
 
+    async def given(
+        self, text: str, ids: Sequence[int], *, fields: tuple[str, str], context: int
+    ) -> list[int]:
+        """Token ids of a text, or the ids that came instead of one; `fields` are their names."""
+        if not ids:
+            return await self.prompt(text, field=fields[0], context=context)
+        if text:
+            raise InvalidArgument.field(
+                fields[1], f"must be absent when {fields[0]} is given: say it one way"
+            )
+        if len(ids) > context:
+            raise _over_limit(
+                fields[1],
+                f"are {len(ids)} tokens; the model reads at most {context}, shorten it",
+                context,
+                len(ids),
+            )
+        if (largest := max(ids)) >= Tokenizer.vocab_size:
+            raise InvalidArgument.field(
+                fields[1], f"must be from 0 to {Tokenizer.vocab_size - 1}, but one is {largest}"
+            )
+        return list(ids)
+
     async def tokens(self, ids: Sequence[int]) -> list[Token]:
         pieces = (await self.tokenizer()).pieces(ids)
         return [Token(id=token, text=text) for token, text in zip(ids, pieces, strict=True)]

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
     from lab.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
 
+LIMITS = {"max_models": 2, "max_generations": 1, "max_waiting": 4}
+
 
 @dataclass
 class SmallLab:
@@ -69,7 +71,9 @@ async def lab(tmp_path: Path, vocabulary: Path) -> AsyncIterator[SmallLab]:
     add_vocabulary(tmp_path, vocabulary)
     async with (
         checkpoint_service(tmp_path) as checkpoint_address,
-        inference_service(tmp_path, checkpoint_address, max_models=2, max_generations=1) as address,
+        inference_service(
+            tmp_path, checkpoint_address, max_models=2, max_generations=1, max_waiting=4
+        ) as address,
         checkpoint_stub(checkpoint_address) as checkpoints,
         channel(address, peer="inference", caller="client") as open_channel,
     ):

@@ -14,13 +14,13 @@ from lab.text import Tokenizer
 from lab.v1.inference_service_pb2 import (
     FINISH_REASON_END_OF_TEXT,
     FINISH_REASON_LENGTH,
+    FINISH_REASON_STOP,
     GenerateRequest,
     GenerateResponse,
     TokenizeRequest,
 )
 from lab.v1.model_pb2 import LoadedModel
 from tests.support.inference_service import TINY, tiny_model
-from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from tests.inference.conftest import SmallLab
@@ -49,10 +49,10 @@ async def test_greedy_text_is_that_of_full_forward_passes(
             probabilities = model(torch.tensor([ids]))[0, -1].double().softmax(0)
         best = probabilities.topk(5)
         assert answer.token.id == best.indices[0]
-        assert answer.probability == pytest.approx(float(best.values[0]), rel=1e-4)
+        assert answer.probability == pytest.approx(float(best.values[0]), rel=1e-3)
         assert [other.token.id for other in answer.alternatives] == best.indices.tolist()
         assert [other.probability for other in answer.alternatives] == pytest.approx(
-            best.values.tolist(), rel=1e-4
+            best.values.tolist(), rel=1e-3
         )
         ids.append(answer.token.id)
     assert len(answers) == 31
@@ -66,7 +66,7 @@ async def test_greedy_text_is_that_of_full_forward_passes(
 
 
 async def test_the_same_seed_gives_the_same_text(lab: SmallLab, loaded: LoadedModel) -> None:
-    def request(**options: int) -> GenerateRequest:
+    def request(**options: Any) -> GenerateRequest:
         return GenerateRequest(
             model=loaded.name, prompt=PROMPT, max_tokens=20, temperature=1.5, top_k=0, **options
         )
@@ -124,35 +124,82 @@ async def test_a_reader_that_goes_away_frees_the_place(lab: SmallLab, loaded: Lo
         call = lab.inference.Generate(request)
         await anext(aiter(call))
         call.cancel()
-        again = await until(lambda: _unless_refused(lab, request))
-        assert len(_ids(again)) == TINY.context
+        assert len(_ids(await _generate(lab, request))) == TINY.context
 
 
-async def _unless_refused(lab: SmallLab, request: GenerateRequest) -> list[GenerateResponse]:
-    """The answers, or none while the limit of generations is reached."""
-    try:
-        return await _generate(lab, request)
-    except LabError as error:
-        if error.code is not Code.RESOURCE_EXHAUSTED:
-            raise
-        return []
-
-
-async def test_one_generation_more_than_the_limit_is_refused(
+async def test_texts_queue_and_one_more_than_the_queue_is_refused(
     lab: SmallLab, loaded: LoadedModel
 ) -> None:
     request = GenerateRequest(model=loaded.name, prompt="a", max_tokens=512, temperature=0)
-    # As many as needed for two to overlap: the second of any pair is refused, not queued.
     outcomes = await asyncio.gather(
-        *(_generate(lab, request) for _ in range(4)), return_exceptions=True
+        *(_generate(lab, request) for _ in range(20)), return_exceptions=True
     )
     refused = [outcome for outcome in outcomes if isinstance(outcome, LabError)]
     done = [outcome for outcome in outcomes if isinstance(outcome, list)]
-    assert done
+    # One place and four that wait; all came before the first was done, or some found room later.
+    assert len(done) >= 5
     assert refused
     assert {error.code for error in refused} == {Code.RESOURCE_EXHAUSTED}
-    assert "which is the limit" in refused[0].message
-    assert refused[0].metadata["limit"] == "1"
+    assert refused[0].metadata["limit"] == "5"
+    assert {tuple(_ids(answers)) for answers in done} == {tuple(_ids(done[0]))}
+    assert max(answers[-1].timing.waited_secs for answers in done) > 0
+
+
+async def test_a_stop_string_ends_the_text_before_it(lab: SmallLab, loaded: LoadedModel) -> None:
+    request = GenerateRequest(model=loaded.name, prompt=PROMPT, max_tokens=20, temperature=0)
+    whole = await _generate(lab, request)
+    text = "".join(answer.text for answer in whole)
+    middle = len(text) // 2
+    stop = text[middle : middle + 3]
+    request.stop.extend(["never \N{SNOWMAN} there", stop])
+    stopped = await _generate(lab, request)
+    assert "".join(answer.text for answer in stopped) == text[: text.index(stop)]
+    assert stopped[-1].finish_reason == FINISH_REASON_STOP
+    assert len(stopped) < len(whole)
+
+
+async def test_the_seed_that_was_taken_is_told_and_gives_the_text_again(
+    lab: SmallLab, loaded: LoadedModel
+) -> None:
+    request = GenerateRequest(
+        model=loaded.name, prompt=PROMPT, max_tokens=15, temperature=1.5, top_k=0, top_p=0.95
+    )
+    first = await _generate(lab, request)
+    request.seed = first[-1].seed
+    assert _ids(await _generate(lab, request)) == _ids(first)
+    assert first[-1].timing.prompt_tokens == len(Tokenizer().encode(PROMPT))
+    assert first[-1].timing.first_token_secs > 0
+    assert first[-1].timing.tokens_per_sec > 0
+
+
+async def test_a_prompt_may_be_token_ids_and_alternatives_as_many_as_wanted(
+    lab: SmallLab, loaded: LoadedModel
+) -> None:
+    by_text = GenerateRequest(model=loaded.name, prompt=PROMPT, max_tokens=5, temperature=0)
+    by_ids = GenerateRequest(
+        model=loaded.name,
+        token_ids=Tokenizer().encode(PROMPT),
+        max_tokens=5,
+        temperature=0,
+        alternatives=0,
+    )
+    answers = await _generate(lab, by_ids)
+    assert _ids(answers) == _ids(await _generate(lab, by_text))
+    assert all(len(answer.alternatives) == 0 for answer in answers)
+    by_text.alternatives = 20
+    assert all(len(answer.alternatives) == 20 for answer in (await _generate(lab, by_text))[:-1])
+    special = GenerateRequest(model=loaded.name, token_ids=[Tokenizer.eot], max_tokens=2)
+    assert len(await _generate(lab, special)) == 3
+
+
+async def test_a_penalty_keeps_a_text_from_repeating_itself(lab: SmallLab) -> None:
+    await lab.save(tiny_model(seed=3))
+    loaded = await lab.load()
+    request = GenerateRequest(model=loaded.name, prompt="a a a a", max_tokens=40, temperature=0)
+    request.presence_penalty = 10
+    request.repetition_penalty = 10
+    ids = _ids(await _generate(lab, request))
+    assert len(set(ids)) == len(ids)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +212,18 @@ async def test_one_generation_more_than_the_limit_is_refused(
         ({"temperature": -0.1}, "temperature", "must be a number from 0 to 100"),
         ({"temperature": float("nan")}, "temperature", "must be a number from 0 to 100"),
         ({"temperature": float("inf")}, "temperature", "must be a number from 0 to 100"),
+        ({"top_p": 0.0}, "top_p", "must be a number from 1e-06 to 1; 0.9 is usual"),
+        ({"min_p": 1.5}, "min_p", "must be a number from 0 to 1; 0.05 is usual"),
+        ({"repetition_penalty": 0.0}, "repetition_penalty", "must be a number from 0.01 to 10"),
+        ({"presence_penalty": 11.0}, "presence_penalty", "must be a number from -10 to 10"),
+        ({"frequency_penalty": float("nan")}, "frequency_penalty", "must be a number from -10"),
+        ({"stop": [""]}, "stop", "must each be 1 to 256 bytes, but one is 0"),
+        ({"stop": ["a" * 257]}, "stop", "must each be 1 to 256 bytes, but one is 257"),
+        ({"stop": ["a"] * 9}, "stop", "must be at most 8 texts, but 9 are given"),
+        ({"alternatives": 21}, "alternatives", "is 21; at most 20"),
+        ({"token_ids": [1]}, "token_ids", "must be absent when prompt is given"),
+        ({"prompt": "", "token_ids": [50_257]}, "token_ids", "must be from 0 to 50256, but one is"),
+        ({"prompt": "", "token_ids": [1] * 65}, "token_ids", "are 65 tokens; the model reads"),
     ],
 )
 async def test_what_cannot_be_accepted_is_named(

@@ -1,58 +1,268 @@
-"""The generation loop: read the prompt, draw a token, append it, repeat. Book: section 5.3.3.
+"""Writes many texts at once. Book: the generation loop is section 5.3.3.
 
-Knows no gRPC and no asyncio: an iterator that does one token's work each time it is asked.
+One thread goes round: it takes the next token of every text that is being written (and a piece of
+the prompts still unread) through the network together, draws a token for each, and begins again.
+Texts join and leave between two rounds, so none waits for another to end (continuous batching; Yu
+et al. 2022, "Orca"). A long prompt is read in pieces, so that it holds up the others by one piece.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from __future__ import annotations
 
-import torch
+import asyncio
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
-from lab.model import GPTModel, KeyValueCache
-from services.inference.generation.sampler import draw, likeliest, probability
+import structlog
+from torch import Tensor
 
-ALTERNATIVES = 5
+from lab.errors import Code, LabError, OverLimit
+from lab.model import GPTModel
+from lab.v1.error_pb2 import ErrorReason
+from services.inference.generation.decoder import Decoder, Part, Room
+from services.inference.generation.head import Head
+from services.inference.generation.options import Drawn, Options
+from services.inference.generation.sampler import choose
 
+PIECE_TOKENS = 64  # of prompts, read in one round
+STOPPING_SECS = 5.0
 
-@dataclass(frozen=True)
-class Options:
-    """How to draw; the same options give the same text."""
-
-    max_tokens: int
-    temperature: float
-    top_k: int
-    seed: int
-    end_of_text: int
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """One token, its probability, and the likeliest ones at its place."""
-
-    token: int
-    probability: float
-    alternatives: Sequence[tuple[int, float]]
+log = structlog.get_logger()
 
 
-def generate(model: GPTModel, prompt: Sequence[int], options: Options) -> Iterator[Drawn]:
-    """Ends after max_tokens, at the end of the model's context, or with the end-of-text token.
+class Writing:
+    """A text on its way: iterate to get its tokens, `close` to stop it. Both in the event loop."""
 
-    A prompt that fills the context still gets one token: its last position predicts one, though
-    there is no position left to read it at.
+    def __init__(
+        self, network: GPTModel, prompt: Sequence[int], options: Options, leave: Callable[[], None]
+    ) -> None:
+        self.network, self.options = network, options
+        self.asked_at = time.monotonic()
+        self.taken_up_at: float | None = None
+        self.unread = list(prompt)  # first the prompt, then one token at a time
+        self.length = len(prompt)  # of prompt and answer
+        self.room: Room | None = None
+        self.closed = False
+        self.left_tokens = min(options.max_tokens, network.config.context - len(prompt) + 1)
+        self._leave = leave
+        self._seen = deque(prompt, maxlen=options.penalty_window or None)
+        self._loop = asyncio.get_running_loop()
+        # Holds at most max_tokens, so a slow reader costs little and holds up nobody.
+        self._arrived: asyncio.Queue[Drawn | Exception | None] = asyncio.Queue()
+
+    async def __aiter__(self) -> AsyncIterator[Drawn]:
+        """Ends after max_tokens, at the end of the model's context, or with the end-of-text token.
+
+        A prompt that fills the context still gets one token: its last position predicts one,
+        though there is no position left to read it at.
+        """
+        while (item := await self._arrived.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    def close(self) -> None:
+        self.closed = True
+        self._leave()
+
+    @property
+    def waited_secs(self) -> float:
+        return (self.taken_up_at or time.monotonic()) - self.asked_at
+
+    @property
+    def seen(self) -> Counter[int]:
+        """How often each token is among those that penalties look at."""
+        return Counter(self._seen) if self.options.penalised else Counter()
+
+    def take(self, drawn: Drawn) -> bool:
+        """A token was drawn; whether another is wanted. Called by the writing thread, like all
+        that follow."""
+        self.unread = [drawn.token]
+        self.length += 1
+        self.left_tokens -= 1
+        self._seen.append(drawn.token)
+        more = self.left_tokens > 0 and drawn.token != self.options.end_of_text
+        self._send(drawn, *([] if more else [None]))
+        return more
+
+    def fail(self, error: Exception) -> None:
+        self._send(error)
+
+    def _send(self, *items: Drawn | Exception | None) -> None:
+        def arrive() -> None:
+            for item in items:
+                self._arrived.put_nowait(item)
+
+        try:
+            self._loop.call_soon_threadsafe(arrive)
+        except RuntimeError:  # the loop is closed: nobody reads any more
+            self.closed = True
+
+
+@dataclass
+class _Prepared:
+    """A network made ready for writing, and the texts it is writing."""
+
+    decoder: Decoder
+    head: Head
+    texts: list[Writing] = field(default_factory=list)
+
+
+class Engine:
+    """At most `places` texts are written at once, `waiting` more may queue, in order of arrival.
+
+    Who began keeps its weights to the end, whatever newer ones are loaded meanwhile.
     """
-    cache = KeyValueCache(model.config)
-    generator = torch.Generator().manual_seed(options.seed)
-    unread = list(prompt)  # first the whole prompt at once, then one token at a time
-    for _ in range(min(options.max_tokens, model.config.context - len(prompt) + 1)):
-        # Not a decorator on the function: a generator may be resumed by another thread.
-        with torch.inference_mode():
-            hidden = model.hidden(torch.tensor([unread]), cache=cache)  # (1, T, C)
-            logits = model.logits(hidden[0, -1])  # (V,): only the last position is asked
-            token = draw(
-                logits, temperature=options.temperature, top_k=options.top_k, generator=generator
+
+    def __init__(self, *, places: int, waiting: int, room_bytes: int, vocab_size: int) -> None:
+        self._places, self._waiting_limit = places, waiting
+        self._room_bytes, self._vocab_size = room_bytes, vocab_size
+        self._changed = threading.Condition()
+        self._queue: deque[Writing] = deque()
+        self._prepared: WeakKeyDictionary[GPTModel, _Prepared] = WeakKeyDictionary()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._write, name="generation", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> int:
+        """Texts being written."""
+        with self._changed:
+            return self._taken()
+
+    def begin(self, network: GPTModel, prompt: Sequence[int], options: Options) -> Writing:
+        """Raises LabError when too many wait already. Close what comes back."""
+        writing = Writing(network, prompt, options, self._wake)
+        with self._changed:
+            here = self._taken() + len(self._queue)
+            if here >= self._places + self._waiting_limit:
+                raise LabError(
+                    f"{self._places} texts are being written and {self._waiting_limit} wait, "
+                    "which is the limit; wait for one to end or cancel one",
+                    code=Code.RESOURCE_EXHAUSTED,
+                    reason=ErrorReason.ERROR_REASON_OVER_LIMIT,
+                    metadata={
+                        "limit": str(self._places + self._waiting_limit),
+                        "requested": str(here + 1),
+                    },
+                )
+            self._queue.append(writing)
+            self._changed.notify()
+        return writing
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(STOPPING_SECS)
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify()
+
+    def _write(self) -> None:
+        """The thread: rounds for as long as there is something to write."""
+        while True:
+            with self._changed:
+                while not (self._stopping or self._queue or self._writing()):
+                    self._changed.wait()
+                if self._stopping:
+                    return
+                joining = self._joining()
+            for writing in joining:
+                self._join(writing)
+            for prepared in self._writing():
+                self._round(prepared)
+
+    def _taken(self) -> int:
+        return sum(len(each.texts) for each in self._prepared.values())
+
+    def _writing(self) -> list[_Prepared]:
+        return [each for each in self._prepared.values() if each.texts]
+
+    def _joining(self) -> list[Writing]:
+        """Those whose turn it is, taken off the queue."""
+        free = self._places - self._taken()
+        joining: list[Writing] = []
+        while self._queue and len(joining) < free:
+            writing = self._queue.popleft()
+            if not writing.closed:
+                joining.append(writing)
+        return joining
+
+    def _join(self, writing: Writing) -> None:
+        """Reserves room for all the text it may become, or puts it back until there is some."""
+        try:
+            prepared = self._ready(writing.network)
+            tokens = writing.length + writing.left_tokens - 1  # the last one drawn is never read
+            wanted = prepared.decoder.room_bytes(tokens)
+            held = sum(
+                each.decoder.room_bytes(text.length + text.left_tokens - 1)
+                for each in self._prepared.values()
+                for text in each.texts
             )
-            drawn = Drawn(token, probability(logits, token), likeliest(logits, ALTERNATIVES))
-        yield drawn
-        if token == options.end_of_text:
-            return
-        unread = [token]
+            if wanted > self._room_bytes:
+                raise OverLimit(
+                    f"a text of {tokens} tokens needs {wanted} bytes for its keys and values; "
+                    f"{self._room_bytes} are there: shorten the prompt or ask for fewer tokens",
+                    metadata={"limit": str(self._room_bytes), "requested": str(wanted)},
+                )
+            if held + wanted > self._room_bytes:
+                with self._changed:
+                    self._queue.appendleft(writing)
+                return
+            writing.room = prepared.decoder.room(tokens)
+            writing.taken_up_at = time.monotonic()
+            prepared.texts.append(writing)
+        except Exception as error:
+            writing.fail(error)
+
+    def _ready(self, network: GPTModel) -> _Prepared:
+        if network not in self._prepared:
+            head = Head(network.head_weight, vocab_size=self._vocab_size)
+            self._prepared[network] = _Prepared(Decoder(network), head)
+        return self._prepared[network]
+
+    def _round(self, prepared: _Prepared) -> None:
+        """One token for each text whose prompt has been read, one piece for those still reading."""
+        prepared.texts = [text for text in prepared.texts if not text.closed]
+        texts, parts, drawing = [], [], []
+        piece_left = PIECE_TOKENS
+        for text in prepared.texts:
+            assert text.room is not None
+            count = 1 if len(text.unread) == 1 else min(len(text.unread), piece_left)
+            if count == 0:
+                continue  # its prompt waits for the next round
+            piece_left -= count if len(text.unread) > 1 else 0
+            texts.append(text)
+            parts.append(Part(text.room, text.unread[:count]))
+            text.unread = text.unread[count:]
+            drawing.append(not text.unread)
+        try:
+            if parts:
+                hidden = prepared.decoder.hidden(parts)  # (B, C)
+                wanted = [index for index, draws in enumerate(drawing) if draws]
+                chosen = [texts[index] for index in wanted]
+                if wanted:
+                    self._draw(prepared, chosen, hidden[wanted])
+        except Exception as error:  # whatever went wrong, the other models' texts go on
+            log.exception("writing failed")
+            for text in prepared.texts:
+                text.fail(error)
+            prepared.texts = []
+
+    def _draw(self, prepared: _Prepared, texts: Sequence[Writing], hidden: Tensor) -> None:
+        """The next token of each text from its hidden state, (B, C)."""
+        scored = prepared.head.score(hidden, [text.options for text in texts])
+        for text, each in zip(texts, scored, strict=True):
+            token = choose(each.candidates, text.options, place=text.length, seen=text.seen)
+            likeliest = [
+                (other, score - each.log_total)
+                for other, score in each.best[: text.options.alternatives]
+            ]
+            drawn = Drawn(token, each.log_probability(token), likeliest)
+            if not text.take(drawn):
+                prepared.texts.remove(text)

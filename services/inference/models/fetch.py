@@ -45,6 +45,15 @@ class Fetched:
     folder: Path
 
 
+@dataclass
+class Progress:
+    """How far a model is on its way."""
+
+    source: str
+    total_bytes: int
+    received_bytes: int = 0
+
+
 class Fetcher:
     """A cache folder in front of the checkpoint service."""
 
@@ -69,7 +78,7 @@ class Fetcher:
         self._check(checkpoint)
         return checkpoint
 
-    async def fetch(self, checkpoint: Checkpoint) -> Fetched:
+    async def fetch(self, checkpoint: Checkpoint, progress: Progress | None = None) -> Fetched:
         """The files of the checkpoint, from the cache or from the service.
 
         A peek may be replaced after `look_up`; then this is the newer one.
@@ -77,13 +86,15 @@ class Fetcher:
         folder = self._folder / checkpoint.digest
         if await asyncio.to_thread(_intact, folder, checkpoint):
             os.utime(folder)  # most recently used
+            if progress:
+                progress.received_bytes = progress.total_bytes
             return Fetched(checkpoint, folder)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        fetched = await self._download(checkpoint.name)
+        fetched = await self._download(checkpoint.name, progress)
         await asyncio.to_thread(self._make_room, keep=fetched.folder)
         return fetched
 
-    async def _download(self, source: str) -> Fetched:
+    async def _download(self, source: str, progress: Progress | None) -> Fetched:
         parts = aiter(
             self._stub.ReadCheckpoint(ReadCheckpointRequest(name=source, files=[WEIGHTS, SHAPE]))
         )
@@ -98,6 +109,8 @@ class Fetcher:
             arriving = _Arriving(temporary)
             while (part := await _next(parts)) is not None:
                 await asyncio.to_thread(arriving.write, part.chunk)
+                if progress and part.chunk.file == WEIGHTS:
+                    progress.received_bytes += len(part.chunk.data)
             arriving.check(checkpoint)
             folder = self._folder / checkpoint.digest
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -160,6 +173,10 @@ class _Arriving:
                     f"but {found} came. Delete it and use another checkpoint",
                     metadata={"name": checkpoint.name, "file": file.name},
                 )
+
+
+def weights_bytes(checkpoint: Checkpoint) -> int:
+    return sum(file.size_bytes for file in checkpoint.files if file.name == WEIGHTS)
 
 
 def _wanted(checkpoint: Checkpoint) -> Iterable[CheckpointFile]:

@@ -14,7 +14,7 @@ from lab.model import GPTModel
 from lab.names import model_id, model_name
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.model_pb2 import LoadedModel
-from services.inference.models.fetch import Fetcher
+from services.inference.models.fetch import Fetcher, Progress, weights_bytes
 from services.inference.models.loading import load, spec_of
 
 DIGEST_LETTERS = 12
@@ -55,15 +55,28 @@ class Registry:
         self._max_models = max_models
         self._max_bytes = max_bytes
         self._models: OrderedDict[str, Model] = OrderedDict()  # most recently used last
-        self._loading = asyncio.Lock()
+        self._lock = asyncio.Lock()
+        self._loading: list[Progress] = []
 
     async def load(self, source: str) -> Model:
         """The model of a checkpoint or peek as it is now. Raises NotFound, Damaged, OverLimit."""
         checkpoint = await self._fetcher.look_up(source)
-        async with self._loading:
+        progress = Progress(source, total_bytes=weights_bytes(checkpoint))
+        self._loading.append(progress)
+        try:
+            return await self._load(source, checkpoint, progress)
+        finally:
+            self._loading.remove(progress)
+
+    def loading(self) -> Sequence[Progress]:
+        """Those that `load` was asked for and that are not here yet."""
+        return list(self._loading)
+
+    async def _load(self, source: str, checkpoint: Checkpoint, progress: Progress) -> Model:
+        async with self._lock:
             if (present := self._present(checkpoint)) is not None:
                 return present
-            fetched = await self._fetcher.fetch(checkpoint)
+            fetched = await self._fetcher.fetch(checkpoint, progress)
             if (present := self._present(fetched.checkpoint)) is not None:
                 return present
             network = await asyncio.to_thread(load, fetched)
