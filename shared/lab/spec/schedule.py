@@ -1,6 +1,6 @@
 """The learning rate: a pure function of the spec and the step.
 
-The new-run form draws the same curve; frontend/src/features/new-run/schedule.ts is its twin, and
+The new-run form and the run page draw the same curve; frontend/src/api/schedule.ts is its twin, and
 schedule-points.json beside it holds the points that both must meet.
 """
 

@@ -15,7 +15,7 @@ from lab.v1 import run_spec_pb2
 from lab.v1.run_spec_pb2 import RunSpec
 from tests.shared.spec.test_resolve import Facts
 
-POINTS = folders.checkout() / "frontend/src/features/new-run/schedule-points.json"
+POINTS = folders.checkout() / "frontend/src/api/schedule-points.json"
 TABLE: list[dict[str, Any]] = json.loads(POINTS.read_text())
 SHAPES = ["cosine", "linear", "constant", "wsd"]
 

@@ -1,5 +1,5 @@
 // The address of a comparison: everything that is chosen on the page, so that a link shows the same.
-import type { Axis } from "@/features/training/axis";
+import { AXES, type Axis } from "@/features/training/axis";
 import { COMPARED_METRICS } from "@/features/training/compared";
 import type { Metric } from "@/features/training/step-series";
 import type { Stretch } from "@/charts/line/window";
@@ -34,7 +34,7 @@ export function readCompare(address: URLSearchParams): CompareChoice {
     hidden: list("hide").filter((id) => runs.includes(id)),
     baseline: known(address.get("base")),
     metric: metric ?? "loss",
-    axis: axis === "tokens" || axis === "time" ? axis : "step",
+    axis: AXES.find(({ value }) => value === axis)?.value ?? "step",
     logY: address.get("log") === "1",
     smoothing: smoothing >= 0 && smoothing <= MOST_SMOOTHING ? smoothing : FIRST_SMOOTHING,
     stretch: readStretch(address.get("zoom")),

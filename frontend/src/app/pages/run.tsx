@@ -1,6 +1,8 @@
 // One run: control, progress, numbers, charts, samples, log.
 import { useEffect, useMemo, useRef, useState } from "react";
+import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams } from "react-router";
+import { corporaQuery } from "@/api/corpora";
 import type { ChartPicture } from "@/charts/line/picture";
 import { LinkedWindow } from "@/charts/line/window";
 import { RunState, RunVerb, type Run } from "@/gen/lab/v1/run_pb";
@@ -14,6 +16,7 @@ import { StateBadge } from "@/features/runs/state-badge";
 import { stateName } from "@/features/runs/state-name";
 import { useChartSettings } from "@/features/training/chart-settings";
 import { FactsPanel } from "@/features/training/facts-panel";
+import { LiveSettings } from "@/features/training/live-settings";
 import { LossChart } from "@/features/training/loss-chart";
 import { SamplesPanel } from "@/features/training/samples-panel";
 import { SmallCharts } from "@/features/training/small-charts";
@@ -28,6 +31,14 @@ import { EmptyState } from "@/ui/empty-state";
 import { ProblemNotice } from "@/ui/problem-notice";
 import styles from "./run.module.css";
 import { LiveProgress } from "./run-live-progress";
+
+const MOVING = new Set([
+  RunState.PENDING,
+  RunState.STARTING,
+  RunState.RUNNING,
+  RunState.PAUSING,
+  RunState.PAUSED,
+]);
 
 export function RunPage() {
   const { run: id = "" } = useParams();
@@ -46,6 +57,9 @@ function OneRun({ name, id }: { name: string; id: string }) {
   useEffect(() => series.evaluated(evaluations), [series, evaluations]);
   const changes = `${run?.state ?? ""} ${checkpoints.length}`;
   const markers = useMarkers(name, changes, series, axis);
+  const corpora = useQuery(corporaQuery);
+  const corpus = `corpora/${run?.spec?.data?.corpus ?? ""}`;
+  const unigram = corpora.data?.find((one) => one.name === corpus)?.unigramEntropy;
   const facts = useMemo(() => (run ? factsOf(run) : ""), [run]);
 
   if (deleted) {
@@ -73,6 +87,9 @@ function OneRun({ name, id }: { name: string; id: string }) {
           <Link to={`/inside?run=${encodeURIComponent(id)}`} data-testid="look-inside">
             Look inside
           </Link>
+          <Link to={`/runs/new?from=${encodeURIComponent(id)}`} data-testid="copy-run">
+            Copy as new run
+          </Link>
           <ExportMenu run={run} picture={() => picture.current} />
         </div>
         <RunControls run={run}>
@@ -84,21 +101,26 @@ function OneRun({ name, id }: { name: string; id: string }) {
       <StateReason run={run} />
       {seriesProblem && <ProblemNotice problem={seriesProblem} />}
       <LiveProgress run={run} series={series} />
-      <Tiles series={series} />
+      <Tiles series={series} bits={evaluations.at(-1)?.bitsPerByte} />
       <div className={styles["main"]}>
         <LossChart
           series={series}
           window={window}
           vocabulary={run.spec?.model?.vocabSize ?? 0}
+          unigram={unigram}
+          prediction={run.prediction}
           markers={markers}
           picture={picture}
         />
-        <SamplesPanel run={name} every={hooks?.sampleEvery ?? 0} />
+        <SamplesPanel run={name} every={run.live?.sampleEvery ?? hooks?.sampleEvery ?? 0} />
       </div>
-      <SmallCharts series={series} window={window} />
+      <SmallCharts run={run} series={series} window={window} />
       <div className={styles["foot"]}>
         <FactsPanel run={name} changes={changes} />
-        <RunNotes run={run} />
+        <div className={styles["side"]}>
+          {MOVING.has(run.state) && <LiveSettings run={run} />}
+          <RunNotes run={run} />
+        </div>
       </div>
     </div>
   );

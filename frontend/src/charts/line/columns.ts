@@ -26,3 +26,20 @@ export function nearestIndex(columns: Columns, at: number): number {
   const { x } = columns;
   return Math.abs((x[before] ?? 0) - at) <= Math.abs((x[after] ?? 0) - at) ? before : after;
 }
+
+/** Places of at most `most` points inside the stretch, spread evenly, the first and the last among them. */
+export function rowsInSight(
+  columns: Columns,
+  [from, to]: readonly [number, number],
+  most: number,
+): number[] {
+  const begin = lowerBound(columns, from);
+  let end = lowerBound(columns, to);
+  if (end < columns.length && columns.x[end] === to) end += 1;
+  const count = Math.max(0, end - begin);
+  const rows = Math.min(count, most);
+  return Array.from({ length: rows }, (_, row) => {
+    const at = rows === 1 ? 0 : Math.round((row * (count - 1)) / (rows - 1));
+    return columns.x[begin + at] ?? NaN;
+  });
+}

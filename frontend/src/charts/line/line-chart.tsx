@@ -1,5 +1,6 @@
 // A line chart: canvas, tooltip, text summary. Its data comes from a source outside React.
 import { useEffect, useId, useImperativeHandle, useRef, useState, type Ref } from "react";
+import { ChartTable } from "./chart-table";
 import { ChartTooltip } from "./chart-tooltip";
 import { attachGestures } from "./gestures";
 import styles from "./line-chart.module.css";
@@ -66,27 +67,30 @@ export function LineChart({
   }, [painter, label]);
 
   return (
-    <div
-      ref={frame}
-      className={styles["frame"]}
-      style={{ height }}
-      tabIndex={0}
-      role="group"
-      aria-label={label}
-      aria-describedby={summaryId}
-    >
-      <canvas
-        ref={canvas}
-        className={styles["canvas"]}
-        data-testid={testId}
-        data-points="0"
-        data-last-step=""
-        aria-hidden="true"
-      />
-      {painter && <ChartTooltip painter={painter} options={options} />}
-      <p id={summaryId} className="visually-hidden">
-        {summary} Arrow keys move the cursor, plus and minus zoom, 0 shows everything.
-      </p>
-    </div>
+    <>
+      <div
+        ref={frame}
+        className={styles["frame"]}
+        style={{ height }}
+        tabIndex={0}
+        role="group"
+        aria-label={label}
+        aria-describedby={summaryId}
+      >
+        <canvas
+          ref={canvas}
+          className={styles["canvas"]}
+          data-testid={testId}
+          data-points="0"
+          data-last-step=""
+          aria-hidden="true"
+        />
+        {painter && <ChartTooltip painter={painter} options={options} />}
+        <p id={summaryId} className="visually-hidden">
+          {summary} Arrow keys move the cursor, plus and minus zoom, 0 shows everything.
+        </p>
+      </div>
+      {painter && <ChartTable label={label} painter={painter} options={options} />}
+    </>
   );
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { RunSpecSchema, ScheduleShape } from "@/gen/lab/v1/run_spec_pb";
 import { PresetSchema } from "@/gen/lab/v1/trainer_service_pb";
 import { composeRequest, draftOfSpec, fieldText, NEW_DRAFT, specJson, withSetting } from "./draft";
-import { learningRate } from "./schedule";
+import { learningRate } from "@/api/schedule";
 
 const nano = create(PresetSchema, {
   name: "nano",

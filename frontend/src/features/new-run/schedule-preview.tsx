@@ -2,7 +2,7 @@
 import { line } from "d3-shape";
 import type { RunSpec } from "@/gen/lab/v1/run_spec_pb";
 import { formatCount, formatLearningRate } from "@/lib/format";
-import { learningRate } from "./schedule";
+import { learningRate } from "@/api/schedule";
 import styles from "./schedule-preview.module.css";
 
 const WIDTH = 320;

@@ -1,7 +1,7 @@
 // What happened to the run, newest first: its states, its checkpoints, and what the worker wrote.
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { useQuery } from "@tanstack/react-query";
-import { LogLevel, type Event } from "@/gen/lab/v1/event_pb";
+import { LogLevel, type Event, type SettingsChanged } from "@/gen/lab/v1/event_pb";
 import { RunState } from "@/gen/lab/v1/run_pb";
 import { formatBytes, formatCount } from "@/lib/format";
 import { useChannel } from "@/live/use-channel";
@@ -70,6 +70,8 @@ function tell({ fact }: Event): Told | undefined {
   switch (fact.case) {
     case "logWritten":
       return { level: LEVELS[fact.value.level], step: fact.value.step, text: fact.value.text };
+    case "settingsChanged":
+      return { level: "info", step: fact.value.step, text: tellSettings(fact.value) };
     case "checkpointCommitted": {
       const text = `checkpoint saved, ${formatBytes(fact.value.sizeBytes)}`;
       return { level: "info", step: fact.value.step, text };
@@ -88,4 +90,13 @@ function tell({ fact }: Event): Told | undefined {
     default:
       return undefined;
   }
+}
+
+function tellSettings({ live }: SettingsChanged): string {
+  const told = [
+    live?.learningRateScale !== undefined && `learning rate × ${live.learningRateScale}`,
+    live?.sampleEvery !== undefined && `samples every ${formatCount(live.sampleEvery)} steps`,
+    live?.samplePrompts && `${formatCount(live.samplePrompts.prompts.length)} prompts`,
+  ];
+  return `changed: ${told.filter(Boolean).join(", ") || "settings"}`;
 }

@@ -3,6 +3,8 @@ import { useMemo, useSyncExternalStore, type Ref } from "react";
 import { LineChart } from "@/charts/line/line-chart";
 import type { ChartPicture } from "@/charts/line/picture";
 import type { Marker } from "@/charts/line/markers";
+import type { Reference } from "@/charts/line/draw";
+import type { LossPrediction } from "@/gen/lab/v1/run_pb";
 import type { LinkedWindow } from "@/charts/line/window";
 import { formatCount, formatLoss, formatTick } from "@/lib/format";
 import { useShortcut } from "@/lib/use-shortcut";
@@ -13,6 +15,8 @@ import { Slider } from "@/ui/slider";
 import { AXES, formatAxis, type Axis } from "./axis";
 import { useChartSettings } from "./chart-settings";
 import styles from "./loss-chart.module.css";
+import { DEFINITIONS } from "./lesson";
+import { meanMiss } from "./prediction";
 import { lossSource } from "./sources";
 import type { StepSeries } from "./step-series";
 import { useSeriesVersion } from "./use-series-version";
@@ -25,26 +29,31 @@ export function LossChart({
   series,
   window,
   vocabulary,
+  unigram,
+  prediction,
   markers,
   picture,
 }: {
   series: StepSeries;
   window: LinkedWindow;
   vocabulary: number;
+  /** Entropy of the corpus's word counts; undefined when it was never counted. */
+  unigram: number | undefined;
+  prediction: LossPrediction | undefined;
   /** What happened beside the curve. */
   markers: readonly Marker[];
   picture?: Ref<ChartPicture>;
 }) {
   const { axis, logLoss, clipLoss, smoothing, set } = useChartSettings();
   const { stretch } = useSyncExternalStore(window.subscribe, window.get);
-  const source = useMemo(() => lossSource(series, axis, smoothing), [series, axis, smoothing]);
+  const source = useMemo(
+    () => lossSource(series, axis, smoothing, prediction),
+    [series, axis, smoothing, prediction],
+  );
   const options = useMemo(
     () => ({
       logY: logLoss,
-      references:
-        vocabulary > 1
-          ? [{ name: `ln ${formatCount(vocabulary)}, blind guess`, y: Math.log(vocabulary) }]
-          : [],
+      references: referencesOf(vocabulary, unigram),
       markers,
       clip: clipLoss,
       formatX: (x: number) => formatAxis(axis, x),
@@ -52,7 +61,7 @@ export function LossChart({
       formatTickY: formatTick,
       tickFactor: 1,
     }),
-    [axis, logLoss, clipLoss, vocabulary, markers],
+    [axis, logLoss, clipLoss, vocabulary, unigram, markers],
   );
   useShortcut("l", "Back to live: the charts follow the newest step", () => window.look(null));
   useShortcut("0", "Show all steps", () => window.look(null));
@@ -64,6 +73,7 @@ export function LossChart({
   return (
     <Panel
       title="Loss"
+      definition={DEFINITIONS.lossChart}
       flush
       controls={
         <>
@@ -139,6 +149,7 @@ export function LossChart({
         <li>
           <i className={styles["diamond"]} /> validation
         </li>
+        {prediction && <PredictionNote prediction={prediction} series={series} />}
         {clipLoss ? (
           <li className={styles["hint"]} data-testid="clip-note">
             height: 5th to 95th percentile; what lies outside is ticked at the edge
@@ -150,6 +161,33 @@ export function LossChart({
         )}
       </ul>
     </Panel>
+  );
+}
+
+function referencesOf(vocabulary: number, unigram: number | undefined): Reference[] {
+  const references: Reference[] = [];
+  if (vocabulary > 1) {
+    const name = `ln ${formatCount(vocabulary)}, blind guess`;
+    references.push({ name, y: Math.log(vocabulary) });
+  }
+  if (unigram !== undefined) references.push({ name: "unigram, words counted", y: unigram });
+  return references;
+}
+
+function PredictionNote({
+  prediction,
+  series,
+}: {
+  prediction: LossPrediction;
+  series: StepSeries;
+}) {
+  useSeriesVersion(series, SUMMARY_EVERY_MS);
+  const miss = meanMiss(prediction, series);
+  return (
+    <li data-testid="prediction-note">
+      <i className={styles["dashed"]} /> predicted
+      {miss !== undefined && `, off by ${formatLoss(miss)} nats on average`}
+    </li>
   );
 }
 

@@ -1,12 +1,20 @@
 // What the charts draw, taken from the series of a run.
 import type { Line } from "@/charts/line/draw";
 import type { LineSource } from "@/charts/line/painter";
+import type { LossPrediction, Run } from "@/gen/lab/v1/run_pb";
 import { alongAxis, type Axis } from "./axis";
+import { plannedRate } from "./plan";
+import { predicted } from "./prediction";
 import { smoothed } from "./smoothed";
 import type { Metric, StepSeries } from "./step-series";
 
-/** Training loss raw and smoothed, validation loss as points. */
-export function lossSource(series: StepSeries, axis: Axis, smoothing: number): LineSource {
+/** Training loss raw and smoothed, validation loss as points, and what was predicted. */
+export function lossSource(
+  series: StepSeries,
+  axis: Axis,
+  smoothing: number,
+  prediction?: LossPrediction,
+): LineSource {
   return {
     onChange: (listener) => series.onChange(listener),
     lines: () => {
@@ -26,6 +34,10 @@ export function lossSource(series: StepSeries, axis: Axis, smoothing: number): L
         mark: "points",
         columns: validation,
       });
+      if (prediction) {
+        const columns = predicted(prediction, series, axis);
+        lines.push({ name: "predicted", color: "--ink-6", mark: "bold", dash: [6, 4], columns });
+      }
       return lines;
     },
   };
@@ -46,6 +58,25 @@ export function metricSource(
         color: "--train",
         mark: "bold",
         columns: alongAxis(series, series.column(metric), axis),
+      },
+    ],
+  };
+}
+
+/** The learning rate as it was, and as it is planned to go on. */
+export function rateSource(series: StepSeries, axis: Axis, run: Run): LineSource {
+  const measured = metricSource(series, "learning_rate", axis, "Learning rate");
+  return {
+    onChange: (listener) => measured.onChange(listener),
+    lines: () => [
+      ...measured.lines(),
+      {
+        name: "planned",
+        color: "--train",
+        mark: "bold",
+        dash: [4, 4],
+        pale: true,
+        columns: plannedRate(run, series.step, axis),
       },
     ],
   };

@@ -16,7 +16,14 @@ import { useSeriesVersion } from "./use-series-version";
 
 const PAST = 60;
 
-export function Tiles({ series }: { series: StepSeries }) {
+export function Tiles({
+  series,
+  bits,
+}: {
+  series: StepSeries;
+  /** Bits per byte of the newest evaluation; undefined before the first, and in old recordings. */
+  bits: number | undefined;
+}) {
   useSeriesVersion(series);
   const loss = series.column("loss");
   const validation = series.column("validation_loss");
@@ -52,6 +59,13 @@ export function Tiles({ series }: { series: StepSeries }) {
         definition={DEFINITIONS.validation}
         past={validation.tail(PAST)}
         color="--validation"
+      />
+      <Tile
+        title="Bits per byte"
+        data-testid="tile-bits-per-byte"
+        value={formatLoss(bits)}
+        definition={DEFINITIONS.bitsPerByte}
+        past={[]}
       />
       <Tile
         title="Learning rate"
