@@ -76,6 +76,7 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     writer.start()
     service.on_exit(writer.stop)
     store = Store(folder, writer)
+    store.take_over()
 
     async def refill(run: str, after_sequence: int, limit: int) -> Sequence[Event]:
         try:

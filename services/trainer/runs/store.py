@@ -1,14 +1,17 @@
-"""What must outlive the trainer besides histories: runs, unfinished uploads, names once used.
+"""What must outlive the trainer besides histories: runs, unfinished uploads, names once used, and
+how often each run was claimed.
 
 Read whole at boot, kept in memory by Runs, written through the one writer.
 """
 
+import asyncio
 import fcntl
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, cast
 
 import apsw
 
@@ -25,6 +28,8 @@ CREATE TABLE IF NOT EXISTS uploads (
   folder TEXT PRIMARY KEY, run TEXT NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS graves (
   id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, farewell BLOB) STRICT;
+CREATE TABLE IF NOT EXISTS run_claims (
+  id TEXT PRIMARY KEY, token INTEGER NOT NULL) STRICT;
 """
 
 
@@ -77,6 +82,28 @@ class Store:
     def remove_upload(self, staged: CheckpointStaged) -> None:
         self._write("DELETE FROM uploads WHERE folder = ?", (staged.folder,))
 
+    def take_over(self) -> None:
+        """Nothing that another trainer still wants to write here is accepted from now on."""
+        self._writer.write(self._path, SCHEMA, lambda connection: None)
+
+    async def claim(self, run_id: str) -> int:
+        """A number higher than all before for that name, deleted runs included. It goes with the
+        worker that trains under it and with all that this worker saves."""
+        claimed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        tokens: list[int] = []
+
+        def work(connection: apsw.Connection) -> None:
+            query = (
+                "INSERT INTO run_claims VALUES (?, 1) "
+                "ON CONFLICT (id) DO UPDATE SET token = token + 1 RETURNING token"
+            )
+            [row] = connection.execute(query, (run_id,)).fetchall()
+            tokens.append(cast(int, row[0]))
+
+        self._writer.write(self._path, SCHEMA, work, done=partial(_resolve, claimed))
+        await claimed
+        return tokens[-1]  # a transaction that had to be tried again claimed more than once
+
     def _write(
         self,
         statement: str,
@@ -88,6 +115,11 @@ class Store:
             connection.execute(statement, values)
 
         self._writer.write(self._path, SCHEMA, work, done=done)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def store_path(folder: Path) -> Path:

@@ -3,6 +3,10 @@
 Whatever was queued while the last commit was syncing goes into the next one, so a busy run costs
 one sync per group and an idle one no delay. A full or failing disk holds everything back in memory
 and in order; it is tried again until it works.
+
+Each file counts the writers that have claimed it, and every transaction begins by looking whether
+the last claim is still ours. So a trainer that was suspended while another took over its folder
+adds not one row, whatever it believes.
 """
 
 import asyncio
@@ -12,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import apsw
 import structlog
@@ -32,6 +36,11 @@ DISK_TROUBLE: Final = (
     apsw.ReadOnlyError,
     apsw.BusyError,
 )
+
+CLAIM_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS writer_claim (
+  only INTEGER PRIMARY KEY CHECK (only = 1), token INTEGER NOT NULL) STRICT;
+"""
 
 Work = Callable[[apsw.Connection], None]
 
@@ -55,6 +64,16 @@ def check_sqlite() -> None:
         raise Unavailable(f"SQLite {version} can damage databases; install apsw {floor} or newer")
 
 
+class Superseded(Exception):
+    """Another trainer has claimed a file of this one. Nothing was written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"another trainer has taken over this data folder ({path.parent.name}/{path.name}); "
+            "this one ends, and what it did since is not recorded"
+        )
+
+
 @dataclass(frozen=True)
 class _Job:
     path: Path
@@ -76,6 +95,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._open: dict[Path, apsw.Connection] = {}
+        self._claims: dict[Path, int] = {}  # ours, of every file this writer has written
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal writer", daemon=True)
         self.trouble: str | None = None
@@ -133,8 +153,10 @@ class Writer:
             part = jobs[: ends[0]] if ends else jobs
             if part:
                 self._commit_until_it_works(path, part)
-            if ends and (connection := self._open.pop(path, None)):
-                connection.close()
+            if ends:
+                self._claims.pop(path, None)
+                if connection := self._open.pop(path, None):
+                    connection.close()
             done = jobs[: ends[0] + 1] if ends else jobs
             jobs = jobs[len(done) :]
             self._call(lambda done=done: [job.done() for job in done])  # type: ignore[misc]
@@ -144,9 +166,11 @@ class Writer:
             try:
                 connection = self._connection(path, jobs[0].schema)
                 with connection:
+                    claim = self._claim(path, connection)
                     for job in jobs:
                         assert job.work is not None
                         job.work(connection)
+                self._claims[path] = claim
                 self.commits += 1
                 if self.trouble:
                     log.info("the journal can be written again", file=path.name)
@@ -161,11 +185,27 @@ class Writer:
                     raise
                 time.sleep(RETRY_SECS)
 
+    def _claim(self, path: Path, connection: apsw.Connection) -> int:
+        """Ours: a new one at the first writing. Raises Superseded when there is a newer one. Both
+        ways it writes, so that nobody can come between it and the rest of the transaction."""
+        ours = self._claims.get(path)
+        if ours is None:
+            query = (
+                "INSERT INTO writer_claim VALUES (1, 1) "
+                "ON CONFLICT (only) DO UPDATE SET token = token + 1 RETURNING token"
+            )
+            [row] = connection.execute(query).fetchall()
+            return cast(int, row[0])
+        connection.execute("UPDATE writer_claim SET token = token WHERE token = ?", (ours,))
+        if not connection.changes():
+            raise Superseded(path)
+        return ours
+
     def _connection(self, path: Path, schema: str) -> apsw.Connection:
         connection = self._open.pop(path, None)
         if connection is None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            connection = connect(path, schema)
+            connection = connect(path, schema + CLAIM_SCHEMA)
             if len(self._open) >= OPEN_FILES:
                 self._open.pop(next(iter(self._open))).close()
         self._open[path] = connection  # the most recently used comes last

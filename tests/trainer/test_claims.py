@@ -1,0 +1,124 @@
+"""One writer per run: what a trainer that was suspended still wants to write is refused."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from lab.v1.event_pb2 import Event, StepMeasured
+from lab.v1.run_pb2 import Run
+from services.trainer.runs import journal_file
+from services.trainer.runs.journal import Journal
+from services.trainer.runs.store import Store, read_store
+from services.trainer.runs.writer import Superseded, Writer
+from tests.support.waiting import until
+
+CLAIMS = 50
+
+
+class Claimant:
+    """A trainer's journal and records on a folder that others may work in too."""
+
+    def __init__(self, folder: Path) -> None:
+        self.deaths: list[BaseException] = []
+        self.shown: list[Event] = []
+        self.writer = Writer(first=folder / "runs.db", failed=self.deaths.append)
+        self.store = Store(folder, self.writer)
+        self.journal = Journal(folder / "runs", self.writer, committed=self._show)
+
+    def _show(self, events: Sequence[Event]) -> None:
+        self.shown += events
+
+    def make_step(self, number: int) -> int:
+        return self.journal.append("a", Event(step_measured=StepMeasured(step=number, loss=1.0)))
+
+
+@asynccontextmanager
+async def claimant(folder: Path) -> AsyncIterator[Claimant]:
+    one = Claimant(folder)
+    one.writer.start()
+    yield one
+    await one.writer.stop()
+
+
+def rows(folder: Path) -> list[int]:
+    with journal_file.reading(folder / "runs" / "a" / "journal.db") as file:
+        return [step for (step,) in file.execute("SELECT step FROM steps ORDER BY step")]
+
+
+async def test_fifty_claims_by_two_trainers_leave_no_row_of_the_older(tmp_path: Path) -> None:
+    """Each round the newer takes the run over at a random moment of the older's writing."""
+    dice = random.Random(7)
+    expected: list[int] = []
+    read_store(tmp_path)
+    for turn in range(CLAIMS):
+        async with claimant(tmp_path) as older, claimant(tmp_path) as newer:
+            first = 100 * turn
+            before = dice.randint(1, 10)
+            await older.journal.open("a")
+            for number in range(before):
+                last = older.make_step(first + number)
+            await older.journal.committed("a", last)
+            expected += range(first, first + before)
+
+            await newer.journal.open("a")
+            await newer.journal.committed("a", newer.make_step(first + 50))
+            expected.append(first + 50)
+            for number in range(dice.randint(1, 10)):
+                older.make_step(first + 60 + number)
+            await until(partial(list, older.deaths), what="the older is superseded")
+            assert isinstance(older.deaths[0], Superseded)
+            await newer.journal.committed("a", newer.make_step(first + 51))
+            expected.append(first + 51)
+            assert len(older.shown) == before
+            assert not newer.deaths
+    assert rows(tmp_path) == expected
+
+
+async def test_a_claim_in_the_middle_of_writing_keeps_what_was_shown_and_no_more(
+    tmp_path: Path,
+) -> None:
+    """The older does not wait for its disk, as a running trainer does not."""
+    read_store(tmp_path)
+    async with claimant(tmp_path) as older, claimant(tmp_path) as newer:
+        await older.journal.open("a")
+        await older.journal.committed("a", older.make_step(0))
+        for number in range(1, 2_000):
+            older.make_step(number)
+        await newer.journal.open("a")
+        for number in range(2_000, 2_100):
+            older.make_step(number)
+        await newer.journal.committed("a", newer.make_step(5_000))
+        await until(partial(list, older.deaths), what="the older is superseded")
+        assert isinstance(older.deaths[0], Superseded)
+        shown = [event.step_measured.step for event in older.shown + newer.shown]
+        assert shown == rows(tmp_path)  # what was shown is there, and nothing else
+        assert shown[-1] == 5_000
+
+
+async def test_a_trainer_that_was_taken_over_can_change_no_record(tmp_path: Path) -> None:
+    read_store(tmp_path)
+    async with claimant(tmp_path) as older, claimant(tmp_path) as newer:
+        older.store.save_run("a", Run(name="runs/a", notes="old"))
+        assert await older.store.claim("a") == 1
+        newer.store.take_over()
+        assert await newer.store.claim("a") == 2
+        older.store.save_run("a", Run(name="runs/a", notes="stale"))
+        await until(lambda: older.deaths, what="the older is superseded")
+        assert await newer.store.claim("a") == 3
+        assert [run.notes for run in read_store(tmp_path).runs] == ["old"]
+
+
+async def test_a_claim_is_higher_than_all_before_also_after_the_run_was_deleted(
+    tmp_path: Path,
+) -> None:
+    read_store(tmp_path)
+    async with claimant(tmp_path) as one:
+        assert [await one.store.claim("a") for _ in range(3)] == [1, 2, 3]
+        gone = asyncio.get_running_loop().create_future()
+        one.store.bury_run("a", Event(run="runs/a", sequence=4), done=lambda: gone.set_result(None))
+        await gone
+    async with claimant(tmp_path) as again:
+        assert await again.store.claim("a") == 4
