@@ -82,9 +82,7 @@ class Ranks:
             return message
         length = torch.tensor([len(message)])
         self.share([length])
-        text = torch.zeros(int(length.item()), dtype=torch.uint8)
-        if self.leads:
-            text.copy_(torch.frombuffer(bytearray(message), dtype=torch.uint8))
+        text = _bytes_tensor(message if self.leads else b"", size=int(length.item()))
         self.share([text])
         return bytes(text.tolist())
 
@@ -92,10 +90,7 @@ class Ranks:
         """What prevents the others from starting, one sentence each, told to everyone."""
         if not self.several:
             return []
-        own = torch.zeros(_PROBLEM_BYTES, dtype=torch.uint8)
-        text = mine.encode()[:_PROBLEM_BYTES]
-        if text:
-            own[: len(text)] = torch.frombuffer(bytearray(text), dtype=torch.uint8)
+        own = _bytes_tensor(mine.encode()[:_PROBLEM_BYTES], size=_PROBLEM_BYTES)
         every = [torch.zeros_like(own) for _ in range(self.place.world)]
         with _or_lost():
             dist.all_gather(every, own)
@@ -108,6 +103,11 @@ class Ranks:
 
 
 _PROBLEM_BYTES = 600
+
+
+def _bytes_tensor(message: bytes, *, size: int) -> Tensor:
+    """Filled up with zeros."""
+    return torch.tensor(list(message.ljust(size, b"\0")), dtype=torch.uint8)
 
 
 @contextmanager

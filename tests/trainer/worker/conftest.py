@@ -1,4 +1,4 @@
-"""A run small enough to train in milliseconds: a corpus of its own and a tiny model."""
+"""A run small enough to train in milliseconds, and real workers."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,15 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from lab.spec import load_presets
-from lab.text.from_tokens import write_tokens
-from lab.v1 import run_spec_pb2
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.training import Training, build
+from tests.trainer.worker.tiny import tiny_spec, write_tiny_corpus
 from tests.trainer.worker.worker_process import Worker, workers
-
-VOCABULARY = 97
 
 
 @pytest.fixture(autouse=True)
@@ -27,26 +23,12 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def spec() -> RunSpec:
-    """Everything set, as after `resolve`."""
-    spec = RunSpec()
-    spec.CopyFrom(load_presets()["nano"].spec)
-    model, budget, hooks = spec.model, spec.budget, spec.hooks
-    model.layers, model.width, model.heads, model.context = 2, 32, 2, 16
-    model.vocab_size = VOCABULARY
-    spec.data.corpus, spec.data.seed = "tiny", 7
-    spec.schedule.warmup_steps = 2
-    budget.steps, budget.batch, budget.micro_batch, budget.threads = 8, 4, 2, 1
-    budget.precision = run_spec_pb2.PRECISION_FP32
-    hooks.evaluate_every, hooks.evaluate_batches, hooks.sample_every = 0, 2, 0
-    return spec
+    return tiny_spec()
 
 
 @pytest.fixture
 def corpora_folder(tmp_path: Path) -> Path:
-    """A corpus "tiny" of 600 tokens that repeat often enough to be learned."""
-    folder = tmp_path / "corpora" / "tiny"
-    write_tokens(folder, [[n * 7 % 31 + 1 for n in range(600)]])
-    return folder.parent
+    return write_tiny_corpus(tmp_path / "corpora")
 
 
 @pytest.fixture
