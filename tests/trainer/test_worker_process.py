@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import structlog
 from structlog.testing import capture_logs
@@ -12,6 +13,8 @@ from structlog.testing import capture_logs
 from lab.v1.worker_pb2 import PauseTraining, WorkerCommand
 from services.trainer.runs import worker_process
 from services.trainer.runs.worker_process import Ending, WorkerProcess, start_worker
+from tests.support.processes import ended
+from tests.support.waiting import until
 
 ECHO = """
 import socket
@@ -53,6 +56,7 @@ def test_a_kill_hints_at_memory() -> None:
     assert "memory may have run out" in str(Ending(-9))
     assert "memory" not in str(Ending(-15))
     assert "did not answer" in str(Ending(-9, unheard=True))
+    assert "one of its 2 processes was lost" in str(Ending(1, processes=2))
 
 
 async def test_commands_to_a_worker_that_is_gone_are_dropped() -> None:
@@ -83,6 +87,22 @@ async def test_training_steps_back_for_the_services() -> None:
     assert os.getsid(worker.pid) == worker.pid
     worker.kill()
     assert (await worker.ended()).exit_code == -9
+
+
+async def test_a_kill_reaches_what_left_its_session() -> None:
+    """torchrun starts each process in a session of its own."""
+    sleep = "[sys.executable, '-c', 'import time; time.sleep(600)']"
+    program = f"import subprocess, sys; subprocess.run({sleep}, start_new_session=True)"
+    worker = await start(program)
+
+    def left() -> list[psutil.Process]:
+        children = psutil.Process(worker.pid).children()
+        return [child for child in children if os.getsid(child.pid) == child.pid]
+
+    children = await until(left, what="a child with a session of its own")
+    worker.kill()
+    assert (await worker.ended()).exit_code == -9
+    await until(lambda: ended(children[0]), what="the end of its child")
 
 
 async def test_a_worker_that_does_not_end_by_itself_is_ended(

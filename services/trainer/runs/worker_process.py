@@ -36,6 +36,7 @@ class Ending:
 
     exit_code: int
     unheard: bool = False
+    processes: int = 1
 
     def __str__(self) -> str:
         if self.unheard:
@@ -46,6 +47,8 @@ class Ending:
                 if -self.exit_code == signal.SIGKILL
                 else ""
             )
+        if self.processes > 1:
+            return f"one of its {self.processes} processes was lost, and so the others ended"
         return f"its worker ended with exit code {self.exit_code} and did not say why"
 
 
@@ -76,10 +79,12 @@ class WorkerProcess:
         *,
         run: str,
         silence_secs: float,
+        processes: int = 1,
     ) -> None:
         self._process = process
         self._reader, self._writer = reader, writer
         self._silence_secs = silence_secs
+        self._processes = processes
         self._heard = False
         self._unheard = False
         assert process.stderr is not None
@@ -120,7 +125,7 @@ class WorkerProcess:
             code = await self._process.wait()
         with contextlib.suppress(TimeoutError):  # a grandchild may hold the pipe open
             await asyncio.wait_for(self._forwarding, DYING_SECS)
-        return Ending(code, unheard=self._unheard)
+        return Ending(code, unheard=self._unheard, processes=self._processes)
 
     def kill(self) -> None:
         """Also what it started: it leads a session of its own, and torchrun's processes do, too."""
@@ -165,7 +170,9 @@ async def start_worker(
         os.setpriority(os.PRIO_PROCESS, process.pid, nice)  # answering comes before training
     reader, writer = await asyncio.open_connection(sock=ours)
     log.info("worker started", run=run, pid=process.pid)
-    return WorkerProcess(process, reader, writer, run=run, silence_secs=silence_secs)
+    return WorkerProcess(
+        process, reader, writer, run=run, silence_secs=silence_secs, processes=processes
+    )
 
 
 async def _forward(stream: asyncio.StreamReader, *, run: str, pid: int) -> None:

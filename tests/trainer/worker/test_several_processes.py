@@ -29,6 +29,7 @@ from lab.v1.worker_pb2 import (
 )
 from services.trainer.worker.distributed import Ranks
 from services.trainer.worker.precision import multiplies_bf16
+from tests.support.processes import all_end, ended
 from tests.trainer.worker import steps_together
 from tests.trainer.worker.steps_together import STEPS_FILE, make
 from tests.trainer.worker.tiny import tiny_spec, write_tiny_corpus
@@ -40,7 +41,6 @@ StartWorker = Callable[[StartTraining | None], Worker]
 PRECISIONS = {"fp32": run_spec_pb2.PRECISION_FP32}
 if multiplies_bf16(torch.device("cpu")):
     PRECISIONS["bf16"] = run_spec_pb2.PRECISION_BF16
-DEATH_SECS = 30.0
 BATCH = 7  # three sequences for one process, four for the other, in micro-batches of two
 KILLED_STEPS = 24  # of the run that loses a process
 ENDLESS = 1_000_000
@@ -182,7 +182,7 @@ def test_commands_reach_all(worker: StartWorker, start: StartTraining) -> None:
     assert one.steps() == list(range(1, last + 1))
     assert one.exit_code() == 0
     assert len(members) == 3
-    assert psutil.wait_procs(members, timeout=DEATH_SECS)[1] == []
+    assert all_end(members)
 
 
 def test_a_killed_process_ends_all_and_the_run_goes_on_from_its_checkpoint(
@@ -201,8 +201,8 @@ def test_a_killed_process_ends_all_and_the_run_goes_on_from_its_checkpoint(
     first.send(resume=ResumeTraining())
     first.rest()
     assert first.exit_code() == 1
-    assert psutil.wait_procs(members, timeout=DEATH_SECS)[1] == []
-    assert not second_rank.is_running()
+    assert all_end(members)
+    assert ended(second_rank)
     kinds = {event.WhichOneof("event") for event in first.seen}
     assert not kinds & {"finished", "failed"}  # it just ends: nothing is wrong with the run
     assert first.steps()[-1] < KILLED_STEPS
@@ -227,7 +227,7 @@ def test_nobody_outlives_torchrun(worker: StartWorker, start: StartTraining) -> 
     os.kill(one.process.pid, signal.SIGKILL)
     assert one.exit_code() == -signal.SIGKILL
     assert len(members) == 3
-    assert psutil.wait_procs(members, timeout=DEATH_SECS)[1] == []
+    assert all_end(members)
 
 
 def test_what_prevents_a_start_is_said(worker: StartWorker, start: StartTraining) -> None:
