@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from lab.client.checkpoints import Checkpoints
 from lab.errors import AlreadyExists, Code, Damaged, LabError
-from lab.model import GPTConfig, GPTModel, load_model, save_model
+from lab.model import GPTConfig, GPTModel, load_pretrained, save_pretrained
 from lab.v1.checkpoint_pb2 import CHECKPOINT_KIND_WEIGHTS
 from services.checkpoint.finite import all_finite
 from tests.support.checkpoint_service import parts, safetensors, stored, write
@@ -36,7 +36,7 @@ def foreign(tmp_path: Path) -> Path:
     folder = tmp_path / "elsewhere" / "tiny-gpt2"
     folder.mkdir(parents=True)
     torch.manual_seed(1)
-    save_model(GPTModel(SHAPE), folder)
+    save_pretrained(GPTModel(SHAPE), folder)
     return folder
 
 
@@ -65,7 +65,7 @@ async def test_in_and_out_again_the_model_is_the_same(
     assert sorted(path.name for path in out.iterdir()) == [CONFIG, WEIGHTS]
     tokens = torch.tensor([[1, 2, 3, 50_000]])
     with torch.no_grad():
-        ours = load_model(foreign)(tokens)
+        ours = load_pretrained(foreign)(tokens)
         theirs = GPT2LMHeadModel.from_pretrained(out)(tokens).logits
     torch.testing.assert_close(getattr(ours, "logits", ours), theirs, rtol=1e-5, atol=1e-5)
     one = tmp_path / "one.safetensors"

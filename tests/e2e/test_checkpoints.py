@@ -8,7 +8,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
-from lab.model import GPTConfig, GPTModel, save_model
+from lab.model import GPTConfig, GPTModel, save_pretrained
 from tests.support.cluster import Cluster, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -68,7 +68,7 @@ def test_deleted_in_one_browser_gone_in_the_other_and_taken_back(
 
 def test_weights_from_elsewhere_can_be_looked_into(cluster: Cluster, tmp_path: Path) -> None:
     torch.manual_seed(1)
-    save_model(GPTModel(GPTConfig(layers=1, width=8, heads=2, context=16)), tmp_path)
+    save_pretrained(GPTModel(GPTConfig(layers=1, width=8, heads=2, context=16)), tmp_path)
     came = cluster.lab("checkpoints", "import", str(tmp_path), "--name", "tiny")
     assert "imports/tiny is there" in came.stdout
     generated = cluster.lab("generate", "imports/tiny", "--prompt", "A house", "--max-tokens", "4")

@@ -148,10 +148,10 @@ async def test_weights_of_nan_are_refused(lab: SmallLab, model: GPTModel) -> Non
     ("change", "reason"),
     [
         ({"n_layer": 1_000_000_000}, "parameters in"),
-        ({"n_layer": 3}, "the weights lack transformer.h.2"),
-        ({"n_head": 0}, "describes no GPT-2"),
+        ({"n_layer": 3}, "hold 2 blocks, but n_layer is 3"),
+        ({"n_head": 0}, "n_head is 0, not a size"),
         ({"n_embd": -32}, "cannot be loaded"),
-        ({"vocab_size": 50_304}, "its vocabulary has 50304 tokens"),
+        ({"vocab_size": 52_000}, "its vocabulary has 52000 tokens"),
         ({"model_type": "llama"}, "only gpt2 can be loaded"),
         ({"n_positions": None}, "cannot be loaded"),
     ],

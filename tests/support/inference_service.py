@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from lab.model import GPTConfig, GPTModel, save_model
+from lab.model import GPTConfig, GPTModel, save_pretrained
 from lab.service.run import Service
 from services.inference.service import Settings, build
 from tests.support.checkpoint_service import NO_NATS
@@ -63,5 +63,5 @@ def tiny_model(config: GPTConfig = TINY, *, seed: int = 1) -> GPTModel:
 def model_files(model: GPTModel, folder: Path) -> dict[str, bytes]:
     """The files of its checkpoint, as the worker would write them."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_model(model, folder)
+    save_pretrained(model, folder)
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())} | {"run.json": b"{}"}

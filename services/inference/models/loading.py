@@ -7,7 +7,7 @@ import torch
 from safetensors import SafetensorError
 
 from lab.errors import Damaged
-from lab.model import GPTConfig, GPTModel, load_model
+from lab.model import GPTConfig, GPTModel, load_pretrained
 from lab.model.hf import config_from_hf
 from lab.spec.parameters import count_parameters
 from lab.text import Tokenizer
@@ -24,7 +24,7 @@ def load(fetched: Fetched) -> GPTModel:
     name = fetched.checkpoint.name
     try:
         _check_shape(fetched.folder)
-        network = load_model(fetched.folder)
+        network = load_pretrained(fetched.folder)
         for parameter_name, parameter in network.named_parameters():
             parameter.requires_grad_(False)
             if not torch.isfinite(parameter).all():

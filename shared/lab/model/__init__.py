@@ -6,10 +6,11 @@ kv_cache, taps, hf.
 
 from lab.model.attention import MultiHeadAttention
 from lab.model.block import TransformerBlock
+from lab.model.book import load_book_weights
 from lab.model.config import GPT_CONFIGS, GPTConfig
 from lab.model.feed_forward import FeedForward
 from lab.model.gpt import GPTModel
-from lab.model.hf import load_hf_state, load_model, save_model, to_hf_state
+from lab.model.hf import load_hf_state, load_pretrained, save_pretrained, to_hf_state
 from lab.model.kv_cache import KeyValueCache
 from lab.model.loss import LogitsRoom, linear_cross_entropy, token_losses
 from lab.model.taps import AttentionTap
@@ -25,9 +26,10 @@ __all__ = [
     "MultiHeadAttention",
     "TransformerBlock",
     "linear_cross_entropy",
+    "load_book_weights",
     "load_hf_state",
-    "load_model",
-    "save_model",
+    "load_pretrained",
+    "save_pretrained",
     "to_hf_state",
     "token_losses",
 ]

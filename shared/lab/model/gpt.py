@@ -32,6 +32,7 @@ class GPTModel(nn.Module):
         """Freshly initialised; with a seed the same weights every time, whatever ran before."""
         super().__init__()
         self.config = config
+        self.checkpoint_activations = False  # see _block; nothing to do with saved checkpoints
         self.transformer = nn.ModuleDict(
             {
                 "wte": nn.Embedding(config.vocab_size, config.width),  # what each token means
@@ -80,6 +81,9 @@ class GPTModel(nn.Module):
         x = tokens + self.transformer["wpe"](positions)  # (B, T, C)
         x = self.transformer["drop"](x if dtype is None else x.to(dtype))
         for layer, block in enumerate(self.blocks):
+            if self.checkpoint_activations and torch.is_grad_enabled():
+                x = checkpoint(block, x, use_reentrant=False)
+                continue
             x = block(
                 x,
                 cache=cache.layer(layer) if cache is not None else None,

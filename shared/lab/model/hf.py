@@ -11,11 +11,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from lab.model.config import GPTConfig
+from lab.model.files import read_json, read_tensors
 from lab.model.gpt import GPTModel
+from lab.model.hf_config import config_from_hf, hf_config
+
+__all__ = [
+    "CONFIG_FILE",
+    "WEIGHTS_FILE",
+    "config_from_hf",
+    "from_hf_layout",
+    "hf_config",
+    "load_hf_state",
+    "load_pretrained",
+    "save_pretrained",
+    "to_hf_layout",
+    "to_hf_state",
+]
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -23,7 +38,43 @@ CONFIG_FILE = "config.json"
 _TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 # Constants, not parameters, which old GPT-2 files hold: the causal mask and its fill value.
 _IGNORED = (".attn.bias", ".attn.masked_bias")
-_END_OF_TEXT = 50_256
+
+
+def save_pretrained(model: GPTModel, folder: Path | str) -> None:
+    """Writes model.safetensors and config.json; the folder is made if it is not there."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(to_hf_state(model), folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    (folder / CONFIG_FILE).write_text(json.dumps(hf_config(model.config), indent=2) + "\n")
+
+
+def load_pretrained(folder: Path | str) -> GPTModel:
+    """The model of a folder, in evaluation mode; raises ValueError saying why it is no GPT-2.
+
+    The weights are one model.safetensors, or several files with their index beside them; whatever
+    their type, the model has them in fp32.
+    """
+    folder = Path(folder)
+    config = config_from_hf(read_json(folder / CONFIG_FILE))
+    return model_of(config, read_tensors(folder, WEIGHTS_FILE))
+
+
+def model_of(config: GPTConfig, tensors: Mapping[str, Tensor]) -> GPTModel:
+    """A model with these weights, in Hugging Face's names and layout; raises ValueError."""
+    given = _named(config, tensors)
+    # Before memory is taken for a shape that somebody only wrote down.
+    blocks = {name.split(".")[2] for name in given if name.startswith("transformer.h.")}
+    if len(blocks) != config.layers:
+        raise ValueError(f"the weights hold {len(blocks)} blocks, but n_layer is {config.layers}")
+    for name, rows in (("wte", config.vocab_size), ("wpe", config.context)):
+        _check_shape(f"transformer.{name}.weight", given, (rows, config.width))
+    hidden = config.ffn_multiple * config.width
+    _check_shape("transformer.h.0.mlp.c_fc.weight", given, (config.width, hidden))
+    with torch.device("meta"):  # no memory, no random numbers
+        model = GPTModel(config)
+    model = model.to_empty(device="cpu")
+    load_hf_state(model, given)
+    return model.eval()
 
 
 def to_hf_state(model: GPTModel) -> dict[str, Tensor]:
@@ -34,13 +85,7 @@ def to_hf_state(model: GPTModel) -> dict[str, Tensor]:
 @torch.no_grad()
 def load_hf_state(model: GPTModel, tensors: Mapping[str, Tensor]) -> None:
     """Fills the model; raises ValueError naming what is missing, unexpected or of another shape."""
-    given = {
-        name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}": value
-        for name, value in tensors.items()
-        if not name.endswith(_IGNORED)
-    }
-    if model.config.tied:
-        given.pop("lm_head.weight", None)  # some files repeat wte under this name
+    given = _named(model.config, tensors)
     parameters = dict(model.named_parameters())
     if missing := sorted(parameters.keys() - given.keys()):
         raise ValueError(f"the weights lack {', '.join(missing[:3])} ({len(missing)} in all)")
@@ -49,13 +94,9 @@ def load_hf_state(model: GPTModel, tensors: Mapping[str, Tensor]) -> None:
             f"the weights hold {', '.join(unexpected[:3])}, which this model has no place for"
         )
     for name, parameter in parameters.items():
-        value = from_hf_layout(name, given[name])
-        if value.shape != parameter.shape:
-            raise ValueError(
-                f"{name} has shape {tuple(value.shape)}, but this model needs "
-                f"{tuple(parameter.shape)}"
-            )
-        parameter.copy_(value)
+        wanted = from_hf_layout(name, parameter).shape  # a transpose is its own way back
+        _check_shape(name, given, tuple(wanted))
+        parameter.copy_(from_hf_layout(name, given[name]))
 
 
 def to_hf_layout(name: str, value: Tensor) -> Tensor:
@@ -69,65 +110,23 @@ def from_hf_layout(name: str, value: Tensor) -> Tensor:
     return value.t() if name.endswith(_TRANSPOSED) else value
 
 
-def save_model(model: GPTModel, folder: Path) -> None:
-    """Writes model.safetensors and config.json."""
-    save_file(to_hf_state(model), folder / WEIGHTS_FILE, metadata={"format": "pt"})
-    (folder / CONFIG_FILE).write_text(json.dumps(hf_config(model.config), indent=2) + "\n")
-
-
-def load_model(folder: Path) -> GPTModel:
-    """The model of a folder, in evaluation mode; raises ValueError when it is no GPT-2."""
-    config = config_from_hf(json.loads((folder / CONFIG_FILE).read_text()))
-    model = GPTModel(config)
-    load_hf_state(model, load_file(folder / WEIGHTS_FILE))
-    return model.eval()
-
-
-def hf_config(config: GPTConfig) -> dict[str, Any]:
-    """The fields of transformers' GPT2Config."""
-    return {
-        "architectures": ["GPT2LMHeadModel"],
-        "model_type": "gpt2",
-        "vocab_size": config.vocab_size,
-        "n_positions": config.context,
-        "n_embd": config.width,
-        "n_layer": config.layers,
-        "n_head": config.heads,
-        "n_inner": config.ffn_multiple * config.width,
-        "activation_function": "gelu_new",
-        "resid_pdrop": config.dropout,
-        "embd_pdrop": config.dropout,
-        "attn_pdrop": config.dropout,
-        "layer_norm_epsilon": 1e-5,
-        "initializer_range": 0.02,
-        "tie_word_embeddings": config.tied,
-        "bos_token_id": _END_OF_TEXT,
-        "eos_token_id": _END_OF_TEXT,
-        "torch_dtype": "float32",
+def _named(config: GPTConfig, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """By the names of our parameters: old files have no prefix, some repeat wte as the head."""
+    given = {
+        name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}": value
+        for name, value in tensors.items()
+        if not name.endswith(_IGNORED)
     }
+    if config.tied:
+        given.pop("lm_head.weight", None)
+    return given
 
 
-def config_from_hf(fields: Mapping[str, Any]) -> GPTConfig:
-    """The shape a config.json describes; raises ValueError when it is not a plain GPT-2."""
-    if fields.get("model_type") != "gpt2":
-        raise ValueError(f"model_type is {fields.get('model_type')!r}; only gpt2 can be loaded")
-    if (activation := fields.get("activation_function", "gelu_new")) != "gelu_new":
-        raise ValueError(f"activation_function is {activation!r}; only gelu_new can be loaded")
-    try:
-        width = int(fields["n_embd"])
-        hidden = int(fields.get("n_inner") or 4 * width)
-        config = GPTConfig(
-            layers=int(fields["n_layer"]),
-            width=width,
-            heads=int(fields["n_head"]),
-            context=int(fields["n_positions"]),
-            ffn_multiple=hidden // width,
-            dropout=float(fields.get("resid_pdrop", 0.1)),
-            tied=bool(fields.get("tie_word_embeddings", True)),
-            vocab_size=int(fields["vocab_size"]),
-        )
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"config.json lacks a usable {error}") from error
-    if config.ffn_multiple * width != hidden:
-        raise ValueError(f"n_inner {hidden} is not a multiple of n_embd {width}")
-    return config
+def _check_shape(name: str, given: Mapping[str, Tensor], wanted: tuple[Any, ...]) -> None:
+    """Of a tensor as it lies in the file."""
+    if name not in given:
+        raise ValueError(f"the weights lack {name}")
+    if (found := tuple(given[name].shape)) != wanted:
+        raise ValueError(f"{name} has shape {found}, but this model needs {wanted}")
+    if not given[name].is_floating_point():
+        raise ValueError(f"{name} holds {given[name].dtype}, not weights")

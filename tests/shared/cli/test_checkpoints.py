@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lab.model import GPTConfig, GPTModel, save_model
+from lab.model import GPTConfig, GPTModel, save_pretrained
 from tests.shared.cli.conftest import Lab
 from tests.support.checkpoint_service import (
     checkpoint_process,
@@ -104,7 +104,7 @@ def test_out_and_in(saved: Command, tmp_path: Path) -> None:
     gpt2 = tmp_path / "tiny-gpt2"
     gpt2.mkdir()
     torch.manual_seed(1)
-    save_model(GPTModel(GPTConfig(layers=1, width=4, heads=1, context=8)), gpt2)
+    save_pretrained(GPTModel(GPTConfig(layers=1, width=4, heads=1, context=8)), gpt2)
     came = saved("import", str(gpt2))
     assert (
         came.stdout

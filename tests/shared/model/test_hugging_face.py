@@ -1,22 +1,31 @@
 """Weights and folders are exchanged with transformers, both ways, and the logits agree."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from lab.model import GPTModel, load_hf_state, load_model, save_model, to_hf_state
-from lab.model.hf import config_from_hf, hf_config
+from lab.model import (
+    GPT_CONFIGS,
+    GPTModel,
+    load_hf_state,
+    load_pretrained,
+    save_pretrained,
+    to_hf_state,
+)
+from lab.model.hf import config_from_hf, from_hf_layout
 
 
 @torch.no_grad()
 def test_transformers_opens_our_folder_and_agrees(
     model: GPTModel, ids: Tensor, tmp_path: Path
 ) -> None:
-    save_model(model, tmp_path)
+    save_pretrained(model, tmp_path)
     theirs = GPT2LMHeadModel.from_pretrained(tmp_path, attn_implementation="eager")
     theirs.train(False)
     torch.testing.assert_close(theirs(ids).logits, model(ids), rtol=1e-4, atol=1e-4)
@@ -39,13 +48,15 @@ def test_we_open_a_folder_of_transformers_and_agree(tmp_path: Path, ids: Tensor)
     )
     theirs.train(False)
     theirs.save_pretrained(tmp_path)
-    torch.testing.assert_close(load_model(tmp_path)(ids), theirs(ids).logits, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        load_pretrained(tmp_path)(ids), theirs(ids).logits, rtol=1e-4, atol=1e-4
+    )
 
 
 @torch.no_grad()
 def test_a_saved_model_comes_back_bit_for_bit(model: GPTModel, tmp_path: Path) -> None:
-    save_model(model, tmp_path)
-    again = load_model(tmp_path)
+    save_pretrained(model, tmp_path)
+    again = load_pretrained(tmp_path)
     assert again.config == model.config
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, again.get_parameter(name)), name
@@ -79,13 +90,94 @@ def test_weights_that_do_not_fit_are_named(model: GPTModel) -> None:
         load_hf_state(model, state)
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_logits_and_gradients_of_124m_are_those_of_transformers(tied: bool, tmp_path: Path) -> None:
+    """GPT-2 small's shape, tied as it is and untied, in fp32."""
+    model = GPTModel(replace(GPT_CONFIGS["medium"], tied=tied), seed=3)
+    save_pretrained(model, tmp_path)
+    theirs = GPT2LMHeadModel.from_pretrained(tmp_path, attn_implementation="eager")
+    theirs.train(False)
+    ids = torch.randint(50_257, (1, 33), generator=torch.Generator().manual_seed(4))
+    found = model(ids[:, :-1])  # (1, 32, V)
+    wanted = theirs(ids[:, :-1]).logits
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-4)
+    for logits in (found, wanted):
+        F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()).backward()  # type: ignore[no-untyped-call]
+    by_name = dict(theirs.named_parameters())
+    assert by_name.keys() == dict(model.named_parameters()).keys()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None
+        their_gradient = by_name[name].grad
+        assert their_gradient is not None
+        reference = from_hf_layout(name, their_gradient)
+        assert (parameter.grad - reference).norm() < 1e-4 * reference.norm() + 1e-7, name
+
+
 def test_other_architectures_are_refused(model: GPTModel, tmp_path: Path) -> None:
-    save_model(model, tmp_path)
+    save_pretrained(model, tmp_path)
     fields = json.loads((tmp_path / "config.json").read_text())
     assert config_from_hf(fields) == model.config
-    with pytest.raises(ValueError, match="only gpt2"):
-        config_from_hf(hf_config(model.config) | {"model_type": "llama"})
-    with pytest.raises(ValueError, match="only gelu_new"):
-        config_from_hf(hf_config(model.config) | {"activation_function": "relu"})
-    with pytest.raises(ValueError, match="n_head"):
+    for change, reason in [
+        ({"model_type": "llama"}, "only gpt2"),
+        ({"activation_function": "relu"}, "is 'relu', only gelu_new"),
+        ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx is True"),
+        ({"layer_norm_epsilon": 1e-6}, "layer_norm_epsilon is 1e-06, only 1e-05"),
+        ({"n_head": 3}, "n_embd 32 is not a multiple of n_head 3"),
+        ({"n_inner": 33}, "n_inner 33 is not a multiple"),
+        ({"n_layer": "2"}, "n_layer is '2', not a size"),
+        ({"resid_pdrop": 2}, "resid_pdrop is 2"),
+    ]:
+        with pytest.raises(ValueError, match=reason):
+            config_from_hf(fields | change)
+    with pytest.raises(ValueError, match="n_head is missing"):
         config_from_hf({k: v for k, v in fields.items() if k != "n_head"})
+    with pytest.raises(ValueError, match=r"model_type.*; .*; .*; and 3 more"):
+        config_from_hf({name: 0 for name in fields} | {"n_inner": None, "n_embd": 1, "n_head": 1})
+
+
+@torch.no_grad()
+def test_weights_in_several_files_are_put_together(
+    model: GPTModel, ids: Tensor, tmp_path: Path
+) -> None:
+    """As transformers cuts large models."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    save_pretrained(model, whole)
+    theirs = GPT2LMHeadModel.from_pretrained(whole)
+    theirs.save_pretrained(parts, max_shard_size="40KB")
+    assert len(list(parts.glob("*.safetensors"))) > 1
+    assert torch.equal(load_pretrained(parts)(ids), model(ids))
+    next(parts.glob("*-00002-*")).unlink()
+    with pytest.raises(ValueError, match=r"there is no model-00002-of-.*\.safetensors"):
+        load_pretrained(parts)
+    index = parts / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "../whole/model.safetensors"}}))
+    with pytest.raises(ValueError, match="no safetensors file of its folder"):
+        load_pretrained(parts)
+
+
+def test_what_is_no_safetensors_is_refused_with_a_way_out(model: GPTModel, tmp_path: Path) -> None:
+    save_pretrained(model, tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"model\.safetensors is not a whole safetensors file"):
+        load_pretrained(tmp_path)
+    weights.rename(tmp_path / "pytorch_model.bin")
+    with pytest.raises(ValueError, match=r"pytorch_model\.bin: .*never read.*save_pretrained"):
+        load_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"there is no config\.json"):
+        load_pretrained(tmp_path / "nowhere")
+
+
+def test_a_shape_larger_than_its_weights_takes_no_memory(model: GPTModel, tmp_path: Path) -> None:
+    save_pretrained(model, tmp_path)
+    config = tmp_path / "config.json"
+    fields = json.loads(config.read_text())
+    for change, reason in [
+        ({"n_layer": 10**9}, "hold 2 blocks, but n_layer is 1000000000"),
+        ({"vocab_size": 10**12}, r"wte.weight has shape \(97, 32\)"),
+        ({"n_positions": 10**12}, r"wpe.weight has shape"),
+        ({"n_inner": 32 * 10**9}, r"c_fc.weight has shape"),
+    ]:
+        config.write_text(json.dumps(fields | change))
+        with pytest.raises(ValueError, match=reason):
+            load_pretrained(tmp_path)

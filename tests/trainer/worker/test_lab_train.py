@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from lab import folders, manifest
-from lab.model import load_model
+from lab.model import load_pretrained
 from lab.text import Assets
 
 pytestmark = pytest.mark.integration
@@ -79,7 +79,7 @@ def test_it_saves_where_it_is_told(lab: Lab, tmp_path: Path) -> None:
     checkpoint = manifest.read(out)
     assert manifest.damage(out, checkpoint) == []
     assert (checkpoint.step, checkpoint.preset) == (2, "nano")
-    assert load_model(out).config.width == 32
+    assert load_pretrained(out).config.width == 32
     again, _, err = ended(lab("--config", "nano", "--out", str(out)))
     assert again == 2
     assert "is there already" in err
