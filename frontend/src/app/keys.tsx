@@ -1,6 +1,7 @@
 // Listens for keys, and holds what they open: the command palette and the list of keys.
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { chooseTheme, currentTheme } from "@/lib/theme";
+import { undo } from "@/lib/undo";
 import { useShortcut } from "@/lib/use-shortcut";
 import { Button } from "@/ui/button";
 import { keyName, shortcuts } from "@/lib/shortcuts";
@@ -18,6 +19,7 @@ export function Keys() {
   useShortcut("t", "Light or dark", () =>
     chooseTheme(currentTheme() === "dark" ? "light" : "dark"),
   );
+  useShortcut("mod+z", "Take the last change of the view back", () => undo.takeBack());
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (shortcuts.press(event)) event.preventDefault();

@@ -51,7 +51,9 @@ export class Shortcuts {
   press(event: Key): boolean {
     if (event.defaultPrevented || event.altKey) return false;
     const mod = event.ctrlKey || event.metaKey;
-    if (!mod && (!this.on() || isTyping(event.target))) return false;
+    if (!mod && !this.on()) return false;
+    // Ctrl-Z in a text belongs to the text.
+    if ((!mod || event.key.toLowerCase() === "z") && isTyping(event.target)) return false;
     const key = `${mod ? "mod+" : ""}${event.key.length === 1 ? event.key.toLowerCase() : event.key}`;
     const shortcut = this.offered.findLast((one) => one.key === key);
     shortcut?.run();

@@ -9,6 +9,8 @@ export interface MenuItem {
   /** What one gets, in a few words. */
   hint?: string;
   onSelect: () => void;
+  /** For a choice that is on or off; the list then stays open. */
+  checked?: boolean;
   "data-testid"?: string;
 }
 
@@ -23,19 +25,43 @@ export function Menu({ trigger, items }: { trigger: ReactNode; items: readonly M
           sideOffset={4}
           collisionPadding={8}
         >
-          {items.map(({ label, hint, onSelect, "data-testid": testId }) => (
-            <DropdownMenu.Item
-              key={label}
-              className={styles["item"] ?? ""}
-              onSelect={onSelect}
-              data-testid={testId}
-            >
-              <span>{label}</span>
-              {hint !== undefined && <span className={styles["hint"]}>{hint}</span>}
-            </DropdownMenu.Item>
-          ))}
+          {items.map(({ checked, ...item }) =>
+            checked === undefined ? (
+              <Action key={item.label} {...item} />
+            ) : (
+              <Choice key={item.label} {...item} checked={checked} />
+            ),
+          )}
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
     </DropdownMenu.Root>
+  );
+}
+
+function Action({ label, hint, onSelect, "data-testid": testId }: MenuItem) {
+  return (
+    <DropdownMenu.Item className={styles["item"] ?? ""} onSelect={onSelect} data-testid={testId}>
+      <span>{label}</span>
+      {hint !== undefined && <span className={styles["hint"]}>{hint}</span>}
+    </DropdownMenu.Item>
+  );
+}
+
+function Choice({ label, hint, checked, onSelect, "data-testid": testId }: MenuItem) {
+  return (
+    <DropdownMenu.CheckboxItem
+      className={styles["item"] ?? ""}
+      checked={checked ?? false}
+      title={hint}
+      data-testid={testId}
+      onSelect={(event) => {
+        event.preventDefault();
+        onSelect();
+      }}
+    >
+      <span>
+        <span aria-hidden="true">{checked ? "☑" : "☐"}</span> {label}
+      </span>
+    </DropdownMenu.CheckboxItem>
   );
 }

@@ -11,6 +11,7 @@ import { ExportMenu } from "@/features/runs/export-menu";
 import { RunControls } from "@/features/runs/run-controls";
 import { runDetail } from "@/features/runs/run-detail";
 import { RunNotes } from "@/features/runs/run-notes";
+import { RunTags } from "@/features/runs/run-tags";
 import { RunTitle } from "@/features/runs/run-title";
 import { StateBadge } from "@/features/runs/state-badge";
 import { stateName } from "@/features/runs/state-name";
@@ -83,6 +84,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
         <div className={styles["who"]}>
           <RunTitle run={run} />
           <StateBadge state={run.state} />
+          <RunTags run={run} />
           <span className={styles["facts"]}>{facts}</span>
           <Link to={`/inside?run=${encodeURIComponent(id)}`} data-testid="look-inside">
             Look inside

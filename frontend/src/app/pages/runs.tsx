@@ -1,8 +1,10 @@
 // All runs.
 import { useRef, useState } from "react";
-import { useNavigate } from "react-router";
+import { useNavigate, useSearchParams } from "react-router";
+import { ColumnsMenu } from "@/features/runs/columns-menu";
 import { runList } from "@/features/runs/run-list";
 import { RunsTable } from "@/features/runs/runs-table";
+import { isSortKey, type Order } from "@/features/runs/sort-runs";
 import { runId } from "@/features/runs/state-name";
 import { formatCount } from "@/lib/format";
 import { useShortcut } from "@/lib/use-shortcut";
@@ -17,7 +19,20 @@ import styles from "./runs.module.css";
 
 export function RunsPage() {
   const { state: runs, problem } = useChannel("runs", runList);
-  const [filter, setFilter] = useState("");
+  const [address, setAddress] = useSearchParams();
+  const filter = address.get("q") ?? "";
+  const order = orderOf(address);
+  const change = (name: string, value: string) =>
+    setAddress(
+      (before) => {
+        const next = new URLSearchParams(before);
+        if (value === "") next.delete(name);
+        else next.set(name, value);
+        return next;
+      },
+      { replace: true },
+    );
+  const setFilter = (text: string) => change("q", text);
   const [chosen, setChosen] = useState<readonly string[]>([]);
   const filterField = useRef<HTMLInputElement>(null);
   useShortcut("/", "Filter the runs", () => filterField.current?.focus());
@@ -43,7 +58,7 @@ export function RunsPage() {
               ref={filterField}
               className={styles["filter"]}
               type="search"
-              placeholder="Filter by name, state, preset, corpus"
+              placeholder="Filter by name, tag, state, corpus"
               aria-label="Filter runs"
               data-testid="runs-filter"
               value={filter}
@@ -57,6 +72,7 @@ export function RunsPage() {
             >
               Compare ({there.length})
             </Button>
+            <ColumnsMenu />
             {newRun}
           </>
         }
@@ -65,13 +81,31 @@ export function RunsPage() {
           <EmptyState title="Waiting for the list of runs" />
         ) : runs.length === 0 ? (
           <EmptyState title="No run yet" action={newRun}>
-            A nano run on Tiny Shakespeare starts within seconds and learns while you watch. Choose
-            a preset, press start, and the loss curve appears here.
+            A nano run on Tiny Shakespeare starts within seconds and learns while you watch: choose
+            a preset, press Start, and see the curve fall, the samples become words, and the
+            attention of the model while it trains.
           </EmptyState>
         ) : (
-          <RunsTable runs={runs} filter={filter} chosen={there} onChoose={choose} />
+          <RunsTable
+            runs={runs}
+            filter={filter}
+            order={order}
+            chosen={there}
+            onChoose={choose}
+            onOrder={({ key, descending }) => change("sort", `${descending ? "-" : ""}${key}`)}
+            onTag={setFilter}
+          />
         )}
       </Panel>
     </div>
   );
+}
+
+/** "sort=-loss" is by loss, largest first. The newest run is on top at first. */
+function orderOf(address: URLSearchParams): Order {
+  const text = address.get("sort") ?? "age";
+  const key = text.replace(/^-/, "");
+  return isSortKey(key)
+    ? { key, descending: text.startsWith("-") }
+    : { key: "age", descending: false };
 }

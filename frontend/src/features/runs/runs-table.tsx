@@ -1,76 +1,65 @@
-// All runs in a table: live, filtered, sorted.
-import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { useEffect, useState } from "react";
-import { Link } from "react-router";
+// All runs in a table: live, filtered, sorted. Only the rows in sight exist, so ten thousand runs scroll like ten.
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { RunVerb, type Run } from "@/gen/lab/v1/run_pb";
-import { runColorVariable } from "@/lib/colors";
-import { formatAge, formatCount, formatLoss, formatShare } from "@/lib/format";
 import { DeleteRun } from "./delete-run";
+import { queuePlaces } from "./queue";
 import styles from "./runs-table.module.css";
 import { filterRuns, sortRuns, type Order, type SortKey } from "./sort-runs";
-import { StateBadge } from "./state-badge";
 import { runId } from "./state-name";
+import { TABLE_COLUMNS, type TableColumn } from "./table-columns";
+import { useTableSettings } from "./table-settings";
 import { useLiveStats } from "./use-live-stats";
 
-const COLUMNS: readonly { key: SortKey; title: string; number?: boolean }[] = [
-  { key: "run", title: "Run" },
-  { key: "state", title: "State" },
-  { key: "preset", title: "Preset" },
-  { key: "corpus", title: "Corpus" },
-  { key: "progress", title: "Progress" },
-  { key: "step", title: "Step", number: true },
-  { key: "loss", title: "Loss", number: true },
-  { key: "validation", title: "Val. loss", number: true },
-  { key: "speed", title: "Tokens/s", number: true },
-  { key: "age", title: "Age", number: true },
-];
 const AGES_CHANGE_MS = 5_000;
+const ROW_PX = 37;
+const ROWS_BESIDE = 10; // kept above and below what is in sight
 
 export function RunsTable({
   runs,
   filter,
+  order,
   chosen,
   onChoose,
+  onOrder,
+  onTag,
 }: {
   runs: readonly Run[];
   filter: string;
+  order: Order;
   /** Ids of the runs that are ticked for comparing. */
   chosen: readonly string[];
   onChoose: (id: string) => void;
+  onOrder: (order: Order) => void;
+  onTag: (tag: string) => void;
 }) {
-  const [order, setOrder] = useState<Order>({ key: "age", descending: false });
-  const [nowMs, setNowMs] = useState(() => Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNowMs(Date.now()), AGES_CHANGE_MS);
-    return () => clearInterval(timer);
-  }, []);
-  const shown = sortRuns(filterRuns(runs, filter), order);
-  const sortBy = (key: SortKey) =>
-    setOrder((before) => ({ key, descending: before.key === key && !before.descending }));
-
+  const nowMs = useNow();
+  const hidden = useTableSettings((settings) => settings.hidden);
+  const columns = TABLE_COLUMNS.filter(({ key }) => !hidden.includes(key));
+  const shown = useMemo(() => sortRuns(filterRuns(runs, filter), order), [runs, filter, order]);
+  const places = useMemo(() => queuePlaces(runs), [runs]);
+  const scroll = useRef<HTMLDivElement>(null);
+  // eslint-disable-next-line react-hooks/incompatible-library -- there is no compiler here to mislead
+  const rows = useVirtualizer({
+    count: shown.length,
+    getScrollElement: () => scroll.current,
+    estimateSize: () => ROW_PX,
+    overscan: ROWS_BESIDE,
+    getItemKey: (index) => shown[index]?.name ?? index,
+  });
+  const inSight = rows.getVirtualItems();
+  const above = inSight[0]?.start ?? 0;
+  const below = rows.getTotalSize() - (inSight.at(-1)?.end ?? 0);
   return (
-    <div className={styles["scroll"]} tabIndex={0} role="region" aria-label="Runs">
-      <table className={styles["table"]} data-testid="runs-table">
+    <div ref={scroll} className={styles["scroll"]} tabIndex={0} role="region" aria-label="Runs">
+      <table className={styles["table"]} data-testid="runs-table" aria-rowcount={shown.length + 1}>
         <thead>
           <tr>
             <th>
               <span className="visually-hidden">Compare</span>
             </th>
-            {COLUMNS.map(({ key, title, number }) => (
-              <th
-                key={key}
-                className={number ? styles["number"] : undefined}
-                aria-sort={
-                  order.key !== key ? undefined : order.descending ? "descending" : "ascending"
-                }
-              >
-                <button type="button" onClick={() => sortBy(key)} data-testid={`sort-${key}`}>
-                  {title}
-                  <span className={styles["arrow"]} aria-hidden="true">
-                    {order.key !== key ? "" : order.descending ? "▾" : "▴"}
-                  </span>
-                </button>
-              </th>
+            {columns.map((column) => (
+              <HeadCell key={column.key} column={column} order={order} onOrder={onOrder} />
             ))}
             <th>
               <span className="visually-hidden">Delete</span>
@@ -78,18 +67,29 @@ export function RunsTable({
           </tr>
         </thead>
         <tbody>
-          {shown.map((run) => (
-            <RunRow
-              key={run.name}
-              run={run}
-              nowMs={nowMs}
-              chosen={chosen.includes(runId(run.name))}
-              onChoose={onChoose}
-            />
-          ))}
+          <Gap heightPx={above} columns={columns.length} />
+          {inSight.map(({ index, key }) => {
+            const run = shown[index];
+            return (
+              run && (
+                <RunRow
+                  key={key}
+                  run={run}
+                  row={index + 2}
+                  columns={columns}
+                  place={places.get(run.name)}
+                  nowMs={nowMs}
+                  chosen={chosen.includes(runId(run.name))}
+                  onChoose={onChoose}
+                  onTag={onTag}
+                />
+              )
+            );
+          })}
+          <Gap heightPx={below} columns={columns.length} />
           {shown.length === 0 && (
             <tr>
-              <td colSpan={COLUMNS.length + 2} className={styles["none"]}>
+              <td colSpan={columns.length + 2} className={styles["none"]}>
                 No run matches “{filter}”.
               </td>
             </tr>
@@ -100,25 +100,80 @@ export function RunsTable({
   );
 }
 
+function useNow(): number {
+  const [nowMs, setNowMs] = useState(() => Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNowMs(Date.now()), AGES_CHANGE_MS);
+    return () => clearInterval(timer);
+  }, []);
+  return nowMs;
+}
+
+/** Stands for the rows that are not in sight. */
+function Gap({ heightPx, columns }: { heightPx: number; columns: number }) {
+  if (heightPx <= 0) return null;
+  return (
+    <tr aria-hidden="true">
+      <td colSpan={columns + 2} className={styles["gap"]} style={{ height: heightPx }} />
+    </tr>
+  );
+}
+
+function HeadCell({
+  column: { key, title, definition, number, wide },
+  order,
+  onOrder,
+}: {
+  column: TableColumn;
+  order: Order;
+  onOrder: (order: Order) => void;
+}) {
+  const mine = order.key === key;
+  const sortBy = (by: SortKey) =>
+    onOrder({ key: by, descending: order.key === by && !order.descending });
+  return (
+    <th
+      className={classes(number && "number", wide && "wide")}
+      aria-sort={!mine ? undefined : order.descending ? "descending" : "ascending"}
+    >
+      <button
+        type="button"
+        title={definition}
+        onClick={() => sortBy(key)}
+        data-testid={`sort-${key}`}
+      >
+        {title}
+        <span className={styles["arrow"]} aria-hidden="true">
+          {!mine ? "" : order.descending ? "▾" : "▴"}
+        </span>
+      </button>
+    </th>
+  );
+}
+
 function RunRow({
   run,
+  row,
+  columns,
+  place,
   nowMs,
   chosen,
   onChoose,
+  onTag,
 }: {
   run: Run;
+  row: number;
+  columns: readonly TableColumn[];
+  place: number | undefined;
   nowMs: number;
   chosen: boolean;
   onChoose: (id: string) => void;
+  onTag: (tag: string) => void;
 }) {
-  const { spec } = run;
   const id = runId(run.name);
   const stats = useLiveStats(run);
-  const total = run.stats?.totalSteps ?? 0;
-  const share = total > 0 ? stats.step / total : 0;
-  const bornMs = run.createTime ? timestampMs(run.createTime) : nowMs;
   return (
-    <tr data-testid="run-row" data-run={id}>
+    <tr data-testid="run-row" data-run={id} aria-rowindex={row}>
       <td className={styles["choice"]}>
         <input
           type="checkbox"
@@ -128,32 +183,16 @@ function RunRow({
           onChange={() => onChoose(id)}
         />
       </td>
-      <td className={styles["name"]}>
-        <span
-          className={styles["swatch"]}
-          style={{ background: `var(${runColorVariable(run.name)})` }}
-        />
-        <Link to={`/runs/${id}`} data-testid="run-link">
-          {run.displayName || id}
-        </Link>
-      </td>
-      <td className={styles["state"]}>
-        <StateBadge state={run.state} />
-      </td>
-      <td>{run.preset}</td>
-      <td>{spec?.data?.corpus}</td>
-      <td className={styles["progress"]}>
-        <progress value={share} max={1} aria-label={`${formatShare(share)} done`} />
-        <span>{formatShare(share)}</span>
-      </td>
-      <td className={styles["number"]} data-testid="run-row-step">
-        {formatCount(stats.step)}
-      </td>
-      <td className={styles["number"]}>{formatLoss(stats.loss)}</td>
-      <td className={styles["number"]}>{formatLoss(stats.validationLoss)}</td>
-      <td className={styles["number"]}>{formatCount(stats.tokensPerSec)}</td>
-      <td className={styles["number"]}>{formatAge((nowMs - bornMs) / 1000)}</td>
+      {columns.map(({ key, number, wide, cell }) => (
+        <td key={key} className={classes(number && "number", wide && "wide", key)}>
+          {cell({ run, stats, nowMs, place, onTag })}
+        </td>
+      ))}
       <td>{run.allowedVerbs.includes(RunVerb.DELETE) && <DeleteRun run={run} />}</td>
     </tr>
   );
+}
+
+function classes(...names: (string | false | undefined)[]): string {
+  return names.flatMap((name) => (name ? (styles[name] ?? []) : [])).join(" ");
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { EventSchema } from "@/gen/lab/v1/event_pb";
 import { PublicationSchema, SnapshotSchema } from "@/gen/lab/v1/live_pb";
 import { RunSchema, RunState } from "@/gen/lab/v1/run_pb";
+import { queuePlaces } from "./queue";
 import { runDetail } from "./run-detail";
 import { runList } from "./run-list";
 import { filterRuns, sortRuns } from "./sort-runs";
@@ -90,5 +91,27 @@ describe("sorting and filtering", () => {
     expect(ids(filterRuns(runs, "NANO verdict"))).toBe("abcd");
     expect(ids(filterRuns(runs, "nano paused"))).toBe("");
     expect(ids(filterRuns(runs, "  "))).toBe("abcd");
+  });
+});
+
+describe("the queue", () => {
+  it("is in the order of creation, whatever the order of the list", () => {
+    const waiting = [
+      run("late", 9, undefined, RunState.PENDING),
+      run("trains", 5),
+      run("early", 2, undefined, RunState.PENDING),
+    ];
+    const places = queuePlaces(waiting);
+    expect([...places]).toEqual([
+      ["runs/early", 1],
+      ["runs/late", 2],
+    ]);
+  });
+});
+
+describe("tags", () => {
+  it("are found by the filter", () => {
+    const tagged = create(RunSchema, { name: "runs/a", tags: ["lesson 3"] });
+    expect(filterRuns([tagged, run("b", 1)], "lesson 3")).toEqual([tagged]);
   });
 });

@@ -6,13 +6,20 @@ import { runId, stateName } from "./state-name";
 export type SortKey =
   | "run"
   | "state"
+  | "tags"
   | "preset"
   | "corpus"
   | "progress"
   | "step"
   | "loss"
   | "validation"
+  | "curve"
+  | "best"
   | "speed"
+  | "elapsed"
+  | "parameters"
+  | "rate"
+  | "batch"
   | "age";
 
 export interface Order {
@@ -31,11 +38,22 @@ const VALUES: Record<SortKey, (run: Run) => Value> = {
   step: (run) => run.stats?.step,
   loss: (run) => run.stats?.loss,
   validation: (run) => run.stats?.validationLoss,
+  tags: (run) => run.tags.join(" ") || undefined,
+  curve: (run) => run.stats?.loss,
+  best: (run) => run.stats?.bestValidationLoss,
+  elapsed: (run) => run.stats?.elapsedSecs,
+  parameters: (run) => (run.stats ? Number(run.stats.parameters) : undefined),
+  rate: (run) => run.spec?.optimizer?.learningRate,
+  batch: (run) => run.spec?.budget?.batch,
   speed: (run) => run.stats?.tokensPerSec,
   age: (run) => (run.createTime ? -timestampMs(run.createTime) : undefined),
 };
 
-/** Runs whose name, state, preset or corpus holds every word of the filter. */
+export function isSortKey(text: string): text is SortKey {
+  return Object.hasOwn(VALUES, text);
+}
+
+/** Runs whose name, state, tags, preset or corpus holds every word of the filter. */
 export function filterRuns(runs: readonly Run[], filter: string): Run[] {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   return runs.filter((run) => {
@@ -45,6 +63,7 @@ export function filterRuns(runs: readonly Run[], filter: string): Run[] {
       stateName(run.state),
       run.preset,
       run.spec?.data?.corpus ?? "",
+      ...run.tags,
     ]
       .join(" ")
       .toLowerCase();

@@ -1,6 +1,7 @@
 // How the charts are looked at. Remembered in this browser; nothing but a person changes it.
 import { create } from "zustand";
 import { persist } from "zustand/middleware";
+import { undo } from "@/lib/undo";
 import type { Axis } from "./axis";
 
 interface ChartSettings {
@@ -15,12 +16,17 @@ interface ChartSettings {
 
 export const useChartSettings = create<ChartSettings>()(
   persist(
-    (set) => ({
+    (set, get) => ({
       axis: "step",
       logLoss: false,
       clipLoss: false,
       smoothing: 0.9,
-      set: (change) => set(change),
+      set: (change) => {
+        const before = get(); // a value: zustand makes a new one for each change
+        set(change);
+        // A slider changes many times in one stroke: its own undo is to move it back.
+        if (change.smoothing === undefined) undo.done("charts", () => set(before));
+      },
     }),
     { name: "lab.charts", version: 1 },
   ),
