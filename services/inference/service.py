@@ -15,6 +15,7 @@ from lab.service.run import Service
 from lab.service.settings import ServiceSettings
 from lab.text import Assets, Tokenizer
 from lab.v1 import analysis_service_pb2_grpc, inference_service_pb2_grpc
+from services.inference.analysis.kept import Kept
 from services.inference.analysis.turns import Turns
 from services.inference.analysis_servicer import AnalysisServicer
 from services.inference.generation.engine import Engine
@@ -31,7 +32,8 @@ class Settings(ServiceSettings):
     max_generations: int = Field(16, gt=0, description="texts generated at once")
     max_waiting: int = Field(64, ge=0, description="texts that may wait for their turn")
     max_text_bytes: int = Field(1 << 30, gt=0, description="memory for keys and values of texts")
-    max_analyses: int = Field(8, gt=0, description="analyses under way or waiting at once")
+    max_answers_bytes: int = Field(64 << 20, ge=0, description="memory for answers kept")
+    max_analyses: int = Field(32, gt=0, description="analyses under way or waiting at once")
     max_models: int = Field(4, gt=0, description="models kept in memory")
     max_models_bytes: int = Field(4 << 30, gt=0, description="memory for models, also of one")
     max_cache_bytes: int = Field(8 << 30, gt=0, description="disk for copies of weights")
@@ -68,7 +70,7 @@ async def build(settings: Settings, service: Service) -> GrpcServer:
     generation = GenerationServicer(registry, words, engine)
     turns = Turns(settings.max_analyses)
     service.on_exit(lambda: asyncio.to_thread(turns.close))
-    analysis = AnalysisServicer(registry, words, turns)
+    analysis = AnalysisServicer(registry, words, turns, Kept(settings.max_answers_bytes))
     return GrpcServer(
         [
             Servicer(

@@ -136,7 +136,7 @@ async def test_an_answer_that_would_not_fit_names_the_length_that_does(lab: Smal
             answer = await lab.analysis.GetAttention(request)
             assert answer.weights.shape[2] == largest
         else:
-            with pytest.raises(LabError, match="an answer has at most"):
+            with pytest.raises(LabError, match="at most 6291456 are given"):
                 await lab.analysis.GetAttention(request)
     one_layer = GetAttentionRequest(
         model=loaded.name, text="a" + " a" * 299, layers=[0], dtype=DTYPE_UINT8_SQRT
