@@ -19,7 +19,8 @@ from lab.v1.live_pb2 import Generation, Publication
 from services.gateway.api.problems import problem_of
 from services.gateway.upstream import Upstream, request_id, request_metadata
 
-MAX_RUNNING = 4
+# Of all browsers together; the inference service has a queue of its own.
+MAX_RUNNING = 32
 KEPT_SECS = 60.0
 MAX_KEPT = 64
 # How long a POST waits to see whether the request is refused. A slow model is not.

@@ -228,10 +228,31 @@ ROUTES: list[tuple[str, str, Any, str, Message]] = [
     ),
     (
         "POST",
+        "/api/models/m1:analyse",
+        {"text": "a", "otherModel": "models/m2", "lens": {"top": 3}},
+        "Analyse",
+        analysis.AnalyseRequest(
+            model="models/m1",
+            other_model="models/m2",
+            text="a",
+            lens=analysis.LensQuestion(top=3),
+        ),
+    ),
+    (
+        "POST",
         "/api/generations",
         {"model": "models/m1", "prompt": "a", "temperature": 0, "seed": "7"},
         "Generate",
         inference.GenerateRequest(model="models/m1", prompt="a", temperature=0, seed=7),
+    ),
+    (
+        "POST",
+        "/api/generations",
+        {"model": "models/m1", "prompt": "a", "topP": 0.9, "stop": ["."], "alternatives": 0},
+        "Generate",
+        inference.GenerateRequest(
+            model="models/m1", prompt="a", top_p=0.9, stop=["."], alternatives=0
+        ),
     ),
 ]
 

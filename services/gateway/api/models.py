@@ -13,9 +13,13 @@ from services.gateway.upstream import Upstream, ask
 
 LOAD_DEADLINE_SECS = 120.0  # fetch, verify and build a model of 500 MB of weights
 ATTENTION_DEADLINE_SECS = 15.0
+ANALYSIS_DEADLINE_SECS = 60.0  # of a long text in a large model, with others before it
 
 LoadBody = Annotated[inference.LoadModelRequest, Depends(Body(inference.LoadModelRequest))]
 TokenizeBody = Annotated[inference.TokenizeRequest, Depends(Body(inference.TokenizeRequest))]
+AnalyseBody = Annotated[
+    analysis.AnalyseRequest, Depends(Body(analysis.AnalyseRequest, without=("model",)))
+]
 AttentionBody = Annotated[
     analysis.GetAttentionRequest, Depends(Body(analysis.GetAttentionRequest, without=("model",)))
 ]
@@ -62,5 +66,15 @@ def router(upstream: Upstream) -> APIRouter:
         body.model = model_name(model)
         maps = await ask(upstream.analysis.GetAttention, body, timeout_secs=ATTENTION_DEADLINE_SECS)
         return respond(request, maps)
+
+    @routes.post(
+        "/{model:id}:analyse",
+        **documented(analysis.AnalyseResponse, body=analysis.AnalyseRequest, without=("model",)),
+    )
+    async def analyse(request: Request, model: ModelId, body: AnalyseBody) -> Response:
+        """One question about a text, as arrays. Ask for `application/x-protobuf` to get bytes."""
+        body.model = model_name(model)
+        answer = await ask(upstream.analysis.Analyse, body, timeout_secs=ANALYSIS_DEADLINE_SECS)
+        return respond(request, answer)
 
     return routes

@@ -1,9 +1,9 @@
-"""Questions to models: text from them and what their tokens attend to."""
+"""Questions to models: text from them, and what goes on inside."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
@@ -26,6 +26,19 @@ M = TypeVar("M", bound=Message)
 
 LOAD_DEADLINE_SECS = 120.0
 ATTENTION_DEADLINE_SECS = 30.0
+ANALYSIS_DEADLINE_SECS = 60.0
+
+Question: TypeAlias = (
+    analysis_messages.TokenQuestion
+    | analysis_messages.ActivationQuestion
+    | analysis_messages.LensQuestion
+    | analysis_messages.HeadQuestion
+    | analysis_messages.AttentionQuestion
+    | analysis_messages.AttributionQuestion
+    | analysis_messages.MaximaQuestion
+    | analysis_messages.EmbeddingQuestion
+    | analysis_messages.WeightQuestion
+)
 
 
 class Models:
@@ -61,8 +74,13 @@ class Models:
         temperature: float | None = None,
         top_k: int | None = None,
         seed: int | None = None,
+        **options: Any,
     ) -> AsyncIterator[GenerateResponse]:
-        """One message per token; a reader that stops early stops the work too."""
+        """One message per token; a reader that stops early stops the work too.
+
+        Further `options` are fields of GenerateRequest: top_p, min_p, repetition_penalty,
+        presence_penalty, frequency_penalty, penalty_window, stop, token_ids, alternatives.
+        """
         request = _request(
             messages.GenerateRequest,
             model=model.name,
@@ -71,6 +89,7 @@ class Models:
             temperature=temperature,
             top_k=top_k,
             seed=seed,
+            **options,
         )
         call = self._inference.Generate(request)
         try:
@@ -78,6 +97,33 @@ class Models:
                 yield response
         finally:
             call.cancel()
+
+    async def analyse(
+        self,
+        model: LoadedModel,
+        question: Question,
+        text: str = "",
+        *,
+        other: LoadedModel | None = None,
+        token_ids: Sequence[int] = (),
+        after_end_of_text: bool = False,
+    ) -> analysis_messages.AnalyseResponse:
+        """Arrays; `question` is one of the questions of analysis_service.proto, such as
+        LensQuestion(). With `other` also that model's, and the differences. See lab.client.arrays.
+        """
+        request = _request(
+            analysis_messages.AnalyseRequest,
+            model=model.name,
+            other_model=other.name if other else "",
+            text=text,
+            token_ids=token_ids,
+            after_end_of_text=after_end_of_text,
+        )
+        fields = request.DESCRIPTOR.oneofs_by_name["question"].fields
+        name = next(each.name for each in fields if each.message_type == question.DESCRIPTOR)
+        getattr(request, name).SetInParent()
+        getattr(request, name).CopyFrom(question)
+        return await self._analysis.Analyse(request, timeout=ANALYSIS_DEADLINE_SECS)
 
     async def attention(
         self,
