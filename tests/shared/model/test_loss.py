@@ -48,12 +48,17 @@ def test_it_is_cross_entropy_however_the_tokens_are_cut(chunk_tokens: int) -> No
     torch.testing.assert_close(gradient(weight), wanted[1], rtol=1e-5, atol=1e-6)
 
 
-def test_the_gradient_is_that_of_finite_differences() -> None:
-    hidden, weight, targets = made(dtype=torch.float64)
-    rooms = room(7, torch.float64)
+@pytest.mark.parametrize("chunk_tokens", [1, 7, 9, 128])
+def test_the_gradient_is_that_of_finite_differences(chunk_tokens: int) -> None:
+    every = made(dtype=torch.float64)  # 9 of the tokens and 31 of the vocabulary are enough
+    hidden, weight = (
+        part[:n].detach().requires_grad_() for part, n in zip(every, (9, 31), strict=False)
+    )
+    targets = every[2][:9] % 31
+    few = LogitsRoom(vocab_size=31, width=WIDTH, chunk_tokens=chunk_tokens, dtype=torch.float64)
 
     def loss(hidden: Tensor, weight: Tensor) -> Tensor:
-        return linear_cross_entropy(hidden, weight, targets, room=rooms, scale=0.3)[0] ** 2
+        return linear_cross_entropy(hidden, weight, targets, room=few, scale=0.3)[0] ** 2
 
     assert torch.autograd.gradcheck(loss, (hidden, weight))
 
