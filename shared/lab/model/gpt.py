@@ -8,10 +8,12 @@ in the head; one matrix for the token embedding and the output head.
 """
 
 from collections.abc import Collection, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from lab.model.block import LAYER_NORM_EPSILON, TransformerBlock
 from lab.model.config import GPTConfig
@@ -32,7 +34,10 @@ class GPTModel(nn.Module):
         """Freshly initialised; with a seed the same weights every time, whatever ran before."""
         super().__init__()
         self.config = config
-        self.checkpoint_activations = False  # see _block; nothing to do with saved checkpoints
+        # The backward pass needs what each block computed. Kept, that is most of the memory of a
+        # training; made again from the block's input when its turn comes, it costs one more forward
+        # pass, a third of the time. (Activation checkpointing; Chen et al., arXiv 1604.06174.)
+        self.recompute_blocks = False
         self.transformer = nn.ModuleDict(
             {
                 "wte": nn.Embedding(config.vocab_size, config.width),  # what each token means
@@ -80,11 +85,10 @@ class GPTModel(nn.Module):
         tokens = self.transformer["wte"](ids)  # (B, T, C)
         x = tokens + self.transformer["wpe"](positions)  # (B, T, C)
         x = self.transformer["drop"](x if dtype is None else x.to(dtype))
+        recompute = self.recompute_blocks and torch.is_grad_enabled()
         for layer, block in enumerate(self.blocks):
-            if self.checkpoint_activations and torch.is_grad_enabled():
-                x = checkpoint(block, x, use_reentrant=False)
-                continue
-            x = block(
+            through = partial(checkpoint, block, use_reentrant=False) if recompute else block
+            x = through(
                 x,
                 cache=cache.layer(layer) if cache is not None else None,
                 tap=taps.get(layer) if taps else None,
