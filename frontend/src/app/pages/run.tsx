@@ -6,6 +6,7 @@ import { corporaQuery } from "@/api/corpora";
 import type { ChartPicture } from "@/charts/line/picture";
 import { LinkedWindow } from "@/charts/line/window";
 import { RunState, RunVerb, type Run } from "@/gen/lab/v1/run_pb";
+import { HealthPanel } from "@/features/health/health-panel";
 import { DeleteRun } from "@/features/runs/delete-run";
 import { ExportMenu } from "@/features/runs/export-menu";
 import { RunControls } from "@/features/runs/run-controls";
@@ -117,6 +118,11 @@ function OneRun({ name, id }: { name: string; id: string }) {
         <SamplesPanel run={name} every={run.live?.sampleEvery ?? hooks?.sampleEvery ?? 0} />
       </div>
       <SmallCharts run={run} series={series} window={window} />
+      <HealthPanel
+        run={name}
+        every={hooks?.healthEvery ?? 0}
+        moving={run.state === RunState.RUNNING}
+      />
       <div className={styles["foot"]}>
         <FactsPanel run={name} changes={changes} />
         <div className={styles["side"]}>
