@@ -159,6 +159,7 @@ class FakeCheckpointService(Scripted, services.CheckpointServiceServicer):
         raise LabError("this fake does not play that", code=Code.UNIMPLEMENTED)
 
     UpdateCheckpoint = RestoreCheckpoint = ApplyRetention = GetDiskUse = _not_played
+    FetchCheckpoint = _not_played
     ReadTensor = _not_played  # type: ignore[assignment]  # it would be a stream
 
     def _kept(self, name: str) -> Any:

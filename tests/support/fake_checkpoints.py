@@ -78,6 +78,12 @@ class FakeCheckpoints(Scripted, checkpoint_service_pb2_grpc.CheckpointServiceSer
         await self.entering("FenceRun", request)
         return c.FenceRunResponse()
 
+    async def FetchCheckpoint(
+        self, request: c.FetchCheckpointRequest, context: Context
+    ) -> c.FetchCheckpointResponse:
+        await self.entering("FetchCheckpoint", request)
+        return c.FetchCheckpointResponse(checkpoint=self._checkpoint(request.name))
+
     async def ApplyRetention(
         self, request: c.ApplyRetentionRequest, context: Context
     ) -> c.ApplyRetentionResponse:

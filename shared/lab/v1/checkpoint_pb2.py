@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from lab.v1 import run_spec_pb2 as lab_dot_v1_dot_run__spec__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17lab/v1/checkpoint.proto\x12\x06lab.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15lab/v1/run_spec.proto\"\xfe\x04\n\nCheckpoint\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.lab.v1.CheckpointKind\x12\x0c\n\x04step\x18\x03 \x01(\r\x12\x0e\n\x06tokens\x18\x04 \x01(\x04\x12\x11\n\x04loss\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0fvalidation_loss\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12%\n\x05\x66iles\x18\x07 \x03(\x0b\x32\x16.lab.v1.CheckpointFile\x12\x0e\n\x06\x64igest\x18\x08 \x01(\t\x12\x12\n\nsize_bytes\x18\t \x01(\x04\x12\x1d\n\x04spec\x18\n \x01(\x0b\x32\x0f.lab.v1.RunSpec\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06preset\x18\x0c \x01(\t\x12\x0e\n\x06pinned\x18\r \x01(\x08\x12.\n\x06labels\x18\x0e \x03(\x0b\x32\x1e.lab.v1.Checkpoint.LabelsEntry\x12\r\n\x05notes\x18\x0f \x01(\t\x12/\n\x0b\x64\x65lete_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rfencing_token\x18\x12 \x01(\x04\x12\x15\n\rsaved_because\x18\x13 \x01(\t\x12\x17\n\x0finexact_reasons\x18\x14 \x03(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_lossB\x12\n\x10_validation_loss\"B\n\x0e\x43heckpointFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\t*\x82\x01\n\x0e\x43heckpointKind\x12\x1f\n\x1b\x43HECKPOINT_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HECKPOINT_KIND_FULL\x10\x01\x12\x18\n\x14\x43HECKPOINT_KIND_PEEK\x10\x02\x12\x1b\n\x17\x43HECKPOINT_KIND_WEIGHTS\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17lab/v1/checkpoint.proto\x12\x06lab.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15lab/v1/run_spec.proto\"\xe8\x05\n\nCheckpoint\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.lab.v1.CheckpointKind\x12\x0c\n\x04step\x18\x03 \x01(\r\x12\x0e\n\x06tokens\x18\x04 \x01(\x04\x12\x11\n\x04loss\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0fvalidation_loss\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12%\n\x05\x66iles\x18\x07 \x03(\x0b\x32\x16.lab.v1.CheckpointFile\x12\x0e\n\x06\x64igest\x18\x08 \x01(\t\x12\x12\n\nsize_bytes\x18\t \x01(\x04\x12\x1d\n\x04spec\x18\n \x01(\x0b\x32\x0f.lab.v1.RunSpec\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06preset\x18\x0c \x01(\t\x12\x0e\n\x06pinned\x18\r \x01(\x08\x12.\n\x06labels\x18\x0e \x03(\x0b\x32\x1e.lab.v1.Checkpoint.LabelsEntry\x12\r\n\x05notes\x18\x0f \x01(\t\x12/\n\x0b\x64\x65lete_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rfencing_token\x18\x12 \x01(\x04\x12\x15\n\rsaved_because\x18\x13 \x01(\t\x12\x17\n\x0finexact_reasons\x18\x14 \x03(\t\x12/\n\x0bverify_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x61mage\x18\x16 \x03(\t\x12\'\n\x0b\x62ucket_copy\x18\x17 \x01(\x0b\x32\x12.lab.v1.BucketCopy\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_lossB\x12\n\x10_validation_loss\"k\n\nBucketCopy\x12&\n\x05state\x18\x01 \x01(\x0e\x32\x17.lab.v1.BucketCopyState\x12\x14\n\x0c\x63opied_bytes\x18\x02 \x01(\x04\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x10\n\x08\x66\x61ilures\x18\x04 \x01(\r\"B\n\x0e\x43heckpointFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\t*\x82\x01\n\x0e\x43heckpointKind\x12\x1f\n\x1b\x43HECKPOINT_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HECKPOINT_KIND_FULL\x10\x01\x12\x18\n\x14\x43HECKPOINT_KIND_PEEK\x10\x02\x12\x1b\n\x17\x43HECKPOINT_KIND_WEIGHTS\x10\x03*\x8e\x01\n\x0f\x42ucketCopyState\x12!\n\x1d\x42UCKET_COPY_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x42UCKET_COPY_STATE_WAITING\x10\x01\x12\x1d\n\x19\x42UCKET_COPY_STATE_COPYING\x10\x02\x12\x1a\n\x16\x42UCKET_COPY_STATE_DONE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +35,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CHECKPOINT_LABELSENTRY']._loaded_options = None
   _globals['_CHECKPOINT_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_CHECKPOINTKIND']._serialized_start=801
-  _globals['_CHECKPOINTKIND']._serialized_end=931
+  _globals['_CHECKPOINTKIND']._serialized_start=1016
+  _globals['_CHECKPOINTKIND']._serialized_end=1146
+  _globals['_BUCKETCOPYSTATE']._serialized_start=1149
+  _globals['_BUCKETCOPYSTATE']._serialized_end=1291
   _globals['_CHECKPOINT']._serialized_start=92
-  _globals['_CHECKPOINT']._serialized_end=730
-  _globals['_CHECKPOINT_LABELSENTRY']._serialized_start=656
-  _globals['_CHECKPOINT_LABELSENTRY']._serialized_end=701
-  _globals['_CHECKPOINTFILE']._serialized_start=732
-  _globals['_CHECKPOINTFILE']._serialized_end=798
+  _globals['_CHECKPOINT']._serialized_end=836
+  _globals['_CHECKPOINT_LABELSENTRY']._serialized_start=762
+  _globals['_CHECKPOINT_LABELSENTRY']._serialized_end=807
+  _globals['_BUCKETCOPY']._serialized_start=838
+  _globals['_BUCKETCOPY']._serialized_end=945
+  _globals['_CHECKPOINTFILE']._serialized_start=947
+  _globals['_CHECKPOINTFILE']._serialized_end=1013
 # @@protoc_insertion_point(module_scope)

@@ -49,6 +49,34 @@ CHECKPOINT_KIND_WEIGHTS: CheckpointKind.ValueType  # 3
 """Weights from elsewhere, "runs/imports/checkpoints/{checkpoint}": can be looked into, not resumed."""
 Global___CheckpointKind: _TypeAlias = CheckpointKind  # noqa: Y015
 
+class _BucketCopyState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BucketCopyStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BucketCopyState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BUCKET_COPY_STATE_UNSPECIFIED: _BucketCopyState.ValueType  # 0
+    """Not said."""
+    BUCKET_COPY_STATE_WAITING: _BucketCopyState.ValueType  # 1
+    """Not begun, or to be tried again."""
+    BUCKET_COPY_STATE_COPYING: _BucketCopyState.ValueType  # 2
+    """Bytes are on their way."""
+    BUCKET_COPY_STATE_DONE: _BucketCopyState.ValueType  # 3
+    """Whole in the bucket: its manifest is there, written last."""
+
+class BucketCopyState(_BucketCopyState, metaclass=_BucketCopyStateEnumTypeWrapper):
+    """How far a copy to the bucket is."""
+
+BUCKET_COPY_STATE_UNSPECIFIED: BucketCopyState.ValueType  # 0
+"""Not said."""
+BUCKET_COPY_STATE_WAITING: BucketCopyState.ValueType  # 1
+"""Not begun, or to be tried again."""
+BUCKET_COPY_STATE_COPYING: BucketCopyState.ValueType  # 2
+"""Bytes are on their way."""
+BUCKET_COPY_STATE_DONE: BucketCopyState.ValueType  # 3
+"""Whole in the bucket: its manifest is there, written last."""
+Global___BucketCopyState: _TypeAlias = BucketCopyState  # noqa: Y015
+
 @_typing.final
 class Checkpoint(_message.Message):
     """A saved state of a run. Whole by construction: it is visible only after every byte was verified and synced."""
@@ -95,6 +123,9 @@ class Checkpoint(_message.Message):
     FENCING_TOKEN_FIELD_NUMBER: _builtins.int
     SAVED_BECAUSE_FIELD_NUMBER: _builtins.int
     INEXACT_REASONS_FIELD_NUMBER: _builtins.int
+    VERIFY_TIME_FIELD_NUMBER: _builtins.int
+    DAMAGE_FIELD_NUMBER: _builtins.int
+    BUCKET_COPY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"runs/{run}/checkpoints/{checkpoint}", or "runs/{run}/peek"."""
     kind: Global___CheckpointKind.ValueType
@@ -153,6 +184,18 @@ class Checkpoint(_message.Message):
     def inexact_reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Why its bits may differ from those of the same run made without a break; empty when they are the same."""
 
+    @_builtins.property
+    def verify_time(self) -> _timestamp_pb2.Timestamp:
+        """When its bytes were last hashed again, through VerifyCheckpoint; absent when never since it was saved."""
+
+    @_builtins.property
+    def damage(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What that found wrong, one line per fault; empty when every byte was as it was saved. Kept beside the manifest."""
+
+    @_builtins.property
+    def bucket_copy(self) -> Global___BucketCopy:
+        """How its copy in the bucket stands; absent when the service copies to none."""
+
     def __init__(
         self,
         *,
@@ -176,10 +219,13 @@ class Checkpoint(_message.Message):
         fencing_token: _builtins.int = ...,
         saved_because: _builtins.str = ...,
         inexact_reasons: _abc.Iterable[_builtins.str] | None = ...,
+        verify_time: _timestamp_pb2.Timestamp | None = ...,
+        damage: _abc.Iterable[_builtins.str] | None = ...,
+        bucket_copy: Global___BucketCopy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "create_time", b"create_time", "delete_time", b"delete_time", "expire_time", b"expire_time", "loss", b"loss", "spec", b"spec", "validation_loss", b"validation_loss"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "bucket_copy", b"bucket_copy", "create_time", b"create_time", "delete_time", b"delete_time", "expire_time", b"expire_time", "loss", b"loss", "spec", b"spec", "validation_loss", b"validation_loss", "verify_time", b"verify_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "create_time", b"create_time", "delete_time", b"delete_time", "digest", b"digest", "expire_time", b"expire_time", "fencing_token", b"fencing_token", "files", b"files", "inexact_reasons", b"inexact_reasons", "kind", b"kind", "labels", b"labels", "loss", b"loss", "name", b"name", "notes", b"notes", "pinned", b"pinned", "preset", b"preset", "saved_because", b"saved_because", "size_bytes", b"size_bytes", "spec", b"spec", "step", b"step", "tokens", b"tokens", "validation_loss", b"validation_loss"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "bucket_copy", b"bucket_copy", "create_time", b"create_time", "damage", b"damage", "delete_time", b"delete_time", "digest", b"digest", "expire_time", b"expire_time", "fencing_token", b"fencing_token", "files", b"files", "inexact_reasons", b"inexact_reasons", "kind", b"kind", "labels", b"labels", "loss", b"loss", "name", b"name", "notes", b"notes", "pinned", b"pinned", "preset", b"preset", "saved_because", b"saved_because", "size_bytes", b"size_bytes", "spec", b"spec", "step", b"step", "tokens", b"tokens", "validation_loss", b"validation_loss", "verify_time", b"verify_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__loss: _TypeAlias = _typing.Literal["loss"]  # noqa: Y015
     _WhichOneofArgType__loss: _TypeAlias = _typing.Literal["_loss", b"_loss"]  # noqa: Y015
@@ -191,6 +237,40 @@ class Checkpoint(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__validation_loss) -> _WhichOneofReturnType__validation_loss | None: ...
 
 Global___Checkpoint: _TypeAlias = Checkpoint  # noqa: Y015
+
+@_typing.final
+class BucketCopy(_message.Message):
+    """The copy of a checkpoint in a bucket, made in the background after it was saved. The lab never deletes from a bucket."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    COPIED_BYTES_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    state: Global___BucketCopyState.ValueType
+    """How far it is."""
+    copied_bytes: _builtins.int
+    """Bytes copied so far."""
+    error: _builtins.str
+    """Why the last try failed; empty when it did not."""
+    failures: _builtins.int
+    """How many tries failed."""
+    def __init__(
+        self,
+        *,
+        state: Global___BucketCopyState.ValueType = ...,
+        copied_bytes: _builtins.int = ...,
+        error: _builtins.str = ...,
+        failures: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copied_bytes", b"copied_bytes", "error", b"error", "failures", b"failures", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BucketCopy: _TypeAlias = BucketCopy  # noqa: Y015
 
 @_typing.final
 class CheckpointFile(_message.Message):

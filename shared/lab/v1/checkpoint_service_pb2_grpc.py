@@ -80,6 +80,11 @@ class CheckpointServiceStub:
                 request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.RestoreCheckpointRequest.SerializeToString,
                 response_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.RestoreCheckpointResponse.FromString,
                 _registered_method=True)
+        self.FetchCheckpoint = channel.unary_unary(
+                '/lab.v1.CheckpointService/FetchCheckpoint',
+                request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.FetchCheckpointRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.FetchCheckpointResponse.FromString,
+                _registered_method=True)
         self.ApplyRetention = channel.unary_unary(
                 '/lab.v1.CheckpointService/ApplyRetention',
                 request_serializer=lab_dot_v1_dot_checkpoint__service__pb2.ApplyRetentionRequest.SerializeToString,
@@ -166,6 +171,13 @@ class CheckpointServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FetchCheckpoint(self, request, context):
+        """Brings a checkpoint back from the bucket; it is verified on the way and visible when whole.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ApplyRetention(self, request, context):
         """Says what a policy keeps of a run and why, and moves the rest to the trash unless it is a dry run.
         """
@@ -234,6 +246,11 @@ def add_CheckpointServiceServicer_to_server(servicer, server):
                     servicer.RestoreCheckpoint,
                     request_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.RestoreCheckpointRequest.FromString,
                     response_serializer=lab_dot_v1_dot_checkpoint__service__pb2.RestoreCheckpointResponse.SerializeToString,
+            ),
+            'FetchCheckpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.FetchCheckpoint,
+                    request_deserializer=lab_dot_v1_dot_checkpoint__service__pb2.FetchCheckpointRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_checkpoint__service__pb2.FetchCheckpointResponse.SerializeToString,
             ),
             'ApplyRetention': grpc.unary_unary_rpc_method_handler(
                     servicer.ApplyRetention,
@@ -495,6 +512,33 @@ class CheckpointService:
             '/lab.v1.CheckpointService/RestoreCheckpoint',
             lab_dot_v1_dot_checkpoint__service__pb2.RestoreCheckpointRequest.SerializeToString,
             lab_dot_v1_dot_checkpoint__service__pb2.RestoreCheckpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchCheckpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lab.v1.CheckpointService/FetchCheckpoint',
+            lab_dot_v1_dot_checkpoint__service__pb2.FetchCheckpointRequest.SerializeToString,
+            lab_dot_v1_dot_checkpoint__service__pb2.FetchCheckpointResponse.FromString,
             options,
             channel_credentials,
             insecure,

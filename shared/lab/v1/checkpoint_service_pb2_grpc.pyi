@@ -55,6 +55,8 @@ class CheckpointServiceStub:
     """
     RestoreCheckpoint: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.RestoreCheckpointRequest, _checkpoint_service_pb2.RestoreCheckpointResponse]
     """Takes a checkpoint back from the trash."""
+    FetchCheckpoint: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.FetchCheckpointRequest, _checkpoint_service_pb2.FetchCheckpointResponse]
+    """Brings a checkpoint back from the bucket; it is verified on the way and visible when whole."""
     ApplyRetention: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ApplyRetentionRequest, _checkpoint_service_pb2.ApplyRetentionResponse]
     """Says what a policy keeps of a run and why, and moves the rest to the trash unless it is a dry run."""
     FenceRun: _grpc.UnaryUnaryMultiCallable[_checkpoint_service_pb2.FenceRunRequest, _checkpoint_service_pb2.FenceRunResponse]
@@ -89,6 +91,8 @@ class CheckpointServiceAsyncStub(CheckpointServiceStub):
     """
     RestoreCheckpoint: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.RestoreCheckpointRequest, _checkpoint_service_pb2.RestoreCheckpointResponse]  # type: ignore[assignment]
     """Takes a checkpoint back from the trash."""
+    FetchCheckpoint: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.FetchCheckpointRequest, _checkpoint_service_pb2.FetchCheckpointResponse]  # type: ignore[assignment]
+    """Brings a checkpoint back from the bucket; it is verified on the way and visible when whole."""
     ApplyRetention: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.ApplyRetentionRequest, _checkpoint_service_pb2.ApplyRetentionResponse]  # type: ignore[assignment]
     """Says what a policy keeps of a run and why, and moves the rest to the trash unless it is a dry run."""
     FenceRun: _aio.UnaryUnaryMultiCallable[_checkpoint_service_pb2.FenceRunRequest, _checkpoint_service_pb2.FenceRunResponse]  # type: ignore[assignment]
@@ -174,6 +178,14 @@ class CheckpointServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_checkpoint_service_pb2.RestoreCheckpointResponse, _abc.Awaitable[_checkpoint_service_pb2.RestoreCheckpointResponse]]:
         """Takes a checkpoint back from the trash."""
+
+    @_abc_1.abstractmethod
+    def FetchCheckpoint(
+        self,
+        request: _checkpoint_service_pb2.FetchCheckpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_checkpoint_service_pb2.FetchCheckpointResponse, _abc.Awaitable[_checkpoint_service_pb2.FetchCheckpointResponse]]:
+        """Brings a checkpoint back from the bucket; it is verified on the way and visible when whole."""
 
     @_abc_1.abstractmethod
     def ApplyRetention(

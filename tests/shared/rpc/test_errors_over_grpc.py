@@ -35,7 +35,7 @@ class RefusingServicer(services.CheckpointServiceServicer):
 
     ListCheckpoints = VerifyCheckpoint = DeleteCheckpoint = GetCheckpoint  # type: ignore[assignment]
     UpdateCheckpoint = RestoreCheckpoint = GetDiskUse = GetCheckpoint  # type: ignore[assignment]
-    ApplyRetention = FenceRun = GetCheckpoint  # type: ignore[assignment]
+    ApplyRetention = FenceRun = FetchCheckpoint = GetCheckpoint  # type: ignore[assignment]
     ReadTensor = ReadCheckpoint
 
 

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/checkpoint.proto.
  */
 export const file_lab_v1_checkpoint: GenFile = /*@__PURE__*/
-  fileDesc("ChdsYWIvdjEvY2hlY2twb2ludC5wcm90bxIGbGFiLnYxIv4ECgpDaGVja3BvaW50EgwKBG5hbWUYASABKAkSJAoEa2luZBgCIAEoDjIWLmxhYi52MS5DaGVja3BvaW50S2luZBIMCgRzdGVwGAMgASgNEg4KBnRva2VucxgEIAEoBBIRCgRsb3NzGAUgASgBSACIAQESHAoPdmFsaWRhdGlvbl9sb3NzGAYgASgBSAGIAQESJQoFZmlsZXMYByADKAsyFi5sYWIudjEuQ2hlY2twb2ludEZpbGUSDgoGZGlnZXN0GAggASgJEhIKCnNpemVfYnl0ZXMYCSABKAQSHQoEc3BlYxgKIAEoCzIPLmxhYi52MS5SdW5TcGVjEi8KC2NyZWF0ZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZwcmVzZXQYDCABKAkSDgoGcGlubmVkGA0gASgIEi4KBmxhYmVscxgOIAMoCzIeLmxhYi52MS5DaGVja3BvaW50LkxhYmVsc0VudHJ5Eg0KBW5vdGVzGA8gASgJEi8KC2RlbGV0ZV90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNZmVuY2luZ190b2tlbhgSIAEoBBIVCg1zYXZlZF9iZWNhdXNlGBMgASgJEhcKD2luZXhhY3RfcmVhc29ucxgUIAMoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgcKBV9sb3NzQhIKEF92YWxpZGF0aW9uX2xvc3MiQgoOQ2hlY2twb2ludEZpbGUSDAoEbmFtZRgBIAEoCRISCgpzaXplX2J5dGVzGAIgASgEEg4KBnNoYTI1NhgDIAEoCSqCAQoOQ2hlY2twb2ludEtpbmQSHwobQ0hFQ0tQT0lOVF9LSU5EX1VOU1BFQ0lGSUVEEAASGAoUQ0hFQ0tQT0lOVF9LSU5EX0ZVTEwQARIYChRDSEVDS1BPSU5UX0tJTkRfUEVFSxACEhsKF0NIRUNLUE9JTlRfS0lORF9XRUlHSFRTEANiBnByb3RvMw", [file_google_protobuf_timestamp, file_lab_v1_run_spec]);
+  fileDesc("ChdsYWIvdjEvY2hlY2twb2ludC5wcm90bxIGbGFiLnYxIugFCgpDaGVja3BvaW50EgwKBG5hbWUYASABKAkSJAoEa2luZBgCIAEoDjIWLmxhYi52MS5DaGVja3BvaW50S2luZBIMCgRzdGVwGAMgASgNEg4KBnRva2VucxgEIAEoBBIRCgRsb3NzGAUgASgBSACIAQESHAoPdmFsaWRhdGlvbl9sb3NzGAYgASgBSAGIAQESJQoFZmlsZXMYByADKAsyFi5sYWIudjEuQ2hlY2twb2ludEZpbGUSDgoGZGlnZXN0GAggASgJEhIKCnNpemVfYnl0ZXMYCSABKAQSHQoEc3BlYxgKIAEoCzIPLmxhYi52MS5SdW5TcGVjEi8KC2NyZWF0ZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZwcmVzZXQYDCABKAkSDgoGcGlubmVkGA0gASgIEi4KBmxhYmVscxgOIAMoCzIeLmxhYi52MS5DaGVja3BvaW50LkxhYmVsc0VudHJ5Eg0KBW5vdGVzGA8gASgJEi8KC2RlbGV0ZV90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNZmVuY2luZ190b2tlbhgSIAEoBBIVCg1zYXZlZF9iZWNhdXNlGBMgASgJEhcKD2luZXhhY3RfcmVhc29ucxgUIAMoCRIvCgt2ZXJpZnlfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGZGFtYWdlGBYgAygJEicKC2J1Y2tldF9jb3B5GBcgASgLMhIubGFiLnYxLkJ1Y2tldENvcHkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIHCgVfbG9zc0ISChBfdmFsaWRhdGlvbl9sb3NzImsKCkJ1Y2tldENvcHkSJgoFc3RhdGUYASABKA4yFy5sYWIudjEuQnVja2V0Q29weVN0YXRlEhQKDGNvcGllZF9ieXRlcxgCIAEoBBINCgVlcnJvchgDIAEoCRIQCghmYWlsdXJlcxgEIAEoDSJCCg5DaGVja3BvaW50RmlsZRIMCgRuYW1lGAEgASgJEhIKCnNpemVfYnl0ZXMYAiABKAQSDgoGc2hhMjU2GAMgASgJKoIBCg5DaGVja3BvaW50S2luZBIfChtDSEVDS1BPSU5UX0tJTkRfVU5TUEVDSUZJRUQQABIYChRDSEVDS1BPSU5UX0tJTkRfRlVMTBABEhgKFENIRUNLUE9JTlRfS0lORF9QRUVLEAISGwoXQ0hFQ0tQT0lOVF9LSU5EX1dFSUdIVFMQAyqOAQoPQnVja2V0Q29weVN0YXRlEiEKHUJVQ0tFVF9DT1BZX1NUQVRFX1VOU1BFQ0lGSUVEEAASHQoZQlVDS0VUX0NPUFlfU1RBVEVfV0FJVElORxABEh0KGUJVQ0tFVF9DT1BZX1NUQVRFX0NPUFlJTkcQAhIaChZCVUNLRVRfQ09QWV9TVEFURV9ET05FEANiBnByb3RvMw", [file_google_protobuf_timestamp, file_lab_v1_run_spec]);
 
 /**
  * A saved state of a run. Whole by construction: it is visible only after every byte was verified and synced.
@@ -165,6 +165,27 @@ export type Checkpoint = Message<"lab.v1.Checkpoint"> & {
    * @generated from field: repeated string inexact_reasons = 20;
    */
   inexactReasons: string[];
+
+  /**
+   * When its bytes were last hashed again, through VerifyCheckpoint; absent when never since it was saved.
+   *
+   * @generated from field: google.protobuf.Timestamp verify_time = 21;
+   */
+  verifyTime?: Timestamp | undefined;
+
+  /**
+   * What that found wrong, one line per fault; empty when every byte was as it was saved. Kept beside the manifest.
+   *
+   * @generated from field: repeated string damage = 22;
+   */
+  damage: string[];
+
+  /**
+   * How its copy in the bucket stands; absent when the service copies to none.
+   *
+   * @generated from field: lab.v1.BucketCopy bucket_copy = 23;
+   */
+  bucketCopy?: BucketCopy | undefined;
 };
 
 /**
@@ -173,6 +194,48 @@ export type Checkpoint = Message<"lab.v1.Checkpoint"> & {
  */
 export const CheckpointSchema: GenMessage<Checkpoint> = /*@__PURE__*/
   messageDesc(file_lab_v1_checkpoint, 0);
+
+/**
+ * The copy of a checkpoint in a bucket, made in the background after it was saved. The lab never deletes from a bucket.
+ *
+ * @generated from message lab.v1.BucketCopy
+ */
+export type BucketCopy = Message<"lab.v1.BucketCopy"> & {
+  /**
+   * How far it is.
+   *
+   * @generated from field: lab.v1.BucketCopyState state = 1;
+   */
+  state: BucketCopyState;
+
+  /**
+   * Bytes copied so far.
+   *
+   * @generated from field: uint64 copied_bytes = 2;
+   */
+  copiedBytes: bigint;
+
+  /**
+   * Why the last try failed; empty when it did not.
+   *
+   * @generated from field: string error = 3;
+   */
+  error: string;
+
+  /**
+   * How many tries failed.
+   *
+   * @generated from field: uint32 failures = 4;
+   */
+  failures: number;
+};
+
+/**
+ * Describes the message lab.v1.BucketCopy.
+ * Use `create(BucketCopySchema)` to create a new message.
+ */
+export const BucketCopySchema: GenMessage<BucketCopy> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint, 1);
 
 /**
  * One file of a checkpoint.
@@ -207,7 +270,7 @@ export type CheckpointFile = Message<"lab.v1.CheckpointFile"> & {
  * Use `create(CheckpointFileSchema)` to create a new message.
  */
 export const CheckpointFileSchema: GenMessage<CheckpointFile> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint, 1);
+  messageDesc(file_lab_v1_checkpoint, 2);
 
 /**
  * What a checkpoint holds.
@@ -249,4 +312,45 @@ export enum CheckpointKind {
  */
 export const CheckpointKindSchema: GenEnum<CheckpointKind> = /*@__PURE__*/
   enumDesc(file_lab_v1_checkpoint, 0);
+
+/**
+ * How far a copy to the bucket is.
+ *
+ * @generated from enum lab.v1.BucketCopyState
+ */
+export enum BucketCopyState {
+  /**
+   * Not said.
+   *
+   * @generated from enum value: BUCKET_COPY_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Not begun, or to be tried again.
+   *
+   * @generated from enum value: BUCKET_COPY_STATE_WAITING = 1;
+   */
+  WAITING = 1,
+
+  /**
+   * Bytes are on their way.
+   *
+   * @generated from enum value: BUCKET_COPY_STATE_COPYING = 2;
+   */
+  COPYING = 2,
+
+  /**
+   * Whole in the bucket: its manifest is there, written last.
+   *
+   * @generated from enum value: BUCKET_COPY_STATE_DONE = 3;
+   */
+  DONE = 3,
+}
+
+/**
+ * Describes the enum lab.v1.BucketCopyState.
+ */
+export const BucketCopyStateSchema: GenEnum<BucketCopyState> = /*@__PURE__*/
+  enumDesc(file_lab_v1_checkpoint, 1);
 

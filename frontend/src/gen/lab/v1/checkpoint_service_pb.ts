@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/checkpoint_service.proto.
  */
 export const file_lab_v1_checkpoint_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9sYWIvdjEvY2hlY2twb2ludF9zZXJ2aWNlLnByb3RvEgZsYWIudjEikgEKFldyaXRlQ2hlY2twb2ludFJlcXVlc3QSJAoGaGVhZGVyGAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnRIABIiCgVjaHVuaxgCIAEoCzIRLmxhYi52MS5GaWxlQ2h1bmtIABImCgNlbmQYAyABKAsyFy5sYWIudjEuRW5kT2ZDaGVja3BvaW50SABCBgoEcGFydCI3CglGaWxlQ2h1bmsSDAoEZmlsZRgBIAEoCRIOCgZvZmZzZXQYAiABKAQSDAoEZGF0YRgDIAEoDCIRCg9FbmRPZkNoZWNrcG9pbnQiQQoXV3JpdGVDaGVja3BvaW50UmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50IjQKFVJlYWRDaGVja3BvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBWZpbGVzGAIgAygJImoKFlJlYWRDaGVja3BvaW50UmVzcG9uc2USJAoGaGVhZGVyGAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnRIABIiCgVjaHVuaxgCIAEoCzIRLmxhYi52MS5GaWxlQ2h1bmtIAEIGCgRwYXJ0ImEKEVJlYWRUZW5zb3JSZXF1ZXN0EgwKBG5hbWUYASABKAkSDAoEZmlsZRgCIAEoCRIOCgZ0ZW5zb3IYAyABKAkSEAoIcm93X2Zyb20YBCABKAQSDgoGcm93X3RvGAUgASgEIlQKElJlYWRUZW5zb3JSZXNwb25zZRImCgZoZWFkZXIYASABKAsyFC5sYWIudjEuVGVuc29ySGVhZGVySAASDgoEZGF0YRgCIAEoDEgAQgYKBHBhcnQiTgoMVGVuc29ySGVhZGVyEg0KBWR0eXBlGAEgASgJEg0KBXNoYXBlGAIgAygEEhAKCHJvd19mcm9tGAMgASgEEg4KBnJvd190bxgEIAEoBCIkChRHZXRDaGVja3BvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIj8KFUdldENoZWNrcG9pbnRSZXNwb25zZRImCgpjaGVja3BvaW50GAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnQiXQoWTGlzdENoZWNrcG9pbnRzUmVxdWVzdBILCgNydW4YASABKAkSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkSDwoHdHJhc2hlZBgEIAEoCCJbChdMaXN0Q2hlY2twb2ludHNSZXNwb25zZRInCgtjaGVja3BvaW50cxgBIAMoCzISLmxhYi52MS5DaGVja3BvaW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSInChdWZXJpZnlDaGVja3BvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIjkKGFZlcmlmeUNoZWNrcG9pbnRSZXNwb25zZRINCgV3aG9sZRgBIAEoCBIOCgZkYW1hZ2UYAiADKAki0QEKF1VwZGF0ZUNoZWNrcG9pbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkSEwoGcGlubmVkGAIgASgISACIAQESOwoGbGFiZWxzGAMgAygLMisubGFiLnYxLlVwZGF0ZUNoZWNrcG9pbnRSZXF1ZXN0LkxhYmVsc0VudHJ5EhIKBW5vdGVzGAQgASgJSAGIAQEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIJCgdfcGlubmVkQggKBl9ub3RlcyJCChhVcGRhdGVDaGVja3BvaW50UmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50IjwKF0RlbGV0ZUNoZWNrcG9pbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkSEwoLcGVybWFuZW50bHkYAiABKAgiQgoYRGVsZXRlQ2hlY2twb2ludFJlc3BvbnNlEiYKCmNoZWNrcG9pbnQYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCIoChhSZXN0b3JlQ2hlY2twb2ludFJlcXVlc3QSDAoEbmFtZRgBIAEoCSJDChlSZXN0b3JlQ2hlY2twb2ludFJlc3BvbnNlEiYKCmNoZWNrcG9pbnQYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCJfCg9SZXRlbnRpb25Qb2xpY3kSEQoJa2VlcF9sYXN0GAEgASgNEhEKCWtlZXBfYmVzdBgCIAEoCBISCgprZWVwX2V2ZXJ5GAMgASgNEhIKCmxvZ19zcGFjZWQYBCABKAgiXgoVQXBwbHlSZXRlbnRpb25SZXF1ZXN0EgsKA3J1bhgBIAEoCRInCgZwb2xpY3kYAiABKAsyFy5sYWIudjEuUmV0ZW50aW9uUG9saWN5Eg8KB2RyeV9ydW4YAyABKAgiXwoRUmV0ZW50aW9uRGVjaXNpb24SEgoKY2hlY2twb2ludBgBIAEoCRIMCgRzdGVwGAIgASgNEhIKCnNpemVfYnl0ZXMYAyABKAQSFAoMa2VwdF9iZWNhdXNlGAQgAygJIl0KFkFwcGx5UmV0ZW50aW9uUmVzcG9uc2USLAoJZGVjaXNpb25zGAEgAygLMhkubGFiLnYxLlJldGVudGlvbkRlY2lzaW9uEhUKDXJlbW92ZWRfYnl0ZXMYAiABKAQiNQoPRmVuY2VSdW5SZXF1ZXN0EgsKA3J1bhgBIAEoCRIVCg1mZW5jaW5nX3Rva2VuGAIgASgEIhIKEEZlbmNlUnVuUmVzcG9uc2UiEwoRR2V0RGlza1VzZVJlcXVlc3QiWAoKUnVuRGlza1VzZRILCgNydW4YASABKAkSEwoLY2hlY2twb2ludHMYAiABKA0SEgoKc2l6ZV9ieXRlcxgDIAEoBBIUCgxwaW5uZWRfYnl0ZXMYBCABKAQihAEKEkdldERpc2tVc2VSZXNwb25zZRIgCgRydW5zGAEgAygLMhIubGFiLnYxLlJ1bkRpc2tVc2USEgoKc2l6ZV9ieXRlcxgCIAEoBBITCgt0cmFzaF9ieXRlcxgDIAEoBBIPCgd0cmFzaGVkGAQgASgNEhIKCmZyZWVfYnl0ZXMYBSABKAQy2QcKEUNoZWNrcG9pbnRTZXJ2aWNlElQKD1dyaXRlQ2hlY2twb2ludBIeLmxhYi52MS5Xcml0ZUNoZWNrcG9pbnRSZXF1ZXN0Gh8ubGFiLnYxLldyaXRlQ2hlY2twb2ludFJlc3BvbnNlKAESUQoOUmVhZENoZWNrcG9pbnQSHS5sYWIudjEuUmVhZENoZWNrcG9pbnRSZXF1ZXN0Gh4ubGFiLnYxLlJlYWRDaGVja3BvaW50UmVzcG9uc2UwARJFCgpSZWFkVGVuc29yEhkubGFiLnYxLlJlYWRUZW5zb3JSZXF1ZXN0GhoubGFiLnYxLlJlYWRUZW5zb3JSZXNwb25zZTABEkwKDUdldENoZWNrcG9pbnQSHC5sYWIudjEuR2V0Q2hlY2twb2ludFJlcXVlc3QaHS5sYWIudjEuR2V0Q2hlY2twb2ludFJlc3BvbnNlElIKD0xpc3RDaGVja3BvaW50cxIeLmxhYi52MS5MaXN0Q2hlY2twb2ludHNSZXF1ZXN0Gh8ubGFiLnYxLkxpc3RDaGVja3BvaW50c1Jlc3BvbnNlElUKEFZlcmlmeUNoZWNrcG9pbnQSHy5sYWIudjEuVmVyaWZ5Q2hlY2twb2ludFJlcXVlc3QaIC5sYWIudjEuVmVyaWZ5Q2hlY2twb2ludFJlc3BvbnNlElUKEFVwZGF0ZUNoZWNrcG9pbnQSHy5sYWIudjEuVXBkYXRlQ2hlY2twb2ludFJlcXVlc3QaIC5sYWIudjEuVXBkYXRlQ2hlY2twb2ludFJlc3BvbnNlElUKEERlbGV0ZUNoZWNrcG9pbnQSHy5sYWIudjEuRGVsZXRlQ2hlY2twb2ludFJlcXVlc3QaIC5sYWIudjEuRGVsZXRlQ2hlY2twb2ludFJlc3BvbnNlElgKEVJlc3RvcmVDaGVja3BvaW50EiAubGFiLnYxLlJlc3RvcmVDaGVja3BvaW50UmVxdWVzdBohLmxhYi52MS5SZXN0b3JlQ2hlY2twb2ludFJlc3BvbnNlEk8KDkFwcGx5UmV0ZW50aW9uEh0ubGFiLnYxLkFwcGx5UmV0ZW50aW9uUmVxdWVzdBoeLmxhYi52MS5BcHBseVJldGVudGlvblJlc3BvbnNlEj0KCEZlbmNlUnVuEhcubGFiLnYxLkZlbmNlUnVuUmVxdWVzdBoYLmxhYi52MS5GZW5jZVJ1blJlc3BvbnNlEkMKCkdldERpc2tVc2USGS5sYWIudjEuR2V0RGlza1VzZVJlcXVlc3QaGi5sYWIudjEuR2V0RGlza1VzZVJlc3BvbnNlYgZwcm90bzM", [file_lab_v1_checkpoint]);
+  fileDesc("Ch9sYWIvdjEvY2hlY2twb2ludF9zZXJ2aWNlLnByb3RvEgZsYWIudjEikgEKFldyaXRlQ2hlY2twb2ludFJlcXVlc3QSJAoGaGVhZGVyGAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnRIABIiCgVjaHVuaxgCIAEoCzIRLmxhYi52MS5GaWxlQ2h1bmtIABImCgNlbmQYAyABKAsyFy5sYWIudjEuRW5kT2ZDaGVja3BvaW50SABCBgoEcGFydCI3CglGaWxlQ2h1bmsSDAoEZmlsZRgBIAEoCRIOCgZvZmZzZXQYAiABKAQSDAoEZGF0YRgDIAEoDCIRCg9FbmRPZkNoZWNrcG9pbnQiQQoXV3JpdGVDaGVja3BvaW50UmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50ImwKFVJlYWRDaGVja3BvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBWZpbGVzGAIgAygJEhEKCWZyb21fZmlsZRgDIAEoCRITCgtmcm9tX29mZnNldBgEIAEoBBIOCgZkaWdlc3QYBSABKAkiagoWUmVhZENoZWNrcG9pbnRSZXNwb25zZRIkCgZoZWFkZXIYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludEgAEiIKBWNodW5rGAIgASgLMhEubGFiLnYxLkZpbGVDaHVua0gAQgYKBHBhcnQiYQoRUmVhZFRlbnNvclJlcXVlc3QSDAoEbmFtZRgBIAEoCRIMCgRmaWxlGAIgASgJEg4KBnRlbnNvchgDIAEoCRIQCghyb3dfZnJvbRgEIAEoBBIOCgZyb3dfdG8YBSABKAQiVAoSUmVhZFRlbnNvclJlc3BvbnNlEiYKBmhlYWRlchgBIAEoCzIULmxhYi52MS5UZW5zb3JIZWFkZXJIABIOCgRkYXRhGAIgASgMSABCBgoEcGFydCJOCgxUZW5zb3JIZWFkZXISDQoFZHR5cGUYASABKAkSDQoFc2hhcGUYAiADKAQSEAoIcm93X2Zyb20YAyABKAQSDgoGcm93X3RvGAQgASgEIiQKFEdldENoZWNrcG9pbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiPwoVR2V0Q2hlY2twb2ludFJlc3BvbnNlEiYKCmNoZWNrcG9pbnQYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCJwChZMaXN0Q2hlY2twb2ludHNSZXF1ZXN0EgsKA3J1bhgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCRIPCgd0cmFzaGVkGAQgASgIEhEKCWluX2J1Y2tldBgFIAEoCCKNAQoXTGlzdENoZWNrcG9pbnRzUmVzcG9uc2USJwoLY2hlY2twb2ludHMYASADKAsyEi5sYWIudjEuQ2hlY2twb2ludBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSMAoKdW5yZWFkYWJsZRgDIAMoCzIcLmxhYi52MS5VbnJlYWRhYmxlQ2hlY2twb2ludCIxChRVbnJlYWRhYmxlQ2hlY2twb2ludBIMCgRuYW1lGAEgASgJEgsKA3doeRgCIAEoCSInChdWZXJpZnlDaGVja3BvaW50UmVxdWVzdBIMCgRuYW1lGAEgASgJIjkKGFZlcmlmeUNoZWNrcG9pbnRSZXNwb25zZRINCgV3aG9sZRgBIAEoCBIOCgZkYW1hZ2UYAiADKAki0QEKF1VwZGF0ZUNoZWNrcG9pbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkSEwoGcGlubmVkGAIgASgISACIAQESOwoGbGFiZWxzGAMgAygLMisubGFiLnYxLlVwZGF0ZUNoZWNrcG9pbnRSZXF1ZXN0LkxhYmVsc0VudHJ5EhIKBW5vdGVzGAQgASgJSAGIAQEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIJCgdfcGlubmVkQggKBl9ub3RlcyJCChhVcGRhdGVDaGVja3BvaW50UmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50IjwKF0RlbGV0ZUNoZWNrcG9pbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkSEwoLcGVybWFuZW50bHkYAiABKAgiQgoYRGVsZXRlQ2hlY2twb2ludFJlc3BvbnNlEiYKCmNoZWNrcG9pbnQYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCIoChhSZXN0b3JlQ2hlY2twb2ludFJlcXVlc3QSDAoEbmFtZRgBIAEoCSJDChlSZXN0b3JlQ2hlY2twb2ludFJlc3BvbnNlEiYKCmNoZWNrcG9pbnQYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCImChZGZXRjaENoZWNrcG9pbnRSZXF1ZXN0EgwKBG5hbWUYASABKAkiQQoXRmV0Y2hDaGVja3BvaW50UmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50Il8KD1JldGVudGlvblBvbGljeRIRCglrZWVwX2xhc3QYASABKA0SEQoJa2VlcF9iZXN0GAIgASgIEhIKCmtlZXBfZXZlcnkYAyABKA0SEgoKbG9nX3NwYWNlZBgEIAEoCCJeChVBcHBseVJldGVudGlvblJlcXVlc3QSCwoDcnVuGAEgASgJEicKBnBvbGljeRgCIAEoCzIXLmxhYi52MS5SZXRlbnRpb25Qb2xpY3kSDwoHZHJ5X3J1bhgDIAEoCCJfChFSZXRlbnRpb25EZWNpc2lvbhISCgpjaGVja3BvaW50GAEgASgJEgwKBHN0ZXAYAiABKA0SEgoKc2l6ZV9ieXRlcxgDIAEoBBIUCgxrZXB0X2JlY2F1c2UYBCADKAkiXQoWQXBwbHlSZXRlbnRpb25SZXNwb25zZRIsCglkZWNpc2lvbnMYASADKAsyGS5sYWIudjEuUmV0ZW50aW9uRGVjaXNpb24SFQoNcmVtb3ZlZF9ieXRlcxgCIAEoBCI1Cg9GZW5jZVJ1blJlcXVlc3QSCwoDcnVuGAEgASgJEhUKDWZlbmNpbmdfdG9rZW4YAiABKAQiEgoQRmVuY2VSdW5SZXNwb25zZSITChFHZXREaXNrVXNlUmVxdWVzdCJYCgpSdW5EaXNrVXNlEgsKA3J1bhgBIAEoCRITCgtjaGVja3BvaW50cxgCIAEoDRISCgpzaXplX2J5dGVzGAMgASgEEhQKDHBpbm5lZF9ieXRlcxgEIAEoBCKEAQoSR2V0RGlza1VzZVJlc3BvbnNlEiAKBHJ1bnMYASADKAsyEi5sYWIudjEuUnVuRGlza1VzZRISCgpzaXplX2J5dGVzGAIgASgEEhMKC3RyYXNoX2J5dGVzGAMgASgEEg8KB3RyYXNoZWQYBCABKA0SEgoKZnJlZV9ieXRlcxgFIAEoBDKtCAoRQ2hlY2twb2ludFNlcnZpY2USVAoPV3JpdGVDaGVja3BvaW50Eh4ubGFiLnYxLldyaXRlQ2hlY2twb2ludFJlcXVlc3QaHy5sYWIudjEuV3JpdGVDaGVja3BvaW50UmVzcG9uc2UoARJRCg5SZWFkQ2hlY2twb2ludBIdLmxhYi52MS5SZWFkQ2hlY2twb2ludFJlcXVlc3QaHi5sYWIudjEuUmVhZENoZWNrcG9pbnRSZXNwb25zZTABEkUKClJlYWRUZW5zb3ISGS5sYWIudjEuUmVhZFRlbnNvclJlcXVlc3QaGi5sYWIudjEuUmVhZFRlbnNvclJlc3BvbnNlMAESTAoNR2V0Q2hlY2twb2ludBIcLmxhYi52MS5HZXRDaGVja3BvaW50UmVxdWVzdBodLmxhYi52MS5HZXRDaGVja3BvaW50UmVzcG9uc2USUgoPTGlzdENoZWNrcG9pbnRzEh4ubGFiLnYxLkxpc3RDaGVja3BvaW50c1JlcXVlc3QaHy5sYWIudjEuTGlzdENoZWNrcG9pbnRzUmVzcG9uc2USVQoQVmVyaWZ5Q2hlY2twb2ludBIfLmxhYi52MS5WZXJpZnlDaGVja3BvaW50UmVxdWVzdBogLmxhYi52MS5WZXJpZnlDaGVja3BvaW50UmVzcG9uc2USVQoQVXBkYXRlQ2hlY2twb2ludBIfLmxhYi52MS5VcGRhdGVDaGVja3BvaW50UmVxdWVzdBogLmxhYi52MS5VcGRhdGVDaGVja3BvaW50UmVzcG9uc2USVQoQRGVsZXRlQ2hlY2twb2ludBIfLmxhYi52MS5EZWxldGVDaGVja3BvaW50UmVxdWVzdBogLmxhYi52MS5EZWxldGVDaGVja3BvaW50UmVzcG9uc2USWAoRUmVzdG9yZUNoZWNrcG9pbnQSIC5sYWIudjEuUmVzdG9yZUNoZWNrcG9pbnRSZXF1ZXN0GiEubGFiLnYxLlJlc3RvcmVDaGVja3BvaW50UmVzcG9uc2USUgoPRmV0Y2hDaGVja3BvaW50Eh4ubGFiLnYxLkZldGNoQ2hlY2twb2ludFJlcXVlc3QaHy5sYWIudjEuRmV0Y2hDaGVja3BvaW50UmVzcG9uc2USTwoOQXBwbHlSZXRlbnRpb24SHS5sYWIudjEuQXBwbHlSZXRlbnRpb25SZXF1ZXN0Gh4ubGFiLnYxLkFwcGx5UmV0ZW50aW9uUmVzcG9uc2USPQoIRmVuY2VSdW4SFy5sYWIudjEuRmVuY2VSdW5SZXF1ZXN0GhgubGFiLnYxLkZlbmNlUnVuUmVzcG9uc2USQwoKR2V0RGlza1VzZRIZLmxhYi52MS5HZXREaXNrVXNlUmVxdWVzdBoaLmxhYi52MS5HZXREaXNrVXNlUmVzcG9uc2ViBnByb3RvMw", [file_lab_v1_checkpoint]);
 
 /**
  * One piece of a checkpoint on its way in.
@@ -151,6 +151,28 @@ export type ReadCheckpointRequest = Message<"lab.v1.ReadCheckpointRequest"> & {
    * @generated from field: repeated string files = 2;
    */
   files: string[];
+
+  /**
+   * To go on after a cut: begin in this one of those files, and leave out the ones before it; empty means the first.
+   *
+   * @generated from field: string from_file = 3;
+   */
+  fromFile: string;
+
+  /**
+   * And at this byte of it.
+   *
+   * @generated from field: uint64 from_offset = 4;
+   */
+  fromOffset: bigint;
+
+  /**
+   * Refuses to go on in other bytes: the digest of what the first part came from, because a peek is replaced and a name
+   * may be used again. Empty means whatever is there.
+   *
+   * @generated from field: string digest = 5;
+   */
+  digest: string;
 };
 
 /**
@@ -400,6 +422,13 @@ export type ListCheckpointsRequest = Message<"lab.v1.ListCheckpointsRequest"> & 
    * @generated from field: bool trashed = 4;
    */
   trashed: boolean;
+
+  /**
+   * Lists what the bucket holds instead.
+   *
+   * @generated from field: bool in_bucket = 5;
+   */
+  inBucket: boolean;
 };
 
 /**
@@ -428,6 +457,13 @@ export type ListCheckpointsResponse = Message<"lab.v1.ListCheckpointsResponse"> 
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Folders that bear the name of a checkpoint but whose manifest cannot be trusted. With the first page only.
+   *
+   * @generated from field: repeated lab.v1.UnreadableCheckpoint unreadable = 3;
+   */
+  unreadable: UnreadableCheckpoint[];
 };
 
 /**
@@ -436,6 +472,34 @@ export type ListCheckpointsResponse = Message<"lab.v1.ListCheckpointsResponse"> 
  */
 export const ListCheckpointsResponseSchema: GenMessage<ListCheckpointsResponse> = /*@__PURE__*/
   messageDesc(file_lab_v1_checkpoint_service, 12);
+
+/**
+ * What should be a checkpoint and is none.
+ *
+ * @generated from message lab.v1.UnreadableCheckpoint
+ */
+export type UnreadableCheckpoint = Message<"lab.v1.UnreadableCheckpoint"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What is wrong with it.
+   *
+   * @generated from field: string why = 2;
+   */
+  why: string;
+};
+
+/**
+ * Describes the message lab.v1.UnreadableCheckpoint.
+ * Use `create(UnreadableCheckpointSchema)` to create a new message.
+ */
+export const UnreadableCheckpointSchema: GenMessage<UnreadableCheckpoint> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 13);
 
 /**
  * Asks whether a checkpoint is whole.
@@ -456,7 +520,7 @@ export type VerifyCheckpointRequest = Message<"lab.v1.VerifyCheckpointRequest"> 
  * Use `create(VerifyCheckpointRequestSchema)` to create a new message.
  */
 export const VerifyCheckpointRequestSchema: GenMessage<VerifyCheckpointRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 13);
+  messageDesc(file_lab_v1_checkpoint_service, 14);
 
 /**
  * What the new hashes say.
@@ -484,7 +548,7 @@ export type VerifyCheckpointResponse = Message<"lab.v1.VerifyCheckpointResponse"
  * Use `create(VerifyCheckpointResponseSchema)` to create a new message.
  */
 export const VerifyCheckpointResponseSchema: GenMessage<VerifyCheckpointResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 14);
+  messageDesc(file_lab_v1_checkpoint_service, 15);
 
 /**
  * What to change of a checkpoint; a field that is not given stays.
@@ -526,7 +590,7 @@ export type UpdateCheckpointRequest = Message<"lab.v1.UpdateCheckpointRequest"> 
  * Use `create(UpdateCheckpointRequestSchema)` to create a new message.
  */
 export const UpdateCheckpointRequestSchema: GenMessage<UpdateCheckpointRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 15);
+  messageDesc(file_lab_v1_checkpoint_service, 16);
 
 /**
  * The checkpoint after the change.
@@ -547,7 +611,7 @@ export type UpdateCheckpointResponse = Message<"lab.v1.UpdateCheckpointResponse"
  * Use `create(UpdateCheckpointResponseSchema)` to create a new message.
  */
 export const UpdateCheckpointResponseSchema: GenMessage<UpdateCheckpointResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 16);
+  messageDesc(file_lab_v1_checkpoint_service, 17);
 
 /**
  * Removes a checkpoint.
@@ -575,7 +639,7 @@ export type DeleteCheckpointRequest = Message<"lab.v1.DeleteCheckpointRequest"> 
  * Use `create(DeleteCheckpointRequestSchema)` to create a new message.
  */
 export const DeleteCheckpointRequestSchema: GenMessage<DeleteCheckpointRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 17);
+  messageDesc(file_lab_v1_checkpoint_service, 18);
 
 /**
  * What was removed.
@@ -596,7 +660,7 @@ export type DeleteCheckpointResponse = Message<"lab.v1.DeleteCheckpointResponse"
  * Use `create(DeleteCheckpointResponseSchema)` to create a new message.
  */
 export const DeleteCheckpointResponseSchema: GenMessage<DeleteCheckpointResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 18);
+  messageDesc(file_lab_v1_checkpoint_service, 19);
 
 /**
  * Takes a checkpoint back.
@@ -617,7 +681,7 @@ export type RestoreCheckpointRequest = Message<"lab.v1.RestoreCheckpointRequest"
  * Use `create(RestoreCheckpointRequestSchema)` to create a new message.
  */
 export const RestoreCheckpointRequestSchema: GenMessage<RestoreCheckpointRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 19);
+  messageDesc(file_lab_v1_checkpoint_service, 20);
 
 /**
  * The checkpoint as it is again.
@@ -638,7 +702,49 @@ export type RestoreCheckpointResponse = Message<"lab.v1.RestoreCheckpointRespons
  * Use `create(RestoreCheckpointResponseSchema)` to create a new message.
  */
 export const RestoreCheckpointResponseSchema: GenMessage<RestoreCheckpointResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 20);
+  messageDesc(file_lab_v1_checkpoint_service, 21);
+
+/**
+ * Brings a checkpoint back from the bucket.
+ *
+ * @generated from message lab.v1.FetchCheckpointRequest
+ */
+export type FetchCheckpointRequest = Message<"lab.v1.FetchCheckpointRequest"> & {
+  /**
+   * The name it has there.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message lab.v1.FetchCheckpointRequest.
+ * Use `create(FetchCheckpointRequestSchema)` to create a new message.
+ */
+export const FetchCheckpointRequestSchema: GenMessage<FetchCheckpointRequest> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 22);
+
+/**
+ * The checkpoint as it is on disk again.
+ *
+ * @generated from message lab.v1.FetchCheckpointResponse
+ */
+export type FetchCheckpointResponse = Message<"lab.v1.FetchCheckpointResponse"> & {
+  /**
+   * The checkpoint.
+   *
+   * @generated from field: lab.v1.Checkpoint checkpoint = 1;
+   */
+  checkpoint?: Checkpoint | undefined;
+};
+
+/**
+ * Describes the message lab.v1.FetchCheckpointResponse.
+ * Use `create(FetchCheckpointResponseSchema)` to create a new message.
+ */
+export const FetchCheckpointResponseSchema: GenMessage<FetchCheckpointResponse> = /*@__PURE__*/
+  messageDesc(file_lab_v1_checkpoint_service, 23);
 
 /**
  * Which checkpoints of a run to keep. One that any rule keeps is kept; pinned ones always are.
@@ -680,7 +786,7 @@ export type RetentionPolicy = Message<"lab.v1.RetentionPolicy"> & {
  * Use `create(RetentionPolicySchema)` to create a new message.
  */
 export const RetentionPolicySchema: GenMessage<RetentionPolicy> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 21);
+  messageDesc(file_lab_v1_checkpoint_service, 24);
 
 /**
  * Applies a policy.
@@ -715,7 +821,7 @@ export type ApplyRetentionRequest = Message<"lab.v1.ApplyRetentionRequest"> & {
  * Use `create(ApplyRetentionRequestSchema)` to create a new message.
  */
 export const ApplyRetentionRequestSchema: GenMessage<ApplyRetentionRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 22);
+  messageDesc(file_lab_v1_checkpoint_service, 25);
 
 /**
  * What becomes of one checkpoint.
@@ -757,7 +863,7 @@ export type RetentionDecision = Message<"lab.v1.RetentionDecision"> & {
  * Use `create(RetentionDecisionSchema)` to create a new message.
  */
 export const RetentionDecisionSchema: GenMessage<RetentionDecision> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 23);
+  messageDesc(file_lab_v1_checkpoint_service, 26);
 
 /**
  * What became, or would become, of each checkpoint of the run.
@@ -785,7 +891,7 @@ export type ApplyRetentionResponse = Message<"lab.v1.ApplyRetentionResponse"> & 
  * Use `create(ApplyRetentionResponseSchema)` to create a new message.
  */
 export const ApplyRetentionResponseSchema: GenMessage<ApplyRetentionResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 24);
+  messageDesc(file_lab_v1_checkpoint_service, 27);
 
 /**
  * Says that a run has a new owner.
@@ -813,7 +919,7 @@ export type FenceRunRequest = Message<"lab.v1.FenceRunRequest"> & {
  * Use `create(FenceRunRequestSchema)` to create a new message.
  */
 export const FenceRunRequestSchema: GenMessage<FenceRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 25);
+  messageDesc(file_lab_v1_checkpoint_service, 28);
 
 /**
  * Nothing to say.
@@ -828,7 +934,7 @@ export type FenceRunResponse = Message<"lab.v1.FenceRunResponse"> & {
  * Use `create(FenceRunResponseSchema)` to create a new message.
  */
 export const FenceRunResponseSchema: GenMessage<FenceRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 26);
+  messageDesc(file_lab_v1_checkpoint_service, 29);
 
 /**
  * Asks what the disk holds.
@@ -843,7 +949,7 @@ export type GetDiskUseRequest = Message<"lab.v1.GetDiskUseRequest"> & {
  * Use `create(GetDiskUseRequestSchema)` to create a new message.
  */
 export const GetDiskUseRequestSchema: GenMessage<GetDiskUseRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 27);
+  messageDesc(file_lab_v1_checkpoint_service, 30);
 
 /**
  * The checkpoints of one run on disk.
@@ -885,7 +991,7 @@ export type RunDiskUse = Message<"lab.v1.RunDiskUse"> & {
  * Use `create(RunDiskUseSchema)` to create a new message.
  */
 export const RunDiskUseSchema: GenMessage<RunDiskUse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 28);
+  messageDesc(file_lab_v1_checkpoint_service, 31);
 
 /**
  * What the disk holds.
@@ -934,7 +1040,7 @@ export type GetDiskUseResponse = Message<"lab.v1.GetDiskUseResponse"> & {
  * Use `create(GetDiskUseResponseSchema)` to create a new message.
  */
 export const GetDiskUseResponseSchema: GenMessage<GetDiskUseResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_checkpoint_service, 29);
+  messageDesc(file_lab_v1_checkpoint_service, 32);
 
 /**
  * Owns the bytes of checkpoints and peeks, and knows whether they are whole. Listing never opens a weight file.
@@ -1033,6 +1139,16 @@ export const CheckpointService: GenService<{
     methodKind: "unary";
     input: typeof RestoreCheckpointRequestSchema;
     output: typeof RestoreCheckpointResponseSchema;
+  },
+  /**
+   * Brings a checkpoint back from the bucket; it is verified on the way and visible when whole.
+   *
+   * @generated from rpc lab.v1.CheckpointService.FetchCheckpoint
+   */
+  fetchCheckpoint: {
+    methodKind: "unary";
+    input: typeof FetchCheckpointRequestSchema;
+    output: typeof FetchCheckpointResponseSchema;
   },
   /**
    * Says what a policy keeps of a run and why, and moves the rest to the trash unless it is a dry run.
