@@ -27,6 +27,7 @@ from services.trainer.runs.preflights import Preflights
 from services.trainer.runs.records import Records
 from services.trainer.runs.recovery import recover
 from services.trainer.runs.reports import Reports
+from services.trainer.runs.restarts import FIRST_PAUSE_SECS
 from services.trainer.runs.runs import Runs
 from services.trainer.runs.shelf import ShelfWatch
 from services.trainer.runs.store import Store, lock_folder, read_store, store_path
@@ -48,6 +49,9 @@ class Settings(ServiceSettings):
     worker_nice: int = Field(10, ge=0, le=19, description="how far workers step back for services")
     silence_secs: float = Field(
         worker_process.SILENCE_SECS, gt=1, description="a worker silent for longer is ended"
+    )
+    restart_secs: float = Field(
+        FIRST_PAUSE_SECS, gt=0, description="pause before an interrupted run resumes by itself"
     )
     stop_secs: float = Field(8.0, gt=0, description="time that workers get when the trainer ends")
 
@@ -105,6 +109,7 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     )
     around = Surroundings(
         records=records,
+        store=store,
         journal=journal,
         uploads=uploads,
         corpora=corpora,
@@ -113,7 +118,7 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
         slots=asyncio.Semaphore(settings.slots),
         staging=folder / "staging",
     )
-    runs = Runs(around)
+    runs = Runs(around, restart_secs=settings.restart_secs)
     await recover(stored, around, runs, publisher, histories=folder / "runs")
     publishing = service.tasks.start("publish facts", publisher.run())
     shelf = ShelfWatch(bus, checkpoints, records)

@@ -19,11 +19,13 @@ from lab.v1 import recording_pb2 as recording
 from lab.v1 import trainer_service_pb2 as messages
 from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import Run
+from lab.v1.series_pb2 import SeriesSet
 from lab.v1.trainer_service_pb2_grpc import TrainerServiceServicer
 from services.trainer.runs import journal_file
 from services.trainer.runs.batch_text import read_batch
 from services.trainer.runs.health import read_health
 from services.trainer.runs.journal import Journal
+from services.trainer.runs.lineage import ancestors
 from services.trainer.runs.preflights import Preflights
 from services.trainer.runs.probes import get_probe, list_probes
 from services.trainer.runs.runs import Runs
@@ -52,6 +54,14 @@ class TrainerServicer(TrainerServiceServicer):
         if request.validate_only:
             return messages.CreateRunResponse(run=run, preflight=await self._preflights.of(run))
         return messages.CreateRunResponse(run=run)
+
+    async def ForkRun(
+        self, request: messages.ForkRunRequest, context: Context
+    ) -> messages.ForkRunResponse:
+        run = await self._runs.fork(request)
+        if request.validate_only:
+            return messages.ForkRunResponse(run=run, preflight=await self._preflights.of(run))
+        return messages.ForkRunResponse(run=run)
 
     async def GetRun(
         self, request: messages.GetRunRequest, context: Context
@@ -118,19 +128,16 @@ class TrainerServicer(TrainerServiceServicer):
     ) -> messages.QuerySeriesResponse:
         run_id = names.run_id(request.name)
         run = self._runs.get(run_id)
-        series = await self._journal.read(
-            run_id,
-            partial(
-                read_series,
-                run=request.name,
-                names=list(request.series),
-                step_from=request.step_from,
-                step_to=request.step_to,
-                max_points=request.max_points,
-                clip=run.spec.optimizer.clip,
-            ),
+        answer = messages.QuerySeriesResponse(
+            series=await self._series(run_id, request, step_to=request.step_to)
         )
-        return messages.QuerySeriesResponse(series=series)
+        if request.inherited:
+            for ancestor in ancestors(run, self._runs.find):
+                step_to = min(request.step_to or ancestor.to_step, ancestor.to_step)
+                answer.inherited.append(
+                    await self._series(ancestor.run_id, request, step_to=step_to)
+                )
+        return answer
 
     async def QueryHealth(
         self, request: recording.QueryHealthRequest, context: Context
@@ -224,6 +231,23 @@ class TrainerServicer(TrainerServiceServicer):
     ) -> messages.PreviewCorpusResponse:
         corpus, text = await asyncio.to_thread(self._corpora.preview, names.corpus_id(request.name))
         return messages.PreviewCorpusResponse(corpus=corpus, text=text)
+
+    async def _series(
+        self, run_id: str, request: messages.QuerySeriesRequest, *, step_to: int
+    ) -> SeriesSet:
+        run = self._runs.get(run_id)
+        return await self._journal.read(
+            run_id,
+            partial(
+                read_series,
+                run=run.name,
+                names=list(request.series),
+                step_from=request.step_from,
+                step_to=step_to,
+                max_points=request.max_points,
+                clip=run.spec.optimizer.clip,
+            ),
+        )
 
 
 def _limited(field: str, asked: int, *, default: int, limit: int) -> int:

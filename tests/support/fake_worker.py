@@ -151,6 +151,7 @@ class FakeWorker:
             folder=str(folder),
             step=self._step,
             tokens=self._step * TOKENS,
+            fencing_token=self.start.fencing_token,
         )
         self.say(WorkerEvent(staged=staged))
 

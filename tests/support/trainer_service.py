@@ -43,6 +43,8 @@ def tiny(steps: int = 20, **hooks: Any) -> RunSpec:
     spec.model.layers, spec.model.width, spec.model.heads, spec.model.context = 1, 32, 2, 32
     spec.budget.steps, spec.budget.batch, spec.budget.threads = steps, 2, 1
     spec.hooks.evaluate_every, spec.hooks.sample_every = 0, 0
+    spec.hooks.health_every, spec.hooks.probe_every = 0, 0
+    spec.hooks.restarts = 0  # a test that wants a run to resume by itself says so
     for name, value in hooks.items():
         setattr(spec.hooks, name, value)
     return spec

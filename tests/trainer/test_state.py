@@ -87,7 +87,19 @@ def test_only_runs_with_a_worker_can_fail_or_vanish(value: state.State) -> None:
 
 def test_nothing_happens_to_a_run_that_is_over() -> None:
     for value in state.ENDED:
-        assert all(state.after(value, happening) is None for happening in Happening)
+        moves = {happening for happening in Happening if state.after(value, happening)}
+        interrupted = value == run_pb2.RUN_STATE_INTERRUPTED
+        assert moves == ({Happening.RESTART_DUE} if interrupted else set())
+
+
+def test_an_interrupted_run_can_be_stopped_while_it_is_about_to_resume_by_itself() -> None:
+    run = run_in(run_pb2.RUN_STATE_INTERRUPTED)
+    assert run_pb2.RUN_VERB_STOP not in state.allowed(run)
+    with pytest.raises(PreconditionFailed, match="not about to resume"):
+        state.after_verb(run, run_pb2.RUN_VERB_STOP)
+    run.restart_time.GetCurrentTime()
+    assert run_pb2.RUN_VERB_STOP in state.allowed(run)
+    assert state.after_verb(run, run_pb2.RUN_VERB_STOP) == run_pb2.RUN_STATE_STOPPED
 
 
 def test_every_state_can_be_reached_and_left() -> None:

@@ -15,7 +15,8 @@ from services.trainer.runs.state import ENDED
 MAX_TAGS: Final = 20
 MAX_TAG_CHARACTERS: Final = 40
 MAX_RATE_SCALE: Final = 100.0
-MAX_SAMPLE_EVERY: Final = 100_000_000
+MAX_STEPS_BETWEEN: Final = 100_000_000
+MAX_MINUTES: Final = 100_000
 MAX_PREDICTION_POINTS: Final = 1_000
 
 
@@ -51,9 +52,15 @@ def _live_violations(live: LiveSettings, context: int, corpora: CorpusFacts) -> 
     if live.HasField("learning_rate_scale") and not 0 < scale <= MAX_RATE_SCALE:
         limits = f"must be above 0 and at most {MAX_RATE_SCALE:g}, but is {scale:g}"
         yield Violation("live.learning_rate_scale", limits)
-    if live.sample_every > MAX_SAMPLE_EVERY:
-        limits = f"must be at most {MAX_SAMPLE_EVERY:,}, but is {live.sample_every:,}"
+    if live.sample_every > MAX_STEPS_BETWEEN:
+        limits = f"must be at most {MAX_STEPS_BETWEEN:,}, but is {live.sample_every:,}"
         yield Violation("live.sample_every", limits)
+    if live.checkpoint_every > MAX_STEPS_BETWEEN:
+        limits = f"must be at most {MAX_STEPS_BETWEEN:,}, but is {live.checkpoint_every:,}"
+        yield Violation("live.checkpoint_every", limits)
+    if not 0 <= live.checkpoint_minutes <= MAX_MINUTES:
+        limits = f"must be 0 to {MAX_MINUTES:,}, but is {live.checkpoint_minutes:g}"
+        yield Violation("live.checkpoint_minutes", limits)
     if live.HasField("sample_prompts"):
         path, prompts = "live.sample_prompts", live.sample_prompts.prompts
         if not prompts:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import structlog
 
 from lab import names
 from lab.errors import LabError, NotFound, PreconditionFailed
-from lab.v1 import event_pb2, worker_pb2
+from lab.v1 import event_pb2, run_pb2, worker_pb2
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.event_pb2 import Event, LogWritten
 from lab.v1.run_pb2 import LiveSettings, Run
@@ -23,9 +26,10 @@ from lab.v1.worker_pb2 import (
     StopTraining,
     WorkerCommand,
 )
+from services.trainer.runs import sending
 from services.trainer.runs.listening import Listening, Outcome
-from services.trainer.runs.resuming import fetch_newest
-from services.trainer.runs.state import Happening
+from services.trainer.runs.resuming import fetch_newest, fetch_parent
+from services.trainer.runs.state import Happening, State
 from services.trainer.runs.surroundings import Surroundings
 from services.trainer.runs.worker_process import Worker
 
@@ -35,9 +39,14 @@ log = structlog.get_logger()
 
 
 class Life:
-    def __init__(self, run_id: str, around: Surroundings) -> None:
+    """`interrupted` is told when the run became INTERRUPTED, with its state before."""
+
+    def __init__(
+        self, run_id: str, around: Surroundings, *, interrupted: Callable[[str, State], None]
+    ) -> None:
         self._run_id = run_id
         self._around = around
+        self._interrupted = interrupted
         self._folder = around.staging / run_id / names.new_id("a")  # no attempt meets another's
         self._listening = Listening(run_id, around)
         self._worker: Worker | None = None
@@ -115,10 +124,13 @@ class Life:
         await self._last_uploads()
         if self._leaving and outcome.happening is not Happening.LAST_STEP_MADE:
             outcome = Outcome(Happening.VANISHED, self._leaving)
+        was = self._run.state
         if not records.happen(self._run_id, outcome.happening, reason=outcome.reason):
             # A worker that says the run is stopped although nobody asked has lost its way.
             reason = outcome.reason or f"its worker reported {outcome.happening.name} unasked"
             records.happen(self._run_id, Happening.VANISHED, reason=reason)
+        if self._run.state == run_pb2.RUN_STATE_INTERRUPTED:
+            self._interrupted(self._run_id, was)
         if not self._around.uploads.busy(self._run_id):
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
@@ -133,9 +145,12 @@ class Life:
             if self._stop is None:
                 raise
             return Outcome(Happening.STOP_OBEYED)
-        except (LabError, OSError) as error:
-            message = error.message if isinstance(error, LabError) else str(error)
-            return Outcome(Happening.WENT_WRONG, message)
+        except LabError as error:
+            passes = error.code in sending.PASSING  # nothing is wrong with the run
+            happening = Happening.VANISHED if passes else Happening.WENT_WRONG
+            return Outcome(happening, error.message)
+        except OSError as error:
+            return Outcome(Happening.WENT_WRONG, str(error))
         try:
             start.live.CopyFrom(self._run.live)  # as it is now: preparing may have taken a while
             await worker.send(WorkerCommand(start=start))
@@ -164,17 +179,30 @@ class Life:
             corpora_folder=str(around.corpora.folder),
             staging_folder=str(self._folder),
         )
-        if run.latest_checkpoint:
+        # Before a new claim shuts them out: what an earlier life of the run has still to send.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(around.uploads.idle(self._run_id), UPLOAD_SECS)
+        start.fencing_token = await around.store.claim(self._run_id)
+        if run.latest_checkpoint or run.HasField("parent"):
             start.resume_folder = str(self._folder / "resume")
-            try:
-                checkpoint = await fetch_newest(
-                    around.checkpoints, run.name, self._folder / "resume", warn=self._warn
-                )
-            except NotFound:
-                run.latest_checkpoint = ""  # they were deleted; so it cannot be asked again
-                raise
-            run.latest_checkpoint = checkpoint.name
+            start.fork = not run.latest_checkpoint
+            checkpoint = await self._fetch(run, start)
+            self._listening.resumed_from = checkpoint.name
         return start
+
+    async def _fetch(self, run: Run, start: StartTraining) -> Checkpoint:
+        stub, folder = self._around.checkpoints, Path(start.resume_folder)
+        if start.fork:
+            return await fetch_parent(stub, run.name, run.parent.checkpoint, folder)
+        try:
+            found = await fetch_newest(
+                stub, run.name, folder, fencing_token=start.fencing_token, warn=self._warn
+            )
+        except NotFound:
+            run.latest_checkpoint = ""  # they were deleted; so it cannot be asked again
+            raise
+        run.latest_checkpoint = found.name
+        return found
 
     async def _last_uploads(self) -> None:
         if self._leaving:

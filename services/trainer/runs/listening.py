@@ -6,13 +6,14 @@ import asyncio
 from dataclasses import dataclass
 
 from lab.errors import LabError, Unavailable
-from lab.v1 import run_pb2, worker_pb2
+from lab.v1 import event_pb2, run_pb2, worker_pb2
 from lab.v1.checkpoint_pb2 import Checkpoint
-from lab.v1.event_pb2 import Event
+from lab.v1.event_pb2 import Event, LogWritten, RunResumed
 from lab.v1.recording_pb2 import RunRewound
-from lab.v1.run_pb2 import Run
+from lab.v1.run_pb2 import Run, StepDiffered
 from lab.v1.worker_pb2 import CheckpointStaged, StagingFailed, TrainingStarted, WorkerEvent
 from services.trainer.runs import journal_file, stats
+from services.trainer.runs.recomputed import Recorded, read_recorded
 from services.trainer.runs.state import Happening
 from services.trainer.runs.surroundings import Surroundings
 
@@ -27,12 +28,15 @@ class Outcome:
 
 class Listening:
     """`outcome` is what the worker said about its end, once it did. `advance_to` is the step at
-    which an advance that was asked for ends."""
+    which an advance that was asked for ends, `resumed_from` the checkpoint the worker begins with.
+    """
 
     def __init__(self, run_id: str, around: Surroundings) -> None:
         self._run_id = run_id
         self._around = around
         self._asked: dict[worker_pb2.StagingKind.ValueType, asyncio.Future[Checkpoint]] = {}
+        self._recorded = Recorded()
+        self.resumed_from = ""
         self.outcome: Outcome | None = None
         self.advance_to: int | None = None
 
@@ -65,9 +69,11 @@ class Listening:
                 await self._begin(event.started)
             case "step_measured":
                 stats.measured(run.stats, event.step_measured)
+                self._differ(self._recorded.compare_step(event.step_measured))
                 records.say(self._run_id, Event(step_measured=event.step_measured))
             case "evaluation_completed":
                 stats.evaluated(run.stats, event.evaluation_completed)
+                self._differ(self._recorded.compare_evaluation(event.evaluation_completed))
                 records.say(self._run_id, Event(evaluation_completed=event.evaluation_completed))
             case (
                 "text_sampled"
@@ -106,24 +112,59 @@ class Listening:
         """The numbers are set to where the worker begins: after a resume, to its checkpoint."""
         journal = self._around.journal
         await journal.committed(self._run_id, journal.last_sequence(self._run_id))
-        progress, newest = await journal.read(
+        progress, newest, self._recorded = await journal.read(
             self._run_id,
             lambda file: (
                 journal_file.progress_at(file, started.step),
                 journal_file.newest_step(file),
+                read_recorded(file, after_step=started.step),
             ),
         )
         if newest > started.step:
             rewound = RunRewound(step=started.step)
             self._around.records.say(self._run_id, Event(run_rewound=rewound))
         run = self._run
-        stats.set_back(run.stats, progress, step=started.step)
+        if progress.step or not run.HasField("parent"):
+            stats.set_back(run.stats, progress, step=started.step)
+        run.stats.step = started.step
+        for reason in started.inexact_reasons:
+            if reason not in run.inexact_reasons:
+                run.inexact_reasons.append(reason)
+        if self.resumed_from:
+            self._tell_resumed(started)
         if started.precision:  # what an auto became; a resume finds it settled
             run.spec.budget.precision = started.precision
         run.stats.parameters = started.parameters
         run.stats.corpus_tokens = started.corpus_tokens
         run.stats.epoch_sequences = started.epoch_sequences
         self._around.records.happen(self._run_id, Happening.STEPS_BEGIN)
+
+    def _tell_resumed(self, started: TrainingStarted) -> None:
+        resumed = RunResumed(
+            checkpoint=self.resumed_from,
+            step=started.step,
+            restart=self._run.restarts,
+            inexact_reasons=started.inexact_reasons,
+        )
+        self._around.records.say(self._run_id, Event(run_resumed=resumed))
+
+    def _differ(self, differed: StepDiffered | None) -> None:
+        """A broken promise is shown: in the run, as a fact, and in words."""
+        if differed is None:
+            return
+        run = self._run
+        if not run.HasField("difference"):
+            run.difference.CopyFrom(differed)
+            self._around.records.changed(self._run_id)
+        self._around.records.say(self._run_id, Event(step_differed=differed))
+        why = "; ".join(run.inexact_reasons) or "nothing is known to have changed"
+        text = (
+            f"Step {differed.step:,} was made again, and its {differed.metric} is "
+            f"{differed.recomputed!r} instead of {differed.recorded!r}: the run is not bit for bit "
+            f"what it would be without a break ({why})."
+        )
+        written = LogWritten(level=event_pb2.LOG_LEVEL_WARNING, text=text, step=differed.step)
+        self._around.records.say(self._run_id, Event(log_written=written))
 
     def _halt(self, step: int) -> None:
         """A pause that was taken back meanwhile does not count; the worker is about to go on."""

@@ -74,6 +74,7 @@ class Records:
         run = self.get(run_id)
         run.state = to
         run.state_reason = reason
+        run.ClearField("restart_time")
         if to == run_pb2.RUN_STATE_STARTING and not run.HasField("start_time"):
             run.start_time.GetCurrentTime()
         if to in state.ENDED:

@@ -30,6 +30,7 @@ async def recover(
     await _remove_others(histories, known)
     around.records.restore(stored.runs, requests=stored.requests, graves=stored.graves)
     publisher.publish(stored.farewells)
+    before = {run.name: run.state for run in stored.runs}
     for run in stored.runs:
         await _take_up(run, around, publisher)
     folders = {Path(staged.folder) for _, staged in stored.uploads}
@@ -38,8 +39,13 @@ async def recover(
         log.info("checkpoint still to be sent", run=run_id, step=staged.step)
         around.uploads.put(around.records.get(run_id), staged)
     for run in reversed(around.records.all()):
+        run_id = names.run_id(run.name)
         if run.state == run_pb2.RUN_STATE_PENDING:
-            runs.begin(names.run_id(run.name))
+            runs.begin(run_id)
+        elif run.HasField("restart_time"):
+            runs.wait_again(run_id)
+        elif run.state != before[run.name]:
+            runs.interrupted(run_id, was=before[run.name])
 
 
 async def _take_up(run: Run, around: Surroundings, publisher: Publisher) -> None:
@@ -50,7 +56,8 @@ async def _take_up(run: Run, around: Surroundings, publisher: Publisher) -> None
     if run.state in state.ACTIVE:
         if around.journal.last_sequence(run_id):
             progress = await around.journal.read(run_id, journal_file.progress_at)
-            stats.set_back(run.stats, progress, step=progress.step)
+            if progress.step or not run.HasField("parent"):
+                stats.set_back(run.stats, progress, step=progress.step)
         log.warning("run interrupted", run=run_id, step=run.stats.step)
         around.records.happen(run_id, Happening.VANISHED, reason=REASON)
     elif told is None or told.run_state_changed.run.state != run.state:

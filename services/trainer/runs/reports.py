@@ -13,14 +13,21 @@ class Reports:
     def __init__(self, records: Records) -> None:
         self._records = records
 
-    def kept(self, run_id: str, checkpoint: Checkpoint) -> None:
+    def kept(self, run_id: str, checkpoint: Checkpoint, staged: CheckpointStaged) -> None:
         if not self._records.has(run_id):
             return
         committed = CheckpointCommitted(
-            checkpoint=checkpoint.name, step=checkpoint.step, size_bytes=checkpoint.size_bytes
+            checkpoint=checkpoint.name,
+            step=checkpoint.step,
+            size_bytes=checkpoint.size_bytes,
+            saved_because=checkpoint.saved_because,
+            stall_secs=staged.stall_secs,
+            write_secs=staged.write_secs,
         )
         self._records.say(run_id, Event(checkpoint_committed=committed))
-        self._records.get(run_id).latest_checkpoint = checkpoint.name
+        run = self._records.get(run_id)
+        run.latest_checkpoint = checkpoint.name
+        run.restarts = 0  # it got somewhere: what interrupts it next counts anew
         self._records.changed(run_id)
 
     def lost(self, run_id: str, staged: CheckpointStaged, reason: str) -> None:

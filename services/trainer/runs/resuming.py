@@ -1,9 +1,10 @@
-"""Where a run that goes on begins: in its newest checkpoint that is whole."""
+"""Where a run begins that does not begin at nothing: in its newest checkpoint that is whole, or in
+the one it was forked from."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ import structlog
 from lab.errors import Code, LabError, NotFound
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
+from lab.v1.checkpoint_service_pb2 import FenceRunRequest
 from services.trainer.runs import sending
 
 PATIENCE_SECS: Final = 60.0  # for a checkpoint service that is away
@@ -25,16 +27,34 @@ async def fetch_newest(
     run: str,
     folder: Path,
     *,
+    fencing_token: int,
     warn: Callable[[str], None],
 ) -> Checkpoint:
     """Copies the newest whole checkpoint of the run into the folder.
 
-    A damaged one is passed over with a warning. Raises NotFound when none is left.
+    From before it looks which that is, no owner of an older claim can add one. A damaged checkpoint
+    is passed over with a warning. Raises NotFound when none is left.
     """
+
+    async def work() -> Checkpoint:
+        await stub.FenceRun(FenceRunRequest(run=run, fencing_token=fencing_token))
+        return await _fetch_newest(stub, run, folder, warn)
+
+    return await _patiently(run, work)
+
+
+async def fetch_parent(
+    stub: services.CheckpointServiceAsyncStub, run: str, checkpoint: str, folder: Path
+) -> Checkpoint:
+    """Copies the checkpoint that the run was forked from."""
+    return await _patiently(run, lambda: sending.fetch(stub, checkpoint, folder))
+
+
+async def _patiently(run: str, work: Callable[[], Awaitable[Checkpoint]]) -> Checkpoint:
     deadline = asyncio.get_running_loop().time() + PATIENCE_SECS
     while True:
         try:
-            return await _fetch_newest(stub, run, folder, warn)
+            return await work()
         except LabError as error:
             if error.code not in sending.PASSING or asyncio.get_running_loop().time() > deadline:
                 raise

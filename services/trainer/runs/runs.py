@@ -6,24 +6,26 @@ import asyncio
 import contextlib
 import contextvars
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 import structlog
 
 from lab import names
 from lab.errors import AlreadyExists, Code, InvalidArgument, LabError, NotFound, Unavailable
-from lab.spec import overlay
+from lab.spec import overlay, saving_policy
 from lab.v1 import run_pb2
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import DeleteCheckpointRequest
 from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import Run
-from lab.v1.trainer_service_pb2 import CreateRunRequest, UpdateRunRequest
+from lab.v1.trainer_service_pb2 import CreateRunRequest, ForkRunRequest, UpdateRunRequest
 from lab.v1.worker_pb2 import STAGING_KIND_CHECKPOINT, STAGING_KIND_PEEK
 from services.trainer.runs import asking, creating, state
+from services.trainer.runs.forking import fork_of
 from services.trainer.runs.life import Life
-from services.trainer.runs.state import Verb
+from services.trainer.runs.restarts import FIRST_PAUSE_SECS, Restarts
+from services.trainer.runs.state import State, Verb
 from services.trainer.runs.surroundings import Surroundings
 
 MAX_ADVANCE: Final = 10_000
@@ -35,7 +37,7 @@ log = structlog.get_logger()
 class Runs:
     """Every verb answers the run as accepted, after that was written down."""
 
-    def __init__(self, around: Surroundings) -> None:
+    def __init__(self, around: Surroundings, *, restart_secs: float = FIRST_PAUSE_SECS) -> None:
         self._around = around
         self._records, self._journal = around.records, around.journal
         self._lives: dict[str, Life] = {}
@@ -43,9 +45,18 @@ class Runs:
         self._creating = asyncio.Lock()
         self._errands: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
+        self._restarts = Restarts(
+            self._records,
+            begin=self.begin,
+            may_come=around.uploads.busy,
+            first_pause_secs=restart_secs,
+        )
 
     def get(self, run_id: str) -> Run:
         return self._records.get(run_id)
+
+    def find(self, run_id: str) -> Run | None:
+        return self._records.get(run_id) if self._records.has(run_id) else None
 
     def all(self) -> list[Run]:
         """Newest first."""
@@ -62,14 +73,32 @@ class Runs:
         """Queues a new run, or answers the one that an equal request has made."""
         if request.validate_only:
             return await creating.run_from(request, self._around.corpora)
+        return await self._add(
+            request, request.preset, lambda: creating.run_from(request, self._around.corpora)
+        )
+
+    async def fork(self, request: ForkRunRequest) -> Run:
+        """A new run that goes on from a checkpoint, or the one that an equal request has made."""
+
+        async def make() -> Run:
+            return await fork_of(request, self._around.checkpoints, self._around.corpora)
+
+        return await make() if request.validate_only else await self._add(request, "fork", make)
+
+    async def _add(
+        self,
+        request: CreateRunRequest | ForkRunRequest,
+        prefix: str,
+        make: Callable[[], Awaitable[Run]],
+    ) -> Run:
         async with self._creating:  # so that a repeated request cannot overtake the first
             if request.request_id:
                 earlier = self._records.requested(request.request_id)
                 if earlier is not None:
                     return earlier
             self._refuse_taken(request.run_id)
-            run = await creating.run_from(request, self._around.corpora)
-            run_id = request.run_id or self._free_id(request.preset)
+            run = await make()
+            run_id = request.run_id or self._free_id(run.preset or prefix)
             run.display_name = run.display_name or run_id
             self._records.add(run_id, run, request_id=request.request_id)
             self.begin(run_id)
@@ -107,6 +136,8 @@ class Runs:
         if ended and run_id in self._tasks:
             await asyncio.wait([self._tasks[run_id]])  # its last life is putting things away
         if self._move(run_id, run_pb2.RUN_VERB_RESUME):
+            self._restarts.cancel(run_id)
+            self._records.get(run_id).restarts = 0
             if self._records.get(run_id).state == run_pb2.RUN_STATE_PENDING:
                 self.begin(run_id)
             elif life := self._lives.get(run_id):
@@ -124,10 +155,11 @@ class Runs:
         """`save` of None means what the spec says."""
         run = self._records.get(run_id)
         if self._move(run_id, run_pb2.RUN_VERB_STOP):
-            if run.state == run_pb2.RUN_STATE_STOPPED:  # it was still waiting for a slot
+            if run.state == run_pb2.RUN_STATE_STOPPED:  # it was waiting: for a slot, to resume
+                self._restarts.cancel(run_id)
                 await self._end_task(run_id)
             elif life := self._lives.get(run_id):
-                keep = run.spec.hooks.checkpoint_on_stop if save is None else save
+                keep = saving_policy(run.spec.hooks, run.live).on_stop if save is None else save
                 await life.stop(save=keep)
         return await self._accepted(run_id)
 
@@ -144,6 +176,7 @@ class Runs:
     async def delete(self, run_id: str) -> None:
         """Removes the run, its history and its peek. Checkpoints stay."""
         state.after_verb(self._records.get(run_id), run_pb2.RUN_VERB_DELETE)
+        self._restarts.cancel(run_id)
         farewell = self._records.remove(run_id)
         await self._end_task(run_id)
         await self._around.uploads.drop(run_id)
@@ -171,7 +204,7 @@ class Runs:
 
     def begin(self, run_id: str) -> None:
         """Starts a life for a run that is PENDING."""
-        life = self._lives[run_id] = Life(run_id, self._around)
+        life = self._lives[run_id] = Life(run_id, self._around, interrupted=self._restarts.decide)
         # In a context of its own: it outlives the request that began it, whose id it must not log.
         task = self._tasks[run_id] = asyncio.create_task(
             life.live(), name=f"life of {run_id}", context=contextvars.Context()
@@ -180,10 +213,21 @@ class Runs:
         def ended(task: asyncio.Task[None]) -> None:
             if self._tasks.get(run_id) is task:
                 del self._tasks[run_id], self._lives[run_id]
+                if not self._closing.is_set():
+                    self._restarts.wait(run_id)
             if not task.cancelled() and task.exception():
                 log.error("a life ended badly", run=run_id, exc_info=task.exception())
 
         task.add_done_callback(ended)
+
+    def interrupted(self, run_id: str, *, was: State) -> None:
+        """The run has just become INTERRUPTED, whatever it was before: it may go on by itself."""
+        self._restarts.decide(run_id, was)
+        self._restarts.wait(run_id)
+
+    def wait_again(self, run_id: str) -> None:
+        """The trainer ended while the run was waiting to go on by itself."""
+        self._restarts.take_up(run_id)
 
     def hang_up(self) -> None:
         """Ends the streams, so that the server need not wait for those who listen for ever."""
@@ -192,13 +236,15 @@ class Runs:
     async def stop_all(self, reason: str, *, grace_secs: float) -> None:
         """Every worker ends at its next step boundary, or is killed when the time is up."""
         self.hang_up()
+        self._restarts.stop()
         waiting = []
         for run_id, life in list(self._lives.items()):
             run = self._records.get(run_id)
             if run.state == run_pb2.RUN_STATE_PENDING:
                 await self._end_task(run_id)  # it goes on waiting in the next life of the trainer
             else:
-                await life.leave(reason, save=run.spec.hooks.checkpoint_on_stop)
+                policy = saving_policy(run.spec.hooks, run.live)
+                await life.leave(reason, save=policy.on_stop)
                 waiting.append(self._tasks[run_id])
         if waiting:
             _, slow = await asyncio.wait(waiting, timeout=grace_secs)

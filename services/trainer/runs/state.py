@@ -49,6 +49,7 @@ class Happening(Enum):
     STOP_OBEYED = auto()
     WENT_WRONG = auto()
     VANISHED = auto()
+    RESTART_DUE = auto()
 
 
 # A worker exists, or is being made.
@@ -69,6 +70,7 @@ ENDED: Final = (
 
 HAPPENINGS: Final[Mapping[tuple[State, Happening], State]] = {
     (RUN_STATE_PENDING, Happening.SLOT_FREE): RUN_STATE_STARTING,
+    (RUN_STATE_INTERRUPTED, Happening.RESTART_DUE): RUN_STATE_PENDING,
     (RUN_STATE_STARTING, Happening.STEPS_BEGIN): RUN_STATE_RUNNING,
     (RUN_STATE_PAUSING, Happening.BOUNDARY_REACHED): RUN_STATE_PAUSED,
     # The end of an advance.
@@ -99,6 +101,7 @@ VERBS: Final[Mapping[Verb, Mapping[State, State]]] = {
         RUN_STATE_RUNNING: RUN_STATE_STOPPING,
         RUN_STATE_PAUSING: RUN_STATE_STOPPING,
         RUN_STATE_PAUSED: RUN_STATE_STOPPING,
+        RUN_STATE_INTERRUPTED: RUN_STATE_STOPPED,  # takes back that it resumes by itself
     },
     RUN_VERB_SNAPSHOT: {state: state for state in (RUN_STATE_RUNNING, RUN_STATE_PAUSED)},
     RUN_VERB_PEEK: {state: state for state in (RUN_STATE_RUNNING, RUN_STATE_PAUSED)},
@@ -118,7 +121,7 @@ def allowed(run: Run) -> list[Verb]:
     return [
         verb
         for verb, moves in sorted(VERBS.items())
-        if run.state in moves and not _lacks_checkpoint(run, verb)
+        if run.state in moves and not _lacking(run, verb)
     ]
 
 
@@ -129,15 +132,13 @@ def after_verb(run: Run, verb: Verb) -> State | None:
     """
     if run.state in HOLDS.get(verb, ()):
         return None
-    if run.state in VERBS[verb] and not _lacks_checkpoint(run, verb):
+    if run.state in VERBS[verb] and not _lacking(run, verb):
         return VERBS[verb][run.state]
     state = state_word(run.state)
     verbs = ", ".join(verb_word(each) for each in allowed(run)) or "nothing but waiting"
-    lacking = run.state in VERBS[verb]
+    lacking = _lacking(run, verb) if run.state in VERBS[verb] else ""
     raise PreconditionFailed(
-        f"{run.name} is {state}"
-        + (" and has no checkpoint to go on from" if lacking else "")
-        + f"; allowed: {verbs}",
+        f"{run.name} is {state}" + (f" and {lacking}" if lacking else "") + f"; allowed: {verbs}",
         metadata={"state": state, "allowed": ",".join(verb_word(each) for each in allowed(run))},
     )
 
@@ -155,6 +156,12 @@ def verb_word(verb: Verb) -> str:
     return run_pb2.RunVerb.Name(verb).removeprefix("RUN_VERB_").lower()
 
 
-def _lacks_checkpoint(run: Run, verb: Verb) -> bool:
-    """A run at rest goes on from its newest checkpoint, so it needs one."""
-    return verb == RUN_VERB_RESUME and run.state in ENDED and not run.latest_checkpoint
+def _lacking(run: Run, verb: Verb) -> str:
+    """What the run would need for a verb that its state allows; empty when it has all."""
+    ground = run.latest_checkpoint or run.HasField("parent")
+    if verb == RUN_VERB_RESUME and run.state in ENDED and not ground:
+        return "has no checkpoint to go on from"
+    waits = run.HasField("restart_time")
+    if verb == RUN_VERB_STOP and run.state == RUN_STATE_INTERRUPTED and not waits:
+        return "is not about to resume by itself"
+    return ""

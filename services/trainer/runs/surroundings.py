@@ -11,6 +11,7 @@ from lab.text import Corpora
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from services.trainer.runs.journal import Journal
 from services.trainer.runs.records import Records
+from services.trainer.runs.store import Store
 from services.trainer.runs.uploads import Uploads
 from services.trainer.runs.worker_process import Worker
 
@@ -27,6 +28,7 @@ class Surroundings:
     """Shared by all lives; `slots` says how many may train at the same time."""
 
     records: Records
+    store: Store
     journal: Journal
     uploads: Uploads
     corpora: Corpora

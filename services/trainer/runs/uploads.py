@@ -38,7 +38,7 @@ class Uploads:
         stub: services.CheckpointServiceAsyncStub,
         store: Store,
         *,
-        kept: Callable[[str, Checkpoint], None],
+        kept: Callable[[str, Checkpoint, CheckpointStaged], None],
         lost: Callable[[str, CheckpointStaged, str], None],
     ) -> None:
         self._stub = stub
@@ -103,7 +103,7 @@ class Uploads:
             await _remove(folder)
             raise
         if not peek:
-            self._kept(run_id, checkpoint)
+            self._kept(run_id, checkpoint, staged)
             self._store.remove_upload(staged)
         await _remove(folder)
         return checkpoint
@@ -137,6 +137,9 @@ def _header(run: Run, staged: CheckpointStaged) -> Checkpoint:
         tokens=staged.tokens,
         spec=run.spec,
         preset=run.preset,
+        fencing_token=staged.fencing_token,
+        saved_because=staged.saved_because,
+        inexact_reasons=run.inexact_reasons,
     )
     if staged.HasField("loss"):
         header.loss = staged.loss

@@ -5,7 +5,7 @@ from lab.spec.live import overlay
 from lab.spec.parameters import count_parameters, parameter_parts
 from lab.spec.preflight import Machine, Times, preflight, this_machine
 from lab.spec.presets import load_presets
-from lab.spec.resolve import CorpusFacts, ResolvedSpec, resolve, windows
+from lab.spec.resolve import CorpusFacts, ResolvedSpec, overlay_spec, resolve, windows
 from lab.spec.saving import SavingPolicy, saving_policy
 from lab.spec.schedule import learning_rate
 from lab.spec.texts import (
@@ -31,6 +31,7 @@ __all__ = [
     "learning_rate",
     "load_presets",
     "overlay",
+    "overlay_spec",
     "parameter_parts",
     "parse_run_yaml",
     "parse_spec_yaml",

@@ -96,13 +96,18 @@ def resolve(preset: str, overrides: RunSpec, corpora: CorpusFacts) -> ResolvedSp
     )
 
 
-def _merge(preset: RunSpec, overrides: RunSpec) -> RunSpec:
+def overlay_spec(spec: RunSpec, overrides: RunSpec) -> None:
     """Field by field; a given list replaces the whole list (protobuf's own merge would append)."""
+    for name in ("sample_prompts", "probe_texts"):
+        if getattr(overrides.hooks, name):
+            spec.hooks.ClearField(name)  # type: ignore[arg-type]
+    spec.MergeFrom(overrides)
+
+
+def _merge(preset: RunSpec, overrides: RunSpec) -> RunSpec:
     spec = RunSpec()
     spec.CopyFrom(preset)
-    if overrides.hooks.sample_prompts:
-        spec.hooks.ClearField("sample_prompts")
-    spec.MergeFrom(overrides)
+    overlay_spec(spec, overrides)
     if overrides.budget.HasField("epochs"):
         # The preset's number of steps is not a wish of this run.
         spec.budget.steps = 1
