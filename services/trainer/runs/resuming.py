@@ -37,7 +37,11 @@ async def fetch_newest(
     """
 
     async def work() -> Checkpoint:
-        await stub.FenceRun(FenceRunRequest(run=run, fencing_token=fencing_token))
+        try:
+            await stub.FenceRun(FenceRunRequest(run=run, fencing_token=fencing_token))
+        except LabError as error:
+            if error.code is not Code.UNIMPLEMENTED:
+                raise
         return await _fetch_newest(stub, run, folder, warn)
 
     return await _patiently(run, work)
