@@ -23,7 +23,7 @@ s ?=
 FRONTEND_SOURCES := $(shell find frontend -path frontend/node_modules -prune -o -path frontend/dist -prune -o -type f ! -name '*.tsbuildinfo' -print 2>/dev/null)
 
 .PHONY: help install frontend assets up down ps logs dev proto proto-check fmt lint types check \
-  test test-unit test-integration test-e2e test-frontend browser bench compose-up compose-down clean
+  test test-unit test-integration test-e2e test-frontend browser bench soak compose-up compose-down clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -141,13 +141,13 @@ test-frontend: install ## vitest and a build
 	@touch frontend/dist/index.html
 
 test-unit: .venv/.installed ## No process is started
-	@$(PYTEST) -m "not integration and not e2e and not bench" $(t)
+	@$(PYTEST) -m "not integration and not e2e and not bench and not soak" $(t)
 
 test-integration: .venv/.installed ## Real nats-server, real services on free ports
-	@$(PYTEST) -m "integration and not bench" $(t)
+	@$(PYTEST) -m "integration and not bench and not soak" $(t)
 
 test-e2e: install frontend browser ## A whole cluster and a real browser
-	@$(PYTEST) -m "e2e and not bench" $(t)
+	@$(PYTEST) -m "e2e and not bench and not soak" $(t)
 
 check: lint types proto-check test-unit test-frontend ## Everything that is quick
 
@@ -164,6 +164,9 @@ test: ## Everything, setting up what it needs
 
 bench: install ## Measurements
 	@$(PYTEST) -m bench -s $(t)
+
+soak: install ## The long form of the proofs: many kills, faults and mutations
+	@$(PYTEST) -m soak -s $(t)
 
 browser:
 	@for name in chromium chromium-browser google-chrome; do \
