@@ -23,8 +23,9 @@ from lab.v1.inference_service_pb2 import GenerateRequest, GenerateResponse
 from lab.v1.live_pb2 import Ack, ClientFrame, CloseCode, Hello, Subscribe
 from services.gateway.generations import Generations
 from services.gateway.live.endpoint import Live
+from services.gateway.live.following import MAX_SUBSCRIPTIONS
 from services.gateway.live.hub import Hub
-from services.gateway.live.session import MAX_SUBSCRIPTIONS, Times
+from services.gateway.live.session import Times
 from services.gateway.server import HttpServer
 from services.gateway.upstream import Upstream
 from tests.support.gateway import NO_NATS

@@ -22,19 +22,16 @@ from lab.v1.live_pb2 import (
     Hello,
     ServerFrame,
     ServerMessage,
-    Subscribe,
-    Unsubscribed,
     Welcome,
 )
 from services.gateway.api.problems import malformed, problem_of
 from services.gateway.live.flow import MESSAGES_PER_SEC, Pace, Window
+from services.gateway.live.following import MAX_SUBSCRIPTIONS, Following
 from services.gateway.live.frames import BadFrame, Codec
 from services.gateway.live.hub import Hub
 from services.gateway.live.outbox import Outbox
-from services.gateway.live.subscription import Subscription
 
 PROTOCOL = 1
-MAX_SUBSCRIPTIONS = 64
 BAD_FRAMES = 3
 
 log = structlog.get_logger()
@@ -63,11 +60,12 @@ class Session:
     def __init__(self, websocket: WebSocket, codec: Codec, hub: Hub, times: Times) -> None:
         self.name = new_id("s")
         self._times = times
-        self._websocket, self._codec, self._hub = websocket, codec, hub
+        self._websocket, self._codec = websocket, codec
         self._outbox = Outbox()
         self._window = Window()
-        self._followed: dict[str, asyncio.Task[None]] = {}
-        self._next_channel_id = 1
+        self._following = Following(
+            hub, self._outbox, flowing=self._flowing, too_slow=self._too_slow, refuse=self._refuse
+        )
         self._greeted = False
         self._bad_frames = 0
         self._ending: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
@@ -76,11 +74,11 @@ class Session:
         """Serves the connection; answers the close code it ended with."""
         tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
         try:
-            ends: set[asyncio.Future[Any]] = {self._ending, *tasks}
+            ends: set[asyncio.Future[Any]] = {self._ending, self._following.failed, *tasks}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             closed = self._why(tasks)
         finally:
-            tasks += self._followed.values()
+            tasks += self._following.tasks()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -135,9 +133,11 @@ class Session:
         elif not self._greeted:
             raise BadFrame("the first message must be hello")
         elif what == "subscribe":
-            self._subscribe(frame.id, frame.subscribe)
+            if not self._following.begin(frame.id, frame.subscribe):
+                why = f"more than {MAX_SUBSCRIPTIONS} subscriptions"
+                raise Closed(CloseCode.CLOSE_CODE_TOO_MANY, why)
         elif what == "unsubscribe":
-            self._unsubscribe(frame.id, frame.unsubscribe.channel)
+            self._following.end(frame.id, frame.unsubscribe.channel)
         elif what == "ack":
             self._window.acknowledge(frame.ack.frame)
 
@@ -162,63 +162,6 @@ class Session:
             server_time=_now(),
         )
         self._outbox.say(ServerMessage(reply_to=reply_to, welcome=welcome))
-
-    def _subscribe(self, reply_to: int, asked: Subscribe) -> None:
-        self._drop(asked.channel)
-        if len(self._followed) >= MAX_SUBSCRIPTIONS:
-            raise Closed(
-                CloseCode.CLOSE_CODE_TOO_MANY, f"more than {MAX_SUBSCRIPTIONS} subscriptions"
-            )
-        task = asyncio.create_task(self._follow(reply_to, asked), name=f"follow {asked.channel}")
-        self._followed[asked.channel] = task
-        task.add_done_callback(lambda ended: self._unfollowed(asked.channel, ended))
-
-    async def _follow(self, reply_to: int, asked: Subscribe) -> None:
-        """The task of a subscription. Refusals are told; the session lives on."""
-        try:
-            feed = self._hub.feed(asked.channel)
-        except LabError as error:
-            self._refuse(reply_to, error)
-            return
-        lane = self._outbox.lane(self._next_channel_id, feed.policy)
-        self._next_channel_id += 1
-        subscription = Subscription(
-            feed=feed, lane=lane, asked=asked, flowing=self._flowing, too_slow=self._too_slow
-        )
-        try:
-            await subscription.begin(reply_to=reply_to)
-            gone = await subscription.follow()
-            told = Unsubscribed(channel=asked.channel, reason=gone)
-            self._outbox.say(ServerMessage(channel_id=lane.channel_id, unsubscribed=told))
-        except LabError as error:
-            self._refuse(reply_to, error)
-        finally:
-            subscription.end()
-            self._outbox.drop(lane)
-
-    def _unsubscribe(self, reply_to: int, channel: str) -> None:
-        self._drop(channel)
-        self._outbox.say(
-            ServerMessage(reply_to=reply_to, unsubscribed=Unsubscribed(channel=channel))
-        )
-
-    def _drop(self, channel: str) -> None:
-        task = self._followed.pop(channel, None)
-        if task is not None:
-            task.cancel()
-
-    def _unfollowed(self, channel: str, ended: asyncio.Task[None]) -> None:
-        if self._followed.get(channel) is ended:
-            del self._followed[channel]
-        if not ended.cancelled() and (error := ended.exception()):
-            log.error("subscription failed", channel=channel, exc_info=error)
-            self._end_by_mistake()
-
-    def _end_by_mistake(self) -> None:
-        if not self._ending.done():
-            self._ending.set_result(
-                Closed(1011, "the gateway made a mistake; its log has the details")
-            )
 
     def _refuse(self, reply_to: int, error: LabError) -> None:
         problem = problem_of(error, instance="/api/live", request_id=self.name)
