@@ -147,6 +147,14 @@ def put(connection: apsw.Connection, event: Event, body: bytes, *, kept: Kept = 
         case "probe_recorded":
             if kept.probe is not None:
                 _put_probe(connection, kept.probe)
+        case (
+            "spike_flagged"
+        ):  # a step that was no number is not measured, but its text is asked for
+            spike = event.spike_flagged
+            connection.execute(
+                "INSERT OR IGNORE INTO batches VALUES (?, ?, ?)",
+                (spike.step, spike.data_position, b""),
+            )
         case "run_rewound":
             _rewind(connection, event.sequence, event.run_rewound.step)
 

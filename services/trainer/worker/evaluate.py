@@ -1,21 +1,35 @@
 """How well the model predicts text it never trains on. Book: section 5.1.3."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 
 from lab.model import token_losses
 from lab.spec import windows
+from lab.text import Tokenizer
 from services.trainer.worker.batches import read_windows
 from services.trainer.worker.training import Training
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Mean cross-entropy in nats per token, and the tokens it is the mean of."""
+    """Mean cross-entropy in nats per token, the tokens it is the mean of, the bytes they spell."""
 
     loss: float
     tokens: int
+    text_bytes: int
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """What it takes to write down one byte of that text when the model does the guessing.
+
+        A tokenizer with longer tokens has fewer of them, and each is harder to guess: losses per
+        token of two tokenizers cannot be compared, bits per byte can.
+        """
+        if not self.text_bytes:
+            return None
+        return self.loss * self.tokens / (math.log(2) * self.text_bytes)
 
 
 @torch.no_grad()
@@ -30,6 +44,7 @@ def evaluate(training: Training) -> Evaluation:
     wanted = min(there, spec.hooks.evaluate_batches * size)
     chosen = [index * there // wanted for index in range(wanted)]
     total = torch.zeros((), dtype=torch.float64, device=device)
+    tokenizer, text_bytes = Tokenizer(), 0
     training.model.eval()
     for start in range(0, wanted, size):
         inputs, targets = read_windows(
@@ -43,5 +58,7 @@ def evaluate(training: Training) -> Evaluation:
             room=training.room,
         )
         total += losses.sum()
+        text_bytes += tokenizer.count_bytes(targets)
     training.model.train()
-    return Evaluation(loss=total.item() / (wanted * context), tokens=wanted * context)
+    tokens = wanted * context
+    return Evaluation(loss=total.item() / tokens, tokens=tokens, text_bytes=text_bytes)

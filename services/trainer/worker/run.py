@@ -23,8 +23,12 @@ from services.trainer.worker.following import Leading
 from services.trainer.worker.hooks import Hooks
 from services.trainer.worker.hooks.checkpoints import Checkpoints
 from services.trainer.worker.hooks.evaluation import Evaluations
+from services.trainer.worker.hooks.health import Health
+from services.trainer.worker.hooks.intervals import Intervals
 from services.trainer.worker.hooks.metrics import Metrics
+from services.trainer.worker.hooks.probes import ProbeLooks
 from services.trainer.worker.hooks.sampling import Sampling
+from services.trainer.worker.hooks.spikes import Spikes
 from services.trainer.worker.joining import prepare
 from services.trainer.worker.loop import train
 from services.trainer.worker.training import Training
@@ -65,7 +69,18 @@ def _train(training: Training, control: Control, link: Link) -> End:
     hooks = Hooks(link.send)
     checkpoints = Checkpoints(link.send, control)
     # In this order after each step: a checkpoint then holds the evaluation of its own step.
-    hooks.set([Metrics(link.send), Evaluations(hooks), Sampling(link.send), checkpoints])
+    hooks.set(
+        [
+            Metrics(link.send),
+            Spikes(link.send),
+            Health(link.send),
+            Intervals(link.send),
+            Evaluations(hooks),
+            Sampling(link.send),
+            ProbeLooks(link.send),
+            checkpoints,
+        ]
+    )
     link.send(
         WorkerEvent(
             started=TrainingStarted(

@@ -130,6 +130,7 @@ def read_checkpoint(training: Training, folder: Path, *, fork: bool = False) -> 
     training.validation_loss = state["validation_loss"]
     training.best_validation_loss = state.get("best_validation_loss")
     training.clock.set(float(state["elapsed_secs"]))
+    training.windows.restore(state.get("windows", {}))
     # As it was at that step, and over it what was asked for since.
     live = json_format.ParseDict(state.get("live", {}), LiveSettings())
     overlay(live, training.live)
@@ -156,6 +157,7 @@ def _state(training: Training) -> dict[str, Any]:
         "origin": asdict(training.origin),
         "data": asdict(training.batches.position(training.step)),
         "live": json_format.MessageToDict(training.live, preserving_proto_field_name=True),
+        "windows": training.windows.state(),
     }
 
 

@@ -24,6 +24,7 @@ from services.trainer.worker.distributed import Ranks
 from services.trainer.worker.optim import make_gradients, make_optimizer
 from services.trainer.worker.precision import DTYPES
 from services.trainer.worker.precision import settle as settle_precision
+from services.trainer.worker.spikes import Windows
 
 
 class Clock:
@@ -86,6 +87,7 @@ class Training:
     origin: Origin = field(default_factory=Origin)
     # What is not as it was when the checkpoint was made from which this process went on.
     inexact_reasons: list[str] = field(default_factory=list)
+    windows: Windows = field(default_factory=Windows)  # of the newest steps, to know a spike by
     fencing_token: int = 0  # the claim under which it trains; goes with everything it saves
 
     def begin_at(self, origin: Origin) -> None:
@@ -156,6 +158,7 @@ def build(start: StartTraining, ranks: Ranks | None = None) -> Training:
     # A batch reads a few rows of the embedding. A dense gradient for all the others, zeros to be
     # made and added, takes longer than the whole lookup.
     model.token_embedding.sparse = True
+    model.recompute_blocks = spec.budget.activation_checkpointing
     room = LogitsRoom(
         vocab_size=config.vocab_size,
         width=config.width,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import tiktoken
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lab.errors import InvalidArgument
 from lab.text.assets import Assets
@@ -59,6 +59,12 @@ class Tokenizer:
     def pieces(self, ids: Sequence[int]) -> list[str]:
         r"""Each id's own text for display; bytes that are no character alone appear as \xNN."""
         return [self._bytes(token).decode("utf-8", errors="backslashreplace") for token in ids]
+
+    def count_bytes(self, ids: ArrayLike) -> int:
+        """Bytes of the text of the ids; end-of-text stands for no text and counts none."""
+        tokens, counts = np.unique(np.asarray(ids), return_counts=True)
+        pairs = zip(tokens.tolist(), counts.tolist(), strict=True)
+        return sum(len(self._bytes(token)) * count for token, count in pairs if token != self.eot)
 
     def _bytes(self, token: int) -> bytes:
         if not 0 <= token < self.vocab_size:

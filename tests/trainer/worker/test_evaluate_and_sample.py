@@ -1,9 +1,12 @@
 """Looking at the model in training changes nothing about the training."""
 
+import math
+
 import pytest
 import torch
 from torch.nn import functional as F
 
+from lab.text import Tokenizer
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.evaluate import evaluate
 from services.trainer.worker.sample import continue_prompt, draw
@@ -23,6 +26,23 @@ def test_the_validation_loss_is_the_mean_over_its_windows(training: Training) ->
     assert len(losses) == 3
     assert found.tokens == 48
     assert found.loss == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
+
+
+def test_bits_per_byte_are_of_the_text_that_was_predicted(training: Training) -> None:
+    """The bits of all losses together, over the bytes of the tokens that were guessed."""
+    training.spec.hooks.evaluate_batches = 1_000
+    found = evaluate(training)
+    guessed = training.validation[1 : 1 + found.tokens].tolist()
+    text = Tokenizer().decode_bytes(guessed)
+    assert found.text_bytes == len(text)
+    bits = found.loss * found.tokens / math.log(2)
+    assert found.bits_per_byte == pytest.approx(bits / len(text))
+
+
+def test_the_end_of_a_text_has_no_bytes() -> None:
+    tokenizer = Tokenizer()
+    ids = [*tokenizer.encode("Grüße, "), tokenizer.eot, *tokenizer.encode("it is."), tokenizer.eot]
+    assert tokenizer.count_bytes(ids) == len("Grüße, it is.".encode())
 
 
 def test_two_evaluations_of_the_same_weights_agree(start: StartTraining) -> None:

@@ -44,6 +44,7 @@ def test_a_run_from_start_to_end(worker: StartWorker, start: StartTraining) -> N
         "step_measured",
         "step_measured",
         "evaluation_completed",
+        "interval_measured",
         "staged",
         "finished",
     ]

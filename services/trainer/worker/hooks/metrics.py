@@ -2,13 +2,11 @@
 
 from collections import deque
 
-from lab.v1 import event_pb2
 from lab.v1.event_pb2 import EvaluationCompleted, StepMeasured
 from lab.v1.worker_pb2 import CheckpointStaged, WorkerEvent
 from services.trainer.worker.evaluate import Evaluation
-from services.trainer.worker.events import Emit, log, resident_bytes
+from services.trainer.worker.events import Emit, resident_bytes
 from services.trainer.worker.hooks import Hook, Step
-from services.trainer.worker.step import StepResult
 from services.trainer.worker.training import Training
 
 SPEED_WINDOW_STEPS = 10
@@ -30,8 +28,7 @@ class Metrics(Hook):
             return
         result = step.result
         if result.skipped_in_a_row:
-            self._tell_skipped(training, result)
-            return
+            return  # there is nothing to draw; Spikes tells it
         measured = StepMeasured(
             step=training.step,
             tokens=training.tokens,
@@ -44,23 +41,24 @@ class Metrics(Hook):
             elapsed_secs=training.clock.secs,
             data_position=training.batches.position(training.step - 1).sequence,
             sequence_losses=result.sequence_losses,
+            clip_share=clip_share(result.grad_norm, clip=training.spec.optimizer.clip),
         )
         self._emit(WorkerEvent(step_measured=measured))
 
-    def _tell_skipped(self, training: Training, result: StepResult) -> None:
-        """There is nothing to draw: its loss or its gradient is no number."""
-        first = training.batches.position(training.step - 1).sequence
-        text = (
-            f"Step {training.step} was skipped: its loss was {result.loss:.4g}, its gradient norm "
-            f"{result.grad_norm:.4g}. The batch began at sequence {first} of the data."
-        )
-        log(self._emit, text, step=training.step, level=event_pb2.LOG_LEVEL_WARNING)
-
     def on_evaluate(self, training: Training, evaluation: Evaluation) -> None:
         completed = EvaluationCompleted(
-            step=training.step, loss=evaluation.loss, tokens=evaluation.tokens
+            step=training.step,
+            loss=evaluation.loss,
+            tokens=evaluation.tokens,
+            bits_per_byte=evaluation.bits_per_byte,
+            text_bytes=evaluation.text_bytes,
         )
         self._emit(WorkerEvent(evaluation_completed=completed))
 
     def on_checkpoint(self, training: Training, staged: CheckpointStaged) -> None:
         self._emit(WorkerEvent(staged=staged))
+
+
+def clip_share(grad_norm: float, *, clip: float) -> float:
+    """How much of the gradient is left when one longer than `clip` is shortened to it."""
+    return min(1.0, clip / grad_norm) if clip and grad_norm else 1.0
