@@ -21,6 +21,7 @@ def tiny_spec() -> RunSpec:
     budget.steps, budget.batch, budget.micro_batch, budget.threads = 8, 4, 2, 1
     budget.precision = run_spec_pb2.PRECISION_FP32
     hooks.evaluate_every, hooks.evaluate_batches, hooks.sample_every = 0, 2, 0
+    hooks.health_every, hooks.probe_every = 0, 0
     return spec
 
 
