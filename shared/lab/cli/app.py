@@ -10,7 +10,6 @@ import typer
 
 from lab.cli import (
     assets,
-    attention,
     checkpoints,
     cluster,
     corpora,
@@ -20,6 +19,7 @@ from lab.cli import (
     status,
     train,
 )
+from lab.cli.inside import attention, models, texts
 from lab.cli.output import errors
 from lab.errors import Code, LabError
 
@@ -47,7 +47,15 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.add_typer(runs.app, name="runs")
 app.command("generate")(generate.generate)
+app.command("tokens")(texts.tokens)
 app.command("attention")(attention.attention)
+app.command("heads")(models.heads)
+app.command("lens")(texts.lens)
+app.command("activations")(texts.activations)
+app.command("votes")(texts.votes)
+app.command("maxima")(texts.maxima)
+app.command("embedding")(models.embedding)
+app.command("weights")(models.weights)
 app.command("presets")(presets.presets)
 app.add_typer(corpora.app, name="corpora")
 app.add_typer(assets.app, name="assets")

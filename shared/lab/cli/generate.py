@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,11 +27,43 @@ def generate(
         float | None, typer.Option(help="0 takes the likeliest token; default 0.8.")
     ] = None,
     top_k: Annotated[
-        int | None, typer.Option(min=0, help="Draw from the k likeliest; 0 means all.")
+        int | None, typer.Option(min=0, help="Draw from the k likeliest; 0 means all; default 40.")
+    ] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Draw from the fewest that have this probability together.")
+    ] = None,
+    min_p: Annotated[
+        float | None, typer.Option(help="Draw from those this fraction as likely as the likeliest.")
+    ] = None,
+    repetition_penalty: Annotated[
+        float | None, typer.Option(help="Above 1: less of what is in the text already.")
+    ] = None,
+    presence_penalty: Annotated[
+        float | None, typer.Option(help="Taken off the score of what is in the text already.")
+    ] = None,
+    frequency_penalty: Annotated[
+        float | None, typer.Option(help="The same for every time it is in the text.")
+    ] = None,
+    stop: Annotated[
+        list[str] | None, typer.Option(help="End before this text; may be given several times.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same text.")] = None,
 ) -> None:
-    """Continue a prompt and print the text as it is written."""
+    """Continue a prompt and print the text as it is written.
+
+    The options act in this order: penalties, top-k, top-p, min-p, temperature, draw.
+    """
+    options: dict[str, Any] = {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "repetition_penalty": repetition_penalty,
+        "presence_penalty": presence_penalty,
+        "frequency_penalty": frequency_penalty,
+        "stop": stop or [],
+        "seed": seed,
+    }
 
     async def work() -> None:
         async with connect() as lab:
@@ -39,19 +71,17 @@ def generate(
             errors.print(f"{model.source} at step {model.step:,}", style="dim")
             sys.stdout.write(prompt)
             async for response in lab.models.generate(
-                model,
-                prompt,
-                max_tokens=max_tokens,
-                temperature=temperature,
-                top_k=top_k,
-                seed=seed,
+                model, prompt, max_tokens=max_tokens, **options
             ):
                 sys.stdout.write(response.text)
                 sys.stdout.flush()
                 if response.finish_reason != FinishReason.FINISH_REASON_UNSPECIFIED:
                     sys.stdout.write("\n")
                     errors.print(
-                        f"{response.index} tokens in {response.elapsed_secs:.2f} s", style="dim"
+                        f"{response.index} tokens in {response.elapsed_secs:.2f} s, the first "
+                        f"after {response.timing.first_token_secs:.2f} s; --seed {response.seed} "
+                        "writes it again",
+                        style="dim",
                     )
 
     asyncio.run(work())

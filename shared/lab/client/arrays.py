@@ -41,6 +41,15 @@ class Numbers:
         count = math.prod(rest)
         return Numbers(rest, self.flat[index * count : (index + 1) * count])
 
+    def little_endian(self) -> bytes:
+        """The numbers as four bytes each, as files and the wire have them."""
+        return _own_order(self.flat.tobytes())
+
+    def rows(self) -> list[list[float]]:
+        """Of two axes."""
+        count, _ = self.shape
+        return [list(self.part(row).flat) for row in range(count)]
+
 
 def arrays(named: Iterable[NamedTensor]) -> Mapping[str, Numbers]:
     """`answer.tensors`, `answer.other_tensors` or `answer.differences`, by name."""
@@ -53,9 +62,7 @@ def numbers(tensor: Tensor) -> Numbers:
     if tensor.dtype in (tensor_pb2.DTYPE_FLOAT32, tensor_pb2.DTYPE_INT32):
         flat: array[float] | array[int]
         flat = array("f") if tensor.dtype == tensor_pb2.DTYPE_FLOAT32 else array("i")
-        flat.frombytes(tensor.data)
-        if sys.byteorder == "big":
-            flat.byteswap()
+        flat.frombytes(_own_order(tensor.data))
     else:
         weights = [(q / 255) ** 2 for q in range(256)]
         if tensor.dtype == tensor_pb2.DTYPE_UINT8_SQRT:
@@ -67,6 +74,15 @@ def numbers(tensor: Tensor) -> Numbers:
     if len(flat) != math.prod(shape):
         raise LabError(f"an array of shape {shape} came with {len(flat)} numbers")
     return Numbers(shape, flat)
+
+
+def _own_order(data: bytes) -> bytes:
+    """Little-endian numbers of four bytes in the order of this machine, and back."""
+    if sys.byteorder == "little":
+        return data
+    swapped = array("i", data)
+    swapped.byteswap()
+    return swapped.tobytes()
 
 
 def _filled(data: bytes, side: int, weights: list[float]) -> array[float]:

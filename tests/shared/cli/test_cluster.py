@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from safetensors.numpy import load_file
 
 from lab.cli import ports
 from lab.cli.supervision import PROGRAMS, Supervision
@@ -115,6 +116,32 @@ def test_a_run_is_followed_to_its_end_saved_and_looked_into(cluster: Cluster) ->
     for query, row in enumerate(rows):
         assert sum(row) == pytest.approx(1, abs=1e-4)
         assert all(weight == 0 for weight in row[query + 1 :])
+    _look_inside(cluster)
+
+
+def _look_inside(cluster: Cluster) -> None:
+    """Each question by its command, of a checkpoint; files that other programs open."""
+    read = ("tiny@30", "--text", "To be, or not to be")
+    losses = cluster.lab("tokens", *read, "--start", "--csv", "-").stdout
+    rows = list(csv.reader(io.StringIO(losses)))
+    assert rows[0] == ["token", "loss", "rank", "expected"]
+    assert [row[0] for row in rows[1:]][:3] == ["<|endoftext|>", "To", " be"]
+    assert all(float(row[1]) > 0 for row in rows[2:])
+    assert "what the model says" in cluster.lab("lens", *read).stdout
+    assert "after feed-forward" in cluster.lab("activations", *read).stdout
+    assert "the parts add up" in cluster.lab("votes", *read).stdout
+    assert "neuron" in cluster.lab("maxima", *read).stdout
+    assert "unlabelled" in cluster.lab("heads", "tiny@30").stdout
+    assert "principal components" in cluster.lab("embedding", *read).stdout
+    compared = cluster.lab("weights", "tiny@30", "--compare", "tiny@30", "--csv", "-").stdout
+    table = list(csv.DictReader(io.StringIO(compared)))
+    assert {row["change"] for row in table} == {"0.0000"}
+    folder = cluster.home / "looked"
+    folder.mkdir()
+    options = ("--png", str(folder / "a.png"), "--safetensors", str(folder / "a.safetensors"))
+    cluster.lab("attention", *read, "--kind", "value-weighted", "--hide-sink", *options)
+    assert (folder / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert load_file(folder / "a.safetensors")["weights"].ndim == 4
 
 
 def test_a_run_is_paused_stepped_peeked_and_stopped(cluster: Cluster) -> None:

@@ -1,0 +1,52 @@
+"""The arguments that all questions share, and how they are asked."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lab.cli.generate import Source
+from lab.cli.output import errors
+from lab.client import connect
+from lab.client.models import Question
+from lab.v1.analysis_service_pb2 import AnalyseResponse
+
+Read = Annotated[str, typer.Option("--text", help="What the model reads.")]
+MayRead = Annotated[str, typer.Option("--text", help="Look at this text too; not needed.")]
+Start = Annotated[
+    bool,
+    typer.Option("--start", help="Put the end-of-text token first, as training does."),
+]
+Compare = Annotated[
+    str | None,
+    typer.Option("--compare", metavar="SOURCE", help="A second model, for the differences."),
+]
+Csv = Annotated[Path | None, typer.Option("--csv", help="Write the whole table; - is the output.")]
+Png = Annotated[Path | None, typer.Option("--png", help="Write a picture, one square a number.")]
+Tensors = Annotated[
+    Path | None, typer.Option("--safetensors", help="Write all arrays, exactly as they came.")
+]
+
+__all__ = ["Compare", "Csv", "MayRead", "Png", "Read", "Source", "Start", "Tensors", "ask"]
+
+
+def ask(
+    source: str, question: Question, text: str, *, compare: str | None = None, start: bool = False
+) -> AnalyseResponse:
+    """Loads the model or both and asks; says on the error output which weights answered."""
+
+    async def work() -> AnalyseResponse:
+        async with connect() as lab:
+            model = await lab.models.load(source)
+            other = await lab.models.load(compare) if compare else None
+            for each in (model, other):
+                if each is not None:
+                    errors.print(f"{each.source} at step {each.step:,}", style="dim")
+            return await lab.models.analyse(
+                model, question, text, other=other, after_end_of_text=start
+            )
+
+    return asyncio.run(work())

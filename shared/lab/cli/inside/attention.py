@@ -1,0 +1,125 @@
+"""`lab attention`: what each token of a text attends to, as a table, CSV, JSON, PNG or tensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from lab.cli.inside.asking import Compare, Csv, Png, Read, Source, Start, Tensors, ask
+from lab.cli.inside.report import Report, deliver, write
+from lab.cli.output import answers, table
+from lab.client.arrays import arrays
+from lab.v1.analysis_service_pb2 import AttentionKind, AttentionQuestion
+from lab.v1.tensor_pb2 import DTYPE_FLOAT32
+
+SHOWN_TOKENS = 16  # more columns than this do not fit beside each other
+
+
+class Kind(StrEnum):
+    """As AttentionKind."""
+
+    weights = "weights"
+    mean = "mean"
+    rollout = "rollout"
+    value_weighted = "value-weighted"
+
+
+_ABOUT = {
+    Kind.weights: "each row is a token, its weights sum to 1",
+    Kind.mean: "the average over the heads of the layer",
+    Kind.rollout: "whose embedding a token's stream is made of after so many layers",
+    Kind.value_weighted: "weight times the length of what the head writes for that token",
+}
+
+
+def attention(
+    source: Source,
+    text: Read,
+    layer: Annotated[int, typer.Option(min=0, help="From 0.")] = 0,
+    head: Annotated[int, typer.Option(min=0, help="From 0.")] = 0,
+    kind: Annotated[Kind, typer.Option(help="Which matrix.")] = Kind.weights,
+    hide_sink: Annotated[
+        bool, typer.Option("--hide-sink", help="Leave out the first token, where heads rest.")
+    ] = False,
+    start: Start = False,
+    compare: Compare = None,
+    as_json: Annotated[
+        Path | None, typer.Option("--json", help="Write JSON to this file; - is the output.")
+    ] = None,
+    as_csv: Csv = None,
+    as_png: Png = None,
+    as_tensors: Tensors = None,
+) -> None:
+    """Show one attention map: a row per token, the tokens it attends to as columns.
+
+    A weight says where a head looked, not what mattered.
+    """
+    question = AttentionQuestion(
+        layers=[layer],
+        heads=[head],
+        kind=AttentionKind.Value(f"ATTENTION_KIND_{kind.name.upper()}"),
+        hide_sink=hide_sink,
+        dtype=DTYPE_FLOAT32,
+    )
+    answer = ask(source, question, text, compare=compare, start=start)
+    tokens = [token.text for token in answer.tokens]
+    found = arrays(answer.tensors)["weights"].part(0, 0)
+    rows = [list(found.part(query).flat) for query in range(len(tokens))]
+    where = f"layer {layer}" + (f", head {head}" if kind in _BY_HEAD else "")
+    report = Report(
+        f"{where}: {_ABOUT[kind]}",
+        ["query", *tokens],
+        [
+            [token, *(f"{weight:.6g}" for weight in row)]
+            for token, row in zip(tokens, rows, strict=True)
+        ],
+        picture=rows,
+        root=True,
+    )
+    if as_json:
+        document = {"layer": layer, "head": head, "tokens": tokens, "weights": rows}
+        write(as_json, (json.dumps(document, ensure_ascii=False) + "\n").encode())
+    if as_csv or as_png or as_tensors:
+        deliver(answer, report, as_csv=as_csv, as_png=as_png, as_tensors=as_tensors)
+    elif not as_json:
+        _draw(tokens, rows, title=report.title)
+        if compare:
+            apart = arrays(answer.differences)["js"].flat
+            answers.print(
+                f"the other model's rows lie {sum(apart) / len(apart):.4f} nats from these on "
+                "average (Jensen-Shannon; 0 equal, 0.693 nothing in common)"
+            )
+
+
+_BY_HEAD = (Kind.weights, Kind.value_weighted)
+
+
+def _draw(tokens: Sequence[str], rows: Sequence[Sequence[float]], *, title: str) -> None:
+    shown = min(len(tokens), SHOWN_TOKENS)
+    answers.print(title)
+    table(
+        ("token", *(f">{token.strip() or '␣'}" for token in tokens[:shown])),
+        [
+            (tokens[query], *(_cell(rows[query][key], key <= query) for key in range(shown)))
+            for query in range(shown)
+        ],
+    )
+    if shown < len(tokens):
+        answers.print(
+            f"the first {shown} of {len(tokens)} tokens; --csv FILE or --json FILE has all"
+        )
+
+
+def _cell(weight: float, visible: bool) -> Text:
+    """A weight on a block whose brightness is the weight's square root, as in the dashboard."""
+    if not visible:
+        return Text("·", style="dim")
+    heat = round(weight**0.5 * 255)
+    ink = "black" if heat > 140 else "white"
+    return Text(f"{weight:.2f}", style=f"{ink} on rgb({heat},{heat * 3 // 4},{40 + heat // 4})")

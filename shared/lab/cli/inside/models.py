@@ -1,0 +1,122 @@
+"""`lab heads`, `lab embedding`, `lab weights`: questions that need no text."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lab.cli.inside.asking import Compare, Csv, MayRead, Png, Source, Tensors, ask
+from lab.cli.inside.report import Report, deliver, number
+from lab.client.arrays import arrays
+from lab.v1 import analysis_service_pb2 as messages
+
+_BEHAVIOURS = ("previous", "duplicate", "induction", "sink", "self")  # as HeadQuestion orders them
+_BESIDE = ("entropy", "copying")
+_EVIDENCE = ("", "made-up text only", "made-up and given text")
+
+
+def heads(
+    source: Source,
+    text: MayRead = "",
+    compare: Compare = None,
+    as_csv: Csv = None,
+    as_png: Png = None,
+    as_tensors: Tensors = None,
+) -> None:
+    """What each attention head looks for, above chance; a name only with evidence."""
+    answer = ask(source, messages.HeadQuestion(), text, compare=compare)
+    found = arrays(answer.tensors)
+    layers, count = found["label"].shape
+    rows, best = [], []
+    for layer, head in ((layer, head) for layer in range(layers) for head in range(count)):
+        scores = found["synthetic_corrected"].part(layer, head).flat
+        best.append(max(scores))
+        label, evidence = (int(found[name].at(layer, head)) for name in ("label", "evidence"))
+        rows.append(
+            [
+                f"{layer}.{head}",
+                _BEHAVIOURS[label] if label >= 0 else "unlabelled",
+                _EVIDENCE[evidence],
+                *(number(score) for score in scores),
+                number(found["synthetic_entropy"].at(layer, head)),
+                number(found["copying"].at(layer, head)),
+            ]
+        )
+    deliver(
+        answer,
+        Report(
+            "scores on random tokens written twice, (s - u) / (1 - u): 0 is chance, 1 always",
+            ["head", "name", "shown by", *(f">{name}" for name in (*_BEHAVIOURS, *_BESIDE))],
+            rows,
+            picture=[
+                [max(found["synthetic_corrected"].part(layer, head).flat) for head in range(count)]
+                for layer in range(layers)
+            ],
+        ),
+        as_csv=as_csv,
+        as_png=as_png,
+        as_tensors=as_tensors,
+    )
+
+
+def embedding(
+    source: Source,
+    text: MayRead = "",
+    count: Annotated[
+        int, typer.Option(min=1, max=5_000, help="Tokens on the map when there is no text.")
+    ] = 1_000,
+    compare: Compare = None,
+    as_csv: Csv = None,
+    as_tensors: Tensors = None,
+) -> None:
+    """Where tokens lie in the embedding, along its three directions of largest spread."""
+    answer = ask(source, messages.EmbeddingQuestion(count=count), text, compare=compare)
+    found = arrays(answer.tensors)
+    words = {token.id: token.text for token in answer.words}
+    shares = " ".join(f"{100 * share:.1f} %" for share in found["share"].flat)
+    deliver(
+        answer,
+        Report(
+            f"principal components; they show {shares} of the spread",
+            [">id", "token", ">x", ">y", ">z"],
+            [
+                [str(token), words[token], *(number(x, 5) for x in found["points"].part(row).flat)]
+                for row, token in enumerate(int(each) for each in found["ids"].flat)
+            ],
+        ),
+        as_csv=as_csv,
+        as_tensors=as_tensors,
+    )
+
+
+def weights(
+    source: Source,
+    compare: Compare = None,
+    as_csv: Csv = None,
+    as_png: Png = None,
+    as_tensors: Tensors = None,
+) -> None:
+    """What every weight looks like; with --compare also how far it moved."""
+    answer = ask(source, messages.WeightQuestion(), "", compare=compare)
+    found = arrays(answer.tensors)
+    names: tuple[str, ...] = ("mean", "deviation", "rms", "smallest", "largest", "kurtosis")
+    columns = [found[name] for name in names]
+    between = arrays(answer.differences)
+    if "change" in between:
+        names, columns = (*names, "change"), [*columns, between["change"]]
+    deliver(
+        answer,
+        Report(
+            "kurtosis is 3 for a bell curve; change: size of the difference over size",
+            ["weight", *(f">{name}" for name in names)],
+            [
+                [name, *(number(column.at(row), 4) for column in columns)]
+                for row, name in enumerate(answer.rows)
+            ],
+            picture=found["histogram"].rows(),
+        ),
+        as_csv=as_csv,
+        as_png=as_png,
+        as_tensors=as_tensors,
+    )

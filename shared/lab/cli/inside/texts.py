@@ -1,0 +1,217 @@
+"""`lab tokens`, `lens`, `activations`, `votes` and `maxima`: questions about a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+
+from lab.cli.inside.asking import Compare, Csv, Png, Read, Source, Start, Tensors, ask
+from lab.cli.inside.report import Report, deliver, number
+from lab.client.arrays import Numbers, arrays
+from lab.v1 import analysis_service_pb2 as messages
+from lab.v1.analysis_service_pb2 import AnalyseResponse
+
+Top = Annotated[int, typer.Option(min=1, max=20, help="Likeliest tokens to tell.")]
+
+
+def tokens(
+    source: Source,
+    text: Read,
+    top: Top = 5,
+    start: Start = False,
+    compare: Compare = None,
+    as_csv: Csv = None,
+    as_png: Png = None,
+    as_tensors: Tensors = None,
+) -> None:
+    """How surprised the model is by each token, and what it thought likelier."""
+    question = messages.TokenQuestion(top=top)
+    answer = ask(source, question, text, compare=compare, start=start)
+    found = arrays(answer.tensors)
+    between = arrays(answer.differences)
+    likeliest = _likeliest(answer, found["top_ids"], found["top_probabilities"])
+    rows = []
+    for place, token in enumerate(answer.tokens):
+        expected = likeliest[place - 1] if place else ""
+        row = [token.text, number(found["loss"].at(place)), "", expected]
+        if place:
+            row[2] = str(int(found["rank"].at(place)))
+        if compare:
+            row[2:2] = [number(between["loss"].at(place)), number(between["kl"].at(place))]
+        rows.append(row)
+    headings = ["token", ">loss", ">rank", "expected"]
+    if compare:
+        headings[2:2] = [">other less this", ">kl after it"]
+    losses = [value for value in found["loss"].flat if value == value]  # not NaN
+    mean = f"; {sum(losses) / len(losses):.3f} on average" if losses else ""
+    deliver(
+        answer,
+        Report(
+            f"loss in nats{mean}; rank: tokens thought likelier",
+            headings,
+            rows,
+            picture=[list(found["loss"].flat)],
+        ),
+        as_csv=as_csv,
+        as_png=as_png,
+        as_tensors=as_tensors,
+    )
+
+
+def lens(
+    source: Source,
+    text: Read,
+    top: Top = 1,
+    start: Start = False,
+    compare: Compare = None,
+    as_csv: Csv = None,
+    as_png: Png = None,
+    as_tensors: Tensors = None,
+) -> None:
+    """What would be predicted after each layer: a row per layer, a column per token."""
+    answer = ask(source, messages.LensQuestion(top=top), text, compare=compare, start=start)
+    found = arrays(answer.tensors)
+    layers = found["entropy"].shape[0]
+    rows = [
+        [
+            "embedding" if layer == 0 else f"after {layer - 1}",
+            *_likeliest(
+                answer, found["top_ids"].part(layer), found["top_probabilities"].part(layer)
+            ),
+        ]
+        for layer in range(layers)
+    ]
+    deliver(
+        answer,
+        Report(
+            "the likeliest next token and its probability; the last row is what the model says",
+            ["layer", *(token.text for token in answer.tokens)],
+            rows,
+            picture=found["next_probability"].rows(),
+            root=True,
+        ),
+        as_csv=as_csv,
+        as_png=as_png,
+        as_tensors=as_tensors,
+    )
+
+
+def activations(
+    source: Source,
+    text: Read,
+    start: Start = False,
+    compare: Compare = None,
+    as_csv: Csv = None,
+    as_png: Png = None,
+    as_tensors: Tensors = None,
+) -> None:
+    """How large the residual stream of each token is after each addition."""
+    answer = ask(source, messages.ActivationQuestion(), text, compare=compare, start=start)
+    found = arrays(answer.tensors)
+    layers = found["post_ffn"].shape[0]
+    norms = [("embedding", found["embedding"])]
+    for layer in range(layers):
+        norms.append((f"{layer} after attention", found["post_attention"].part(layer)))
+        norms.append((f"{layer} after feed-forward", found["post_ffn"].part(layer)))
+    deliver(
+        answer,
+        Report(
+            "Euclidean norm of the residual stream, by place in the network and token",
+            ["place", *(f">{token.text}" for token in answer.tokens)],
+            [[name, *(number(value, 2) for value in row.flat)] for name, row in norms],
+            picture=[list(row.flat) for _, row in norms],
+        ),
+        as_csv=as_csv,
+        as_png=as_png,
+        as_tensors=as_tensors,
+    )
+
+
+def votes(
+    source: Source,
+    text: Read,
+    position: Annotated[
+        int | None, typer.Option(min=0, help="The token after which to look; default the last.")
+    ] = None,
+    target: Annotated[
+        int | None, typer.Option(min=0, help="Token id to explain; default the likeliest.")
+    ] = None,
+    against: Annotated[int | None, typer.Option(min=0, help="Token id to compare with.")] = None,
+    start: Start = False,
+    compare: Compare = None,
+    as_csv: Csv = None,
+    as_png: Png = None,
+    as_tensors: Tensors = None,
+) -> None:
+    """Which parts of the model vote for a token: its score, taken apart."""
+    question = messages.AttributionQuestion(position=position, target=target, against=against)
+    answer = ask(source, question, text, compare=compare, start=start)
+    found = arrays(answer.tensors)
+    words = {token.id: token.text for token in answer.words}
+    layers, heads = found["heads"].shape
+    parts = [(name, found[name].at(0)) for name in ("token", "place", "biases")]
+    parts += [(f"feed-forward {layer}", found["ffn"].at(layer)) for layer in range(layers)]
+    parts += [
+        (f"head {layer}.{head}", found["heads"].at(layer, head))
+        for layer in range(layers)
+        for head in range(heads)
+    ]
+    parts.sort(key=lambda part: -abs(part[1]))
+    score = found["score"].at(0)
+    deliver(
+        answer,
+        Report(
+            f"{words[int(found['target'].at(0))]!r} has score {score:.3f}; the parts add up to it",
+            ["part", ">vote"],
+            [[name, number(vote)] for name, vote in parts],
+            picture=found["heads"].rows(),
+        ),
+        as_csv=as_csv,
+        as_png=as_png,
+        as_tensors=as_tensors,
+    )
+
+
+def maxima(
+    source: Source,
+    text: Read,
+    top: Annotated[int, typer.Option(min=1, max=50, help="How many of each layer.")] = 3,
+    start: Start = False,
+    as_csv: Csv = None,
+    as_tensors: Tensors = None,
+) -> None:
+    """The neurons that answer most strongly, and the largest numbers of the stream."""
+    answer = ask(source, messages.MaximaQuestion(top=top), text, start=start)
+    found = arrays(answer.tensors)
+    rows = []
+    for kind, name in (("neuron", "neuron"), ("stream", "stream")):
+        layers, count = found[f"{name}_values"].shape
+        for layer, place in ((layer, place) for layer in range(layers) for place in range(count)):
+            token = answer.tokens[int(found[f"{name}_places"].at(layer, place))].text
+            index = int(found[f"{name}_ids"].at(layer, place))
+            value = number(found[f"{name}_values"].at(layer, place))
+            rows.append([kind, str(layer), str(index), token, value])
+    deliver(
+        answer,
+        Report(
+            "neurons by what they answer, the stream's numbers by size; stream 0 is the embedding",
+            ["what", ">layer", ">index", "token", ">value"],
+            rows,
+        ),
+        as_csv=as_csv,
+        as_tensors=as_tensors,
+    )
+
+
+def _likeliest(answer: AnalyseResponse, ids: Numbers, probabilities: Numbers) -> Sequence[str]:
+    """By place: the texts of (T, top) ids with their probabilities."""
+    words: Mapping[int, str] = {token.id: token.text for token in answer.words}
+    places, top = ids.shape
+    return [
+        ", ".join(
+            f"{words[int(ids.at(place, n))]!r} {probabilities.at(place, n):.2f}" for n in range(top)
+        )
+        for place in range(places)
+    ]

@@ -1,0 +1,107 @@
+"""What the commands about the inside of a model write, read back by other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load
+
+from lab.cli.inside.report import Report, csv_of, png_of, tensors_of
+from lab.client.arrays import arrays, numbers
+from lab.errors import InvalidArgument, LabError
+from lab.v1 import tensor_pb2
+from lab.v1.analysis_service_pb2 import AnalyseResponse
+from lab.v1.tensor_pb2 import NamedTensor, Tensor
+from services.inference.analysis.encoding import encode
+
+VALUES = torch.tensor([[0.0, 0.5, 1.0], [0.25, 0.75, 0.125]])
+
+
+def _answer() -> AnalyseResponse:
+    return AnalyseResponse(
+        tensors=[
+            NamedTensor(name="loss", tensor=encode(VALUES)),
+            NamedTensor(name="top_ids", tensor=encode(torch.tensor([[7, 50_256]]))),
+        ],
+        differences=[NamedTensor(name="loss", tensor=encode(-VALUES))],
+        digest="abc",
+        step=7,
+    )
+
+
+def test_arrays_are_decoded_without_any_library() -> None:
+    found = arrays(_answer().tensors)
+    assert found["loss"].shape == (2, 3)
+    assert found["loss"].rows() == VALUES.tolist()
+    assert found["loss"].at(1, 2) == 0.125
+    assert list(found["loss"].part(1).flat) == [0.25, 0.75, 0.125]
+    assert found["top_ids"].at(0, 1) == 50_256
+    with pytest.raises(IndexError):
+        found["loss"].at(0, 3)
+
+
+@pytest.mark.parametrize(
+    "dtype", [tensor_pb2.DTYPE_UINT8_SQRT, tensor_pb2.DTYPE_UINT8_SQRT_TRIANGLE]
+)
+def test_one_byte_weights_become_fractions_again(dtype: tensor_pb2.Dtype.ValueType) -> None:
+    maps = torch.rand(2, 3, 5, 5, generator=torch.Generator().manual_seed(1)).tril()
+    back = numbers(encode(maps, dtype))
+    assert back.shape == (2, 3, 5, 5)
+    assert np.abs(np.asarray(back.flat).reshape(back.shape) - maps.numpy()).max() <= 0.005
+
+
+def test_an_array_that_is_none_is_refused() -> None:
+    with pytest.raises(LabError, match="came with 1 numbers"):
+        numbers(Tensor(shape=[2], dtype=tensor_pb2.DTYPE_FLOAT32, data=b"\0" * 4))
+    with pytest.raises(LabError, match="update it"):
+        numbers(Tensor(shape=[1], dtype=77, data=b"\0"))  # type: ignore[arg-type]
+
+
+def test_tensors_open_with_safetensors() -> None:
+    found = load(tensors_of(_answer()))
+    assert set(found) == {"loss", "top_ids", "difference.loss"}
+    np.testing.assert_array_equal(found["loss"], VALUES.numpy())
+    np.testing.assert_array_equal(found["difference.loss"], -VALUES.numpy())
+    assert found["top_ids"].dtype == np.int32
+
+
+def test_a_picture_is_a_png_with_a_square_per_number() -> None:
+    data = png_of(Report("", [], [], picture=[*VALUES.tolist(), [float("nan"), 0.0, 0.0]]))
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    chunks, place = {}, 8
+    while place < len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        body = data[place + 8 : place + 8 + length]
+        (checksum,) = struct.unpack_from(">I", data, place + 8 + length)
+        assert checksum == zlib.crc32(kind + body)
+        chunks[kind] = body
+        place += length + 12
+    assert list(chunks) == [b"IHDR", b"IDAT", b"IEND"]
+    assert struct.unpack(">IIBBBBB", chunks[b"IHDR"]) == (24, 24, 8, 2, 0, 0, 0)
+    lines = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(24, 1 + 24 * 3)
+    assert (lines[:, 0] == 0).all()  # unfiltered
+    brightness = lines[:, 1:].reshape(24, 24, 3).astype(int).sum(-1)
+    squares = brightness[4::8, 4::8]
+    assert (np.kron(squares, np.ones((8, 8), int)) == brightness).all()
+    assert (squares.flatten()[:6].argsort() == VALUES.flatten().argsort().numpy()).all()
+    assert squares[2].tolist() == [squares.min()] * 3  # what is no number is dark
+
+
+def test_what_has_no_picture_says_what_else_there_is() -> None:
+    with pytest.raises(InvalidArgument, match="has no picture; --csv FILE"):
+        png_of(Report("", [], []))
+
+
+def test_a_table_with_hostile_tokens_stays_a_table() -> None:
+    report = Report("", ["token", ">loss"], [['a,"\n', "1.0"], ["<b>", "2.0"]])
+    assert list(csv.reader(io.StringIO(csv_of(report)))) == [
+        ["token", "loss"],
+        ['a,"\n', "1.0"],
+        ["<b>", "2.0"],
+    ]
