@@ -1,4 +1,4 @@
-"""One training step of nano-like models, as several programs make it, on the very same text.
+"""One training step of a preset's shape, as several programs make it, on the very same text.
 
 Each is a process of its own, as it would be in use: `python -m tests.benchmarks.train_steps
 ours-bf16 nano 8 2` makes a step for each line it is sent and answers with a line of JSON.
@@ -25,6 +25,7 @@ from lab.text.from_tokens import write_tokens
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.memory import keep_memory
+from tests.benchmarks.products import products
 
 if TYPE_CHECKING:  # torch comes after the memory is set up
     from services.trainer.worker.training import Training
@@ -116,6 +117,25 @@ def transformers_gpt2(spec: RunSpec, *, fused: bool, autocast: bool = False) -> 
     return _loop(spec, model, lambda ids: model(ids).logits, autocast=autocast, fused=fused)
 
 
+def book(spec: RunSpec, *, autocast: bool = False) -> Step:
+    """The GPTModel of chapter 4, from the book's package: untied, no biases for q, k and v."""
+    from llms_from_scratch.ch04 import GPTModel
+
+    shape = spec.model
+    model = GPTModel(
+        {
+            "vocab_size": shape.vocab_size,
+            "context_length": shape.context,
+            "emb_dim": shape.width,
+            "n_heads": shape.heads,
+            "n_layers": shape.layers,
+            "drop_rate": 0.0,
+            "qkv_bias": False,
+        }
+    )
+    return _loop(spec, model, model, autocast=autocast, fused=autocast)
+
+
 def _loop(
     spec: RunSpec,
     model: nn.Module,
@@ -159,8 +179,11 @@ CONTENDERS: dict[str, Callable[[RunSpec], Step]] = {
     "plain-fp32": lambda spec: plain(spec, autocast=False),
     "plain-autocast": lambda spec: plain(spec, autocast=True, fused=True),
     "transformers-fp32": lambda spec: transformers_gpt2(spec, fused=False),
-    "transformers-fused": lambda spec: transformers_gpt2(spec, fused=True),
     "transformers-autocast": lambda spec: transformers_gpt2(spec, fused=True, autocast=True),
+    "book-fp32": lambda spec: book(spec),
+    "book-autocast": lambda spec: book(spec, autocast=True),
+    "products-bf16": lambda spec: products(spec, dtype=torch.bfloat16),
+    "products-fp32": lambda spec: products(spec, dtype=torch.float32),
 }
 
 
@@ -170,14 +193,6 @@ def spec_of(preset: str, *, batch: int, threads: int) -> RunSpec:
     spec.budget.batch = spec.budget.micro_batch = batch
     spec.budget.threads, spec.budget.steps = threads, 1_000_000
     return spec
-
-
-def flops_per_token(spec: RunSpec) -> float:
-    """6 per parameter that multiplies, and 12 L C T for attention, the causal half not taken off:
-    the convention of PaLM."""
-    model = spec.model
-    multiplying = 12 * model.layers * model.width**2 + model.vocab_size * model.width
-    return 6.0 * multiplying + 12.0 * model.layers * model.width * model.context
 
 
 def made_training(spec: RunSpec, *, precision: str, staging: Path | None = None) -> "Training":
@@ -204,7 +219,7 @@ def _noise(spec: RunSpec) -> "np.ndarray[tuple[int], np.dtype[np.uint64]]":
 
 def main() -> None:
     name, preset, batch, threads = sys.argv[1:]
-    if name.startswith("ours"):
+    if name.startswith(("ours", "products")):
         keep_memory()
     step = CONTENDERS[name](spec_of(preset, batch=int(batch), threads=int(threads)))
     for _ in sys.stdin:

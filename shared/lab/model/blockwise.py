@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_BLOCKS = 4  # the last needs all keys, the first a quarter: 5/8 of the full square
+BLOCKS = 4  # the last needs all keys, the first a quarter: 5/8 of the full square
 _LONGEST = 512  # tokens; beyond, the fused kernel is as fast and keeps less
 
 
@@ -79,7 +79,7 @@ def _split(parts: Tensor) -> Tensor:
 
 
 def _blocks(tokens: int) -> list[slice]:
-    size = -(-tokens // _BLOCKS)
+    size = -(-tokens // BLOCKS)
     return [slice(start, min(start + size, tokens)) for start in range(0, tokens, size)]
 
 

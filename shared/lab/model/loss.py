@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 _LINE_BYTES = 64  # of a processor's cache; bf16 rows that begin elsewhere take half as long again
-_BLOCK_TOKENS = 8192  # ids whose bf16 gradient is added to the fp32 one while still in the cache
+BLOCK_TOKENS = 8192  # ids whose bf16 gradient is added to the fp32 one while still in the cache
 
 
 class LogitsRoom:
@@ -136,8 +136,8 @@ def _chunks(
         if logits.dtype == weight_gradient.dtype:
             weight_gradient.addmm_(logits.t(), h, alpha=scale)  # (V, c) @ (c, C)
             continue
-        for first in range(0, room.vocab_size, _BLOCK_TOKENS):
-            block = slice(first, first + _BLOCK_TOKENS)
+        for first in range(0, room.vocab_size, BLOCK_TOKENS):
+            block = slice(first, first + BLOCK_TOKENS)
             weight_gradient[block].add_(logits[:, block].t() @ h, alpha=scale)
     return losses
 
