@@ -2,16 +2,26 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lab.bus import Bus
 from lab.bus.streams import RUNS, STEPS
+from lab.errors import Code, LabError
+from lab.text import Tokenizer, open_splits
+from lab.v1 import recording_pb2 as recording
 from lab.v1 import run_pb2
 from lab.v1.trainer_service_pb2 import ListFactsRequest, QuerySeriesRequest
 from tests.support.events import TailReader
 from tests.support.fake_checkpoint_service import FakeCheckpointService
 from tests.support.nats import NatsServer
-from tests.support.trainer_service import create, reaches, tiny, trainer_service
+from tests.support.trainer_service import (
+    create,
+    everything_said,
+    reaches,
+    tiny,
+    trainer_service,
+)
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -57,3 +67,67 @@ async def test_every_step_is_recorded_and_published(
     assert run.latest_checkpoint == "runs/a/checkpoints/step-00000030"
     assert sorted(checkpoints.kept) == [run.latest_checkpoint]
     assert run.allowed_verbs == [run_pb2.RUN_VERB_DELETE]
+
+
+async def test_what_a_run_recorded_beside_its_steps_can_be_asked_for(
+    tmp_path: Path, checkpoints: FakeCheckpointService
+) -> None:
+    """Nothing of it was saved as a checkpoint."""
+    spec = tiny(10, evaluate_every=5, health_every=5, probe_every=4)
+    async with trainer_service(tmp_path, checkpoint_address=checkpoints.address) as trainer:
+        await create(trainer, "a", spec)
+        run = await reaches(trainer, "a", run_pb2.RUN_STATE_SUCCEEDED)
+        health = await trainer.QueryHealth(recording.QueryHealthRequest(name="runs/a"))
+        layers = await trainer.QueryHealth(
+            recording.QueryHealthRequest(name="runs/a", metric="attention_entropy")
+        )
+        probes = await trainer.ListProbes(recording.ListProbesRequest(name="runs/a", scores=True))
+        first = await trainer.GetProbe(recording.GetProbeRequest(name="runs/a", step=0))
+        with pytest.raises(LabError, match="nearest is step 2") as missing:
+            await trainer.GetProbe(recording.GetProbeRequest(name="runs/a", step=3))
+        batch = await trainer.GetBatch(recording.GetBatchRequest(name="runs/a", step=7))
+        with pytest.raises(LabError, match="step 11"):
+            await trainer.GetBatch(recording.GetBatchRequest(name="runs/a", step=11))
+        with pytest.raises(LabError, match="sequences"):
+            await trainer.GetBatch(recording.GetBatchRequest(name="runs/a", step=7, sequences=[2]))
+        series = await trainer.QuerySeries(
+            QuerySeriesRequest(
+                name="runs/a", series=["bits_per_byte", "interval_tokens_per_sec", "clip_share"]
+            )
+        )
+        said = await everything_said(trainer, "a")
+    assert not checkpoints.kept
+
+    assert list(health.steps) == [1, 5, 10]
+    assert health.rows[0] == "transformer.wte.weight"
+    assert list(health.values.shape) == [len(health.rows), 3]
+    ratios = np.frombuffer(health.values.data, "<f4").reshape(-1, 3)
+    assert 1e-6 < ratios[0, 2] < 1
+    assert list(layers.rows) == ["layer 0"]
+    assert 0 < np.frombuffer(layers.values.data, "<f4")[0] <= 1
+
+    assert list(probes.steps) == [0, 1, 2, 4, 8, 10]
+    assert [record.step for record in probes.records] == [0, 1, 2, 4, 8, 10]
+    assert not probes.records[0].texts[0].HasField("attention")
+    assert list(first.record.texts[0].attention.shape) == [1, 2, 32, 32]
+    assert first.record.texts[0].losses == probes.records[0].texts[0].losses
+    assert missing.value.code is Code.NOT_FOUND
+    told = [event.probe_recorded for event in said if event.HasField("probe_recorded")]
+    assert [each.step for each in told] == [0, 1, 2, 4, 8, 10]
+    assert not any(each.HasField("record") for each in told)  # it is in the file alone
+
+    # The same text as the model read: the windows of the run's order, from the corpus itself.
+    splits = open_splits(tmp_path / "corpora" / run.spec.data.corpus, validation_fraction=0.1)
+    assert (batch.data_position, batch.batch, batch.epoch) == (12, 2, 0)
+    losses = [sequence.loss for sequence in batch.sequences]
+    assert losses == sorted(losses, reverse=True)
+    for sequence in batch.sequences:
+        ids = splits.train[sequence.window * 32 : sequence.window * 32 + 33]
+        assert sequence.text == Tokenizer().decode(ids.tolist())
+
+    bits, speed, clip = series.series.series
+    assert list(bits.steps) == [0, 5, 10]
+    assert 1 < bits.values[0] < 8
+    assert list(speed.steps) == [10]
+    assert list(clip.steps) == list(range(1, 11))
+    assert max(clip.values) <= 1
