@@ -125,8 +125,8 @@ def security_headers(host: str) -> dict[str, str]:
 
 
 _NO_TOKEN = LabError(
-    "this gateway asks for its token: send `Authorization: Bearer TOKEN`, or open the dashboard "
-    "with the link that the gateway wrote beside its token file",
+    "this gateway asks for its token: send `Authorization: Bearer TOKEN`, from gateway-token "
+    "in its home folder, or open the dashboard with the link in gateway-link beside it",
     code=Code.UNAUTHENTICATED,
     reason=error_pb2.ERROR_REASON_FORBIDDEN_ORIGIN,
 )

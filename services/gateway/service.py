@@ -21,7 +21,7 @@ from services.gateway.live.endpoint import Live
 from services.gateway.live.hub import Hub
 from services.gateway.places import AllowedPlaces
 from services.gateway.server import HttpServer
-from services.gateway.sessions import Sessions, token_in
+from services.gateway.sessions import Sessions, token_in, write_link
 from services.gateway.upstream import Upstream
 from services.gateway.versions import check_versions
 
@@ -93,7 +93,7 @@ async def build(settings: Settings, service: Service) -> HttpServer:
         generations=generations,
         live=Live(hub),
         readiness=service.readiness,
-        sessions=Sessions(token_in(settings.home)) if settings.auth == "token" else None,
+        sessions=_sessions(settings),
         dashboard=settings.frontend_dist,
     )
 
@@ -112,6 +112,14 @@ async def build(settings: Settings, service: Service) -> HttpServer:
         tasks=service.tasks,
         before_stop=parts.live.stop,
     )
+
+
+def _sessions(settings: Settings) -> Sessions | None:
+    if settings.auth != "token":
+        return None
+    token = token_in(settings.home)
+    write_link(settings.home, port=settings.ports[0], token=token)
+    return Sessions(token)
 
 
 def refuse_unsafe(settings: Settings) -> None:

@@ -43,6 +43,16 @@ class Sessions:
         return f"{COOKIE}={self.cookie_value}; Path=/; HttpOnly; SameSite=Strict"
 
 
+def write_link(folder: Path, *, port: int, token: str) -> Path:
+    """A file with the address that opens the dashboard and brings its token, readable by its owner
+    only. The token is behind the #: browsers keep that to themselves, and no log sees it."""
+    path = folder / "gateway-link"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(f"http://localhost:{port}/#token={token}\n")
+    return path
+
+
 def token_in(folder: Path) -> str:
     """The token of this home; made, readable by its owner only, when there is none."""
     path = folder / "gateway-token"

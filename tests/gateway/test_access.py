@@ -171,6 +171,9 @@ async def test_with_a_token_nothing_answers_without_it(fakes: Fakes, tmp_path: P
         token_file = tmp_path / "gateway-token"
         assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
         token = token_file.read_text().strip()
+        link_file = tmp_path / "gateway-link"
+        assert stat.S_IMODE(link_file.stat().st_mode) == 0o600
+        assert link_file.read_text().endswith(f"/#token={token}\n")
         good = {"Authorization": f"Bearer {token}"}
         document = (await http.get("/api/openapi.json", headers=good)).json()
         for path, operations in document["paths"].items():

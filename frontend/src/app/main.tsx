@@ -4,9 +4,11 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { RouterProvider } from "react-router";
 import { ProblemError } from "@/api/problem";
+import { isClosed, openSession, tokenIn } from "@/api/session";
 import { startTheme } from "@/lib/theme";
 import { LiveContext } from "@/live/use-channel";
 import "@/ui/tokens.css";
+import { Door } from "./door";
 import { startLive } from "./live";
 import { router } from "./router";
 
@@ -26,15 +28,37 @@ const queries = new QueryClient({
 });
 
 startTheme();
-const live = startLive();
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");
-createRoot(root).render(
-  <StrictMode>
-    <QueryClientProvider client={queries}>
-      <LiveContext value={live}>
-        <RouterProvider router={router} />
-      </LiveContext>
-    </QueryClientProvider>
-  </StrictMode>,
-);
+const tree = createRoot(root);
+
+function show(): void {
+  const live = startLive();
+  tree.render(
+    <StrictMode>
+      <QueryClientProvider client={queries}>
+        <LiveContext value={live}>
+          <RouterProvider router={router} />
+        </LiveContext>
+      </QueryClientProvider>
+    </StrictMode>,
+  );
+}
+
+function showDoor(): void {
+  tree.render(
+    <StrictMode>
+      <Door onOpen={() => location.reload()} />
+    </StrictMode>,
+  );
+}
+
+const token = tokenIn(location.hash);
+if (token === undefined) {
+  show(); // at once: most labs ask for no token, and one that does is found out meanwhile
+  void isClosed().then((closed) => closed && showDoor());
+} else {
+  // Out of the address before anything else can read or bookmark it.
+  history.replaceState(history.state, "", location.pathname + location.search);
+  openSession(token).then(show, showDoor);
+}
