@@ -13,11 +13,14 @@ from typing import IO
 
 from lab import manifest
 from lab.errors import AlreadyExists, Code, Damaged, LabError, Unavailable
+from lab.names import checkpoint_ids, run_name
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.error_pb2 import ErrorReason
+from services.checkpoint import disk_errors
+from services.checkpoint.fences import Fences
 from services.checkpoint.intake import check_header
 from services.checkpoint.layout import Layout
-from services.checkpoint.staging import Staging, no_room
+from services.checkpoint.staging import Staging
 
 
 class Blobs:
@@ -26,6 +29,7 @@ class Blobs:
     def __init__(
         self,
         layout: Layout,
+        fences: Fences,
         *,
         max_checkpoint_bytes: int,
         free_space_floor_bytes: int,
@@ -36,6 +40,7 @@ class Blobs:
         """`lock` is held for renames and bookkeeping, never for bulk bytes. `make_room` is given
         the bytes that are missing, and frees them if it can."""
         self._layout = layout
+        self._fences = fences
         self._make_room = make_room
         self._max_checkpoint_bytes = max_checkpoint_bytes
         self._floor_bytes = free_space_floor_bytes
@@ -67,16 +72,18 @@ class Blobs:
     def find_same(self, header: Checkpoint) -> Checkpoint | None:
         """The checkpoint that is already there, if the header's digests say it is the same one.
 
-        Raises AlreadyExists if they say it is another one.
+        Raises AlreadyExists if they say it is another one, PreconditionFailed for a stale claim.
         """
         check_header(header, max_bytes=self._max_checkpoint_bytes)
+        self._claim(header)
         if not all(file.sha256 for file in header.files):
             return None
         with self._lock:
             return self._same_or_refused(header.name, manifest.digest(header.files))
 
-    def begin(self, header: Checkpoint) -> Staging:
-        """A place for the files of `header`; refuses what cannot be taken before any byte of it."""
+    def begin(self, header: Checkpoint, *, returning: bool = False) -> Staging:
+        """A place for the files of `header`; refuses what cannot be taken before any byte of it.
+        `returning` is what was here before and comes back from the bucket."""
         check_header(header, max_bytes=self._max_checkpoint_bytes)
         wanted_bytes = sum(file.size_bytes for file in header.files)
         if (missing_bytes := wanted_bytes - self.free_bytes()) > 0:
@@ -91,14 +98,17 @@ class Blobs:
                     metadata={"limit": str(self._max_uploads), "requested": "1"},
                 )
             self._check_room(wanted_bytes)
-            staging = Staging(self._layout.temporary(header.name), header)
+            with disk_errors.named():
+                staging = Staging(self._layout.temporary(header.name), header, returning=returning)
             self._open.add(staging)
         return staging
 
     def commit(self, staging: Staging) -> Checkpoint:
         """Makes it visible. The same digest twice is fine; another one is refused."""
         checkpoint = staging.seal()
-        with self._lock:
+        with self._lock, disk_errors.named():
+            if not staging.returning:
+                self._claim(checkpoint)  # the run may have got another owner meanwhile
             same = self._same_or_refused(checkpoint.name, checkpoint.digest)
             if same is not None:
                 return same
@@ -106,7 +116,12 @@ class Blobs:
             destination.parent.mkdir(exist_ok=True)
             manifest.sync_folder(destination.parent.parent)
             staging.folder.rename(destination)
-            manifest.sync_folder(destination.parent)
+            try:
+                manifest.sync_folder(destination.parent)
+            except OSError:
+                # It may not outlive a power loss, so it must not stay where a second try finds it.
+                destination.rename(staging.folder)
+                raise
             replaced = self._layout.replaced(checkpoint.name)
             doomed = [self._hidden(folder, checkpoint.name) for folder in replaced]
         for folder in doomed:
@@ -118,6 +133,9 @@ class Blobs:
         staging.discard()
         with self._lock:
             self._open.discard(staging)
+
+    def _claim(self, header: Checkpoint) -> None:
+        self._fences.claim(run_name(checkpoint_ids(header.name)[0]), header.fencing_token)
 
     def _hidden(self, folder: Path, name: str) -> Path:
         hidden = self._layout.temporary(name)
@@ -150,7 +168,7 @@ class Blobs:
 
     def _check_room(self, wanted_bytes: int) -> None:
         if wanted_bytes > (free := self.free_bytes()):
-            raise no_room(
+            raise disk_errors.no_room(
                 f"the checkpoint needs {wanted_bytes} bytes, but only {free} may be used "
                 f"({self._floor_bytes} are kept free); delete checkpoints or free space",
                 limit_bytes=free,

@@ -15,7 +15,8 @@ from lab import manifest
 from lab.errors import Damaged, InvalidArgument
 from lab.names import run_id
 from lab.v1.checkpoint_pb2 import Checkpoint
-from services.checkpoint import marks
+from lab.v1.checkpoint_service_pb2 import UnreadableCheckpoint
+from services.checkpoint import marks, verdicts
 from services.checkpoint.layout import Layout
 from services.checkpoint.trash import Trash
 
@@ -50,7 +51,7 @@ class Catalog:
             status = (folder / manifest.MANIFEST).stat()
         except FileNotFoundError:
             return manifest.read(folder)  # says what is missing
-        stamp = (status.st_mtime_ns, status.st_ino, *_marks_stamp(folder))
+        stamp = (status.st_mtime_ns, status.st_ino, *_stamp_beside(folder))
         with self._lock:
             known = self._parsed.get(folder)
         if known is not None and known[0] == stamp:
@@ -59,21 +60,10 @@ class Catalog:
         if checkpoint.name != name:
             raise Damaged(f"the {manifest.MANIFEST} of {name} is that of {checkpoint.name}")
         checkpoint = marks.lay(checkpoint, marks.read(folder))
+        checkpoint.MergeFrom(verdicts.read(folder))
         with self._lock:
             self._parsed[folder] = (stamp, checkpoint)
         return checkpoint
-
-    def page(
-        self, run: str, *, size: int, token: str, trashed: bool = False
-    ) -> tuple[list[Checkpoint], str]:
-        """Checkpoints of `runs/{run}`, or of all when empty, newest first; and the next token."""
-        size = min(size or DEFAULT_PAGE, MAX_PAGE)
-        after = _position(token) if token else None
-        rest = sorted(self.in_trash(run) if trashed else self.all(run), key=_age)
-        if after is not None:
-            rest = [checkpoint for checkpoint in rest if _age(checkpoint) > after]
-        page = rest[:size]
-        return page, _token(_age(page[-1])) if len(rest) > size else ""
 
     def in_trash(self, run: str = "") -> list[Checkpoint]:
         """What can be restored of `runs/{run}`, or of all; the newest of each name."""
@@ -102,22 +92,49 @@ class Catalog:
             self._forget_all_but(trashed | {folder for _, folder in listed})
         return found
 
+    def unreadable(self, run: str = "") -> list[UnreadableCheckpoint]:
+        """Folders of `runs/{run}`, or of all, that should be checkpoints and are none."""
+        found: list[UnreadableCheckpoint] = []
+        for name, folder in self._layout.listed(run):
+            try:
+                self.read(name, folder)
+            except Damaged as error:
+                if folder.exists():
+                    found.append(UnreadableCheckpoint(name=name, why=error.message))
+        return found
+
     def _forget_all_but(self, folders: set[Path]) -> None:
         with self._lock:
             for gone in [path for path in self._parsed if path not in folders]:
                 del self._parsed[gone]
 
 
-Stamp = tuple[int, ...]  # changes when the manifest or the marks do
+def page_of(found: list[Checkpoint], *, size: int, token: str) -> tuple[list[Checkpoint], str]:
+    """One page of them, newest first, and the token of the next."""
+    size = min(size or DEFAULT_PAGE, MAX_PAGE)
+    after = _position(token) if token else None
+    rest = sorted(found, key=_age)
+    if after is not None:
+        rest = [checkpoint for checkpoint in rest if _age(checkpoint) > after]
+    page = rest[:size]
+    return page, _token(_age(page[-1])) if len(rest) > size else ""
+
+
+Stamp = tuple[int, ...]  # changes when the manifest, the marks or the verdict do
 Age = tuple[int, str]  # sorts the newest first; the name settles a tie
 
 
-def _marks_stamp(folder: Path) -> tuple[int, ...]:
-    try:
-        status = (folder / marks.MARKS).stat()
-    except FileNotFoundError:
-        return ()
-    return status.st_mtime_ns, status.st_ino
+def _stamp_beside(folder: Path) -> tuple[int, ...]:
+    """Of the marks and the verdict, each of which may be absent."""
+    stamp: list[int] = []
+    for name in (marks.MARKS, verdicts.VERDICT):
+        try:
+            status = (folder / name).stat()
+        except FileNotFoundError:
+            stamp.append(0)
+        else:
+            stamp += (status.st_mtime_ns, status.st_ino)
+    return tuple(stamp)
 
 
 def _age(checkpoint: Checkpoint) -> Age:

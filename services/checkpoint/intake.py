@@ -19,6 +19,7 @@ from lab.v1.checkpoint_pb2 import (
 from lab.v1.checkpoint_service_pb2 import FileChunk
 from services.checkpoint.gpt2_shape import CONFIG, WEIGHTS
 from services.checkpoint.marks import MARKS
+from services.checkpoint.verdicts import VERDICT
 
 MAX_CHUNK_BYTES: Final = 1 << 20
 MAX_FILES: Final = 64
@@ -73,7 +74,7 @@ def _wrong_files(files: Sequence[CheckpointFile]) -> Iterator[Violation]:
     seen: set[str] = set()
     for index, file in enumerate(files):
         where = f"files[{index}]"
-        if file.name in (MANIFEST, MARKS):
+        if file.name in (MANIFEST, MARKS, VERDICT):
             yield Violation(f"{where}.name", f"{file.name} is written by the checkpoint service")
         elif not _FILE_NAME.fullmatch(file.name):
             yield Violation(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from lab.errors import Damaged, NotFound
+from lab.errors import Damaged, InvalidArgument, NotFound, PreconditionFailed
 from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
 from lab.v1.checkpoint_service_pb2 import FileChunk
 from services.checkpoint.catalog import Catalog
@@ -49,13 +49,31 @@ class Reading:
             source.close()
 
 
-def open_files(layout: Layout, catalog: Catalog, *, name: str, files: Sequence[str]) -> Reading:
-    """Opens the wanted files, or all when `files` is empty."""
+def open_files(
+    layout: Layout,
+    catalog: Catalog,
+    *,
+    name: str,
+    files: Sequence[str],
+    from_file: str = "",
+    from_offset: int = 0,
+    digest: str = "",
+) -> Reading:
+    """Opens the wanted files, or all when `files` is empty; after a cut only what is still due.
+
+    Raises PreconditionFailed when what has the name now is not what `digest` names.
+    """
     for attempt in range(1, _ATTEMPTS + 1):
         folder = layout.find(name)
         try:
             checkpoint = catalog.read(name, folder)
-            return Reading(checkpoint, _opened(folder, _wanted(checkpoint, files)))
+            if digest and checkpoint.digest != digest:
+                raise PreconditionFailed(
+                    f"{name} holds other bytes than before; read it from the start",
+                    metadata={"name": name, "digest": checkpoint.digest},
+                )
+            wanted = _still_due(_wanted(checkpoint, files), from_file, from_offset)
+            return Reading(checkpoint, _opened(folder, wanted, from_offset))
         except (FileNotFoundError, Damaged) as error:
             if folder.is_dir() or attempt == _ATTEMPTS:
                 raise _damaged(name, error) from error
@@ -72,7 +90,23 @@ def _wanted(checkpoint: Checkpoint, files: Sequence[str]) -> list[CheckpointFile
     return [by_name[name] for name in dict.fromkeys(files)] if files else list(by_name.values())
 
 
-def _opened(folder: Path, files: list[CheckpointFile]) -> list[tuple[CheckpointFile, BinaryIO]]:
+def _still_due(
+    files: list[CheckpointFile], from_file: str, from_offset: int
+) -> list[CheckpointFile]:
+    names = [file.name for file in files]
+    if from_file and from_file not in names:
+        raise InvalidArgument.field("from_file", f"must be one of {', '.join(names)}")
+    due = files[names.index(from_file) :] if from_file else files
+    if from_offset > due[0].size_bytes:
+        raise InvalidArgument.field(
+            "from_offset", f"must be at most {due[0].size_bytes}, the size of {due[0].name}"
+        )
+    return due
+
+
+def _opened(
+    folder: Path, files: list[CheckpointFile], from_offset: int
+) -> list[tuple[CheckpointFile, BinaryIO]]:
     opened: list[tuple[CheckpointFile, BinaryIO]] = []
     try:
         for file in files:
@@ -80,6 +114,7 @@ def _opened(folder: Path, files: list[CheckpointFile]) -> list[tuple[CheckpointF
             opened.append((file, os.fdopen(descriptor, "rb")))
             if (size := os.fstat(descriptor).st_size) != file.size_bytes:
                 raise Damaged(f"{file.name} has {size} bytes instead of {file.size_bytes}")
+        opened[0][1].seek(from_offset)
     except BaseException:
         for _, source in opened:
             source.close()

@@ -14,7 +14,11 @@ from lab.service.run import Service
 from lab.service.settings import ServiceSettings
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from services.checkpoint.blobs import Blobs
+from services.checkpoint.bucket import Bucket
 from services.checkpoint.catalog import Catalog
+from services.checkpoint.copies import Copies
+from services.checkpoint.fences import NAME as FENCES
+from services.checkpoint.fences import Fences
 from services.checkpoint.layout import Layout
 from services.checkpoint.news import News
 from services.checkpoint.servicer import CheckpointServicer
@@ -39,6 +43,15 @@ class Settings(ServiceSettings):
     trash_look_secs: float = Field(
         3600.0, gt=0, description="how often the trash is looked through"
     )
+    bucket_url: str = Field(
+        "",
+        pattern="^(s3://.+)?$",
+        description="second place, as in s3://bucket/folder; off if empty",
+    )
+    bucket_endpoint: str = Field("", description="address of an S3 that is not Amazon's")
+    bucket_retry_secs: float = Field(
+        5.0, gt=0, description="pause after a copy that failed; doubles"
+    )
 
 
 async def build(settings: Settings, service: Service) -> GrpcServer:
@@ -48,8 +61,10 @@ async def build(settings: Settings, service: Service) -> GrpcServer:
     trash = Trash(layout.checkpoints / TRASH, keep_secs=settings.trash_days * DAY_SECS)
     lock = threading.Lock()
     shelf = Shelf(layout, trash, lock)
+    fences = Fences(layout.checkpoints / FENCES)
     blobs = Blobs(
         layout,
+        fences,
         max_checkpoint_bytes=settings.max_checkpoint_bytes,
         free_space_floor_bytes=settings.free_space_floor_bytes,
         max_uploads=settings.max_uploads,
@@ -60,12 +75,21 @@ async def build(settings: Settings, service: Service) -> GrpcServer:
     service.on_exit(lambda: asyncio.to_thread(blobs.close))
     log.info("checkpoints", folder=str(layout.checkpoints), leftovers_removed=leftovers)
     service.tasks.start("empty trash", _empty_trash(shelf, every_secs=settings.trash_look_secs))
+    catalog, news = Catalog(layout, trash), News(bus)
+    copies: Copies | None = None
+    if settings.bucket_url:
+        bucket = Bucket(settings.bucket_url, endpoint=settings.bucket_endpoint)
+        service.on_exit(lambda: asyncio.to_thread(bucket.close))
+        copies = Copies(bucket, layout, catalog, blobs, news, retry_secs=settings.bucket_retry_secs)
+        service.tasks.start("copy to bucket", copies.run())
     servicer = CheckpointServicer(
         layout,
         blobs,
         shelf,
-        Catalog(layout, trash),
-        News(bus),
+        catalog,
+        news,
+        fences,
+        copies,
         upload_idle_secs=settings.upload_idle_secs,
     )
     return GrpcServer(

@@ -13,8 +13,11 @@ from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
 from services.checkpoint import retention
 from services.checkpoint.blobs import Blobs
-from services.checkpoint.catalog import Catalog
+from services.checkpoint.bucket import Bucket
+from services.checkpoint.catalog import Catalog, page_of
+from services.checkpoint.copies import Copies
 from services.checkpoint.disk_use import disk_use
+from services.checkpoint.fences import Fences
 from services.checkpoint.layout import Layout
 from services.checkpoint.news import News
 from services.checkpoint.reading import open_files
@@ -32,6 +35,8 @@ class CheckpointServicer(services.CheckpointServiceServicer):
         shelf: Shelf,
         catalog: Catalog,
         news: News,
+        fences: Fences,
+        copies: Copies | None,
         *,
         upload_idle_secs: float,
     ) -> None:
@@ -40,6 +45,8 @@ class CheckpointServicer(services.CheckpointServiceServicer):
         self._shelf = shelf
         self._catalog = catalog
         self._news = news
+        self._fences = fences
+        self._copies = copies
         self._upload_idle_secs = upload_idle_secs
 
     async def WriteCheckpoint(
@@ -48,13 +55,28 @@ class CheckpointServicer(services.CheckpointServiceServicer):
         checkpoint = await receive(
             aiter(request_iterator), self._blobs, idle_secs=self._upload_idle_secs
         )
+        if self._copies is not None:
+            self._copies.add(checkpoint.name)
         return messages.WriteCheckpointResponse(checkpoint=checkpoint)
+
+    async def FenceRun(
+        self, request: messages.FenceRunRequest, context: Any
+    ) -> messages.FenceRunResponse:
+        await asyncio.to_thread(self._fences.claim, request.run, request.fencing_token)
+        return messages.FenceRunResponse()
 
     async def ReadCheckpoint(
         self, request: messages.ReadCheckpointRequest, context: Any
     ) -> AsyncIterator[messages.ReadCheckpointResponse]:
         reading = await asyncio.to_thread(
-            open_files, self._layout, self._catalog, name=request.name, files=request.files
+            open_files,
+            self._layout,
+            self._catalog,
+            name=request.name,
+            files=request.files,
+            from_file=request.from_file,
+            from_offset=request.from_offset,
+            digest=request.digest,
         )
         try:
             yield messages.ReadCheckpointResponse(header=reading.checkpoint)
@@ -78,24 +100,29 @@ class CheckpointServicer(services.CheckpointServiceServicer):
         self, request: messages.GetCheckpointRequest, context: Any
     ) -> messages.GetCheckpointResponse:
         checkpoint = await asyncio.to_thread(self._catalog.get, request.name)
-        return messages.GetCheckpointResponse(checkpoint=checkpoint)
+        return messages.GetCheckpointResponse(checkpoint=self._with_copy(checkpoint))
 
     async def ListCheckpoints(
         self, request: messages.ListCheckpointsRequest, context: Any
     ) -> messages.ListCheckpointsResponse:
-        page, token = await asyncio.to_thread(
-            self._catalog.page,
-            request.run,
-            size=request.page_size,
-            token=request.page_token,
-            trashed=request.trashed,
-        )
-        return messages.ListCheckpointsResponse(checkpoints=page, next_page_token=token)
+        if request.in_bucket:
+            found = await asyncio.to_thread(self._bucket().all, request.run)
+        else:
+            found = await asyncio.to_thread(
+                self._catalog.in_trash if request.trashed else self._catalog.all, request.run
+            )
+        page, token = page_of(found, size=request.page_size, token=request.page_token)
+        answer = messages.ListCheckpointsResponse(next_page_token=token)
+        answer.checkpoints.extend(map(self._with_copy, page))
+        if not (request.page_token or request.trashed or request.in_bucket):
+            answer.unreadable.extend(await asyncio.to_thread(self._catalog.unreadable, request.run))
+        return answer
 
     async def VerifyCheckpoint(
         self, request: messages.VerifyCheckpointRequest, context: Any
     ) -> messages.VerifyCheckpointResponse:
-        damage = await asyncio.to_thread(verify, self._layout, self._catalog, request.name)
+        damage = await asyncio.to_thread(verify, self._layout, request.name)
+        await self._news.tell(request.name)
         return messages.VerifyCheckpointResponse(whole=not damage, damage=damage)
 
     async def UpdateCheckpoint(
@@ -131,6 +158,17 @@ class CheckpointServicer(services.CheckpointServiceServicer):
         checkpoint = await asyncio.to_thread(self._catalog.get, request.name)
         return messages.RestoreCheckpointResponse(checkpoint=checkpoint)
 
+    async def FetchCheckpoint(
+        self, request: messages.FetchCheckpointRequest, context: Any
+    ) -> messages.FetchCheckpointResponse:
+        self._bucket()
+        assert self._copies is not None
+        self._layout.root(request.name)  # refuses what is no name
+        checkpoint = await self._copies.fetch(request.name)
+        self._copies.add(request.name)  # which finds that it is there
+        await self._news.tell(request.name)
+        return messages.FetchCheckpointResponse(checkpoint=checkpoint)
+
     async def ApplyRetention(
         self, request: messages.ApplyRetentionRequest, context: Any
     ) -> messages.ApplyRetentionResponse:
@@ -147,6 +185,16 @@ class CheckpointServicer(services.CheckpointServiceServicer):
         self, request: messages.GetDiskUseRequest, context: Any
     ) -> messages.GetDiskUseResponse:
         return await asyncio.to_thread(disk_use, self._catalog, free_bytes=self._blobs.free_bytes())
+
+    def _bucket(self) -> Bucket:
+        if self._copies is None:
+            raise PreconditionFailed(
+                "this lab copies to no bucket; set bucket_url of the checkpoint service"
+            )
+        return self._copies.bucket
+
+    def _with_copy(self, checkpoint: Checkpoint) -> Checkpoint:
+        return checkpoint if self._copies is None else self._copies.lay(checkpoint)
 
     async def _retire(self, decision: messages.RetentionDecision) -> None:
         try:

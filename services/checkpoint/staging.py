@@ -1,21 +1,18 @@
 """One checkpoint on its way to disk. Nothing of it is visible before `Blobs.commit`."""
 
-import errno
+import contextlib
 import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from lab import manifest
-from lab.errors import Code, Damaged, LabError
+from lab.errors import Damaged
 from lab.v1.checkpoint_pb2 import CHECKPOINT_KIND_WEIGHTS, Checkpoint
 from lab.v1.checkpoint_service_pb2 import FileChunk
-from lab.v1.error_pb2 import ErrorReason
-from services.checkpoint import gpt2_shape, marks, safetensors_header
+from services.checkpoint import disk_errors, marks, parsing, safetensors_header
 from services.checkpoint.intake import Order, kind_of
 
 
@@ -25,9 +22,11 @@ class Staging:
     Its methods run in threads, one call at a time; the lock lets `discard` come at any moment.
     """
 
-    def __init__(self, folder: Path, header: Checkpoint) -> None:
+    def __init__(self, folder: Path, header: Checkpoint, *, returning: bool = False) -> None:
+        """`returning` is one that was here before: it keeps its time, and no claim is asked for."""
         self.folder = folder
         self.header = header
+        self.returning = returning
         self.total_bytes = sum(file.size_bytes for file in header.files)
         self.written_bytes = 0
         self._order = Order(header.files)
@@ -40,7 +39,7 @@ class Staging:
 
     def write(self, chunk: FileChunk) -> None:
         """Raises InvalidArgument when `chunk` is not the next one."""
-        with self._lock, _full_disk_named():
+        with self._lock, disk_errors.named():
             self._order.check(chunk)
             if chunk.file != self._open_name:
                 self._close_file()
@@ -53,15 +52,16 @@ class Staging:
 
     def seal(self) -> Checkpoint:
         """The checkpoint, its bytes and manifest on disk. Refuses what is not as announced."""
-        with self._lock, _full_disk_named():
+        with self._lock, disk_errors.named():
             self._order.check_end()
             self._close_file()
             checkpoint = self._described()
-            for file in checkpoint.files:
-                if file.name.endswith(".safetensors"):
-                    header = safetensors_header.check(self.folder / file.name)
-                    if checkpoint.kind == CHECKPOINT_KIND_WEIGHTS:
-                        gpt2_shape.check(self.folder, header)
+            if checkpoint.kind == CHECKPOINT_KIND_WEIGHTS:
+                parsing.check_import(self.folder)
+            else:
+                for file in checkpoint.files:
+                    if file.name.endswith(".safetensors"):
+                        safetensors_header.check(self.folder / file.name)
             manifest.write(self.folder, checkpoint)
             return checkpoint
 
@@ -69,7 +69,8 @@ class Staging:
         """Removes what is left of the folder; after a commit that is nothing."""
         with self._lock:
             if self._file is not None:
-                self._file.close()
+                with contextlib.suppress(OSError):  # a full disk refuses the last bytes once more
+                    self._file.close()
                 self._file = None
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -84,8 +85,8 @@ class Staging:
 
     def _described(self) -> Checkpoint:
         checkpoint = marks.lay(self.header, Checkpoint())  # what is new has no marks
-        checkpoint.ClearField("delete_time")
-        checkpoint.ClearField("expire_time")
+        for field in ("delete_time", "expire_time", "verify_time", "damage", "bucket_copy"):
+            checkpoint.ClearField(field)
         checkpoint.kind = kind_of(checkpoint.name)
         checkpoint.size_bytes = self.total_bytes
         for file in checkpoint.files:
@@ -105,29 +106,6 @@ class Staging:
                 metadata={"expected": checkpoint.digest, "found": digest},
             )
         checkpoint.digest = digest
-        checkpoint.create_time.GetCurrentTime()
+        if not (self.returning and checkpoint.HasField("create_time")):
+            checkpoint.create_time.GetCurrentTime()
         return checkpoint
-
-
-def no_room(message: str, *, limit_bytes: int, requested_bytes: int) -> LabError:
-    return LabError(
-        message,
-        code=Code.RESOURCE_EXHAUSTED,
-        reason=ErrorReason.ERROR_REASON_OVER_LIMIT,
-        metadata={"limit": str(limit_bytes), "requested": str(requested_bytes)},
-    )
-
-
-@contextmanager
-def _full_disk_named() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise no_room(
-            "the disk filled up while the checkpoint was written; nothing was stored. "
-            "Delete checkpoints or free space, then save again",
-            limit_bytes=0,
-            requested_bytes=0,
-        ) from error

@@ -2,13 +2,16 @@
 
 safetensors has no checksum and no fsync, so wholeness is ours: a folder counts as a checkpoint when
 `manifest.json` is there (written last) and every file in it has the size and SHA-256 it names.
-The manifest is a lab.v1.Checkpoint as ProtoJSON.
+The manifest is a lab.v1.Checkpoint as ProtoJSON, and begins with a seal: the SHA-256 of its own
+bytes, taken while the seal was all zeros. So a flipped bit in a loss or a step is found as well.
 """
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from google.protobuf import json_format
 
@@ -17,6 +20,8 @@ from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
 
 MANIFEST = "manifest.json"
 _CHUNK_BYTES = 1 << 20
+_NO_SEAL: Final = b"0" * 64
+_SEALED = re.compile(rb'\{\n  "seal": "([0-9a-f]{64})",')
 
 
 def file_sha256(path: Path) -> str:
@@ -45,8 +50,8 @@ def digest(files: Iterable[CheckpointFile]) -> str:
 def write(folder: Path, checkpoint: Checkpoint) -> None:
     """Writes the manifest so that it is either absent or whole, and on disk when this returns."""
     temporary = folder / f".{MANIFEST}.tmp"
-    with temporary.open("w") as file:
-        file.write(json_format.MessageToJson(checkpoint))
+    with temporary.open("wb") as file:
+        file.write(rendered(checkpoint))
         file.flush()
         os.fsync(file.fileno())
     temporary.rename(folder / MANIFEST)
@@ -54,13 +59,36 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def read(folder: Path) -> Checkpoint:
-    """The manifest; raises Damaged when it is missing or cannot be read."""
+    """The manifest; raises Damaged when it is missing or is not as it was written."""
     try:
-        return json_format.Parse((folder / MANIFEST).read_text(), Checkpoint())
+        return parsed((folder / MANIFEST).read_bytes(), of=folder.name)
     except FileNotFoundError as error:
         raise Damaged(f"{folder.name} has no {MANIFEST}: it was never finished") from error
+
+
+def rendered(checkpoint: Checkpoint) -> bytes:
+    """The bytes of a manifest file."""
+    body = json_format.MessageToJson(checkpoint, ensure_ascii=False).encode().removeprefix(b"{")
+    seal = hashlib.sha256(_begin(_NO_SEAL) + body).hexdigest()
+    return _begin(seal.encode()) + body
+
+
+def parsed(data: bytes, *, of: str) -> Checkpoint:
+    """The manifest in these bytes; raises Damaged. One without a seal is older than seals."""
+    if (begins := _SEALED.match(data)) is not None:
+        body = data[begins.end() :]
+        seal = hashlib.sha256(_begin(_NO_SEAL) + body).hexdigest()
+        if seal.encode() != begins[1]:
+            raise Damaged(f"the {MANIFEST} of {of} is not as it was written: its seal is broken")
+        data = b"{" + body
+    try:
+        return json_format.Parse(data, Checkpoint())
     except (json_format.ParseError, UnicodeDecodeError) as error:
-        raise Damaged(f"the {MANIFEST} of {folder.name} cannot be read") from error
+        raise Damaged(f"the {MANIFEST} of {of} cannot be read") from error
+
+
+def _begin(seal: bytes) -> bytes:
+    return b'{\n  "seal": "' + seal + b'",'
 
 
 def damage(folder: Path, checkpoint: Checkpoint) -> list[str]:

@@ -90,3 +90,22 @@ def test_a_manifest_that_cannot_be_read_is_damaged(folder: Path, text: str) -> N
 def test_the_digest_does_not_depend_on_order(folder: Path) -> None:
     files = manifest.describe(folder)
     assert manifest.digest(files) == manifest.digest(reversed(files))
+
+
+def test_every_flipped_bit_of_the_manifest_is_found(folder: Path) -> None:
+    finished(folder)
+    path = folder / manifest.MANIFEST
+    written = path.read_bytes()
+    for at in range(len(written)):
+        spoilt = bytearray(written)
+        spoilt[at] ^= 1 << (at % 8)
+        with pytest.raises(Damaged):
+            manifest.parsed(bytes(spoilt), of="it")
+
+
+def test_a_manifest_from_before_seals_is_still_read(folder: Path) -> None:
+    checkpoint = finished(folder)
+    document = json.loads((folder / manifest.MANIFEST).read_text())
+    del document["seal"]
+    (folder / manifest.MANIFEST).write_text(json.dumps(document))
+    assert manifest.read(folder) == checkpoint

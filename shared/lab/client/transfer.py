@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from lab.errors import AlreadyExists, Damaged, InvalidArgument, NotFound
+from lab.rpc.reading import read_checkpoint
 from lab.v1 import checkpoint_service_pb2 as messages
 from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
 
@@ -58,11 +59,10 @@ async def _receive(
     files: dict[str, BinaryIO] = {}
     hashes = {}
     try:
-        async for part in service.ReadCheckpoint(request, timeout=TRANSFER_SECS):
-            if part.HasField("header"):
-                checkpoint.CopyFrom(part.header)
+        async for chunk in read_checkpoint(service, request.name, request.files):
+            if isinstance(chunk, Checkpoint):
+                checkpoint.CopyFrom(chunk)
                 continue
-            chunk = part.chunk
             if chunk.file not in files:
                 if chunk.file not in {each.name for each in checkpoint.files}:
                     raise Damaged(f"{request.name} came with a file that it does not list")
