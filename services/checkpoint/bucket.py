@@ -38,13 +38,19 @@ class Bucket:
             raise Unavailable(
                 "bucket_url needs s3fs: pip install 'pretraining-lab[bucket]'"
             ) from error
-        config = {"connect_timeout": _CONNECT_SECS, "read_timeout": _READ_SECS}
+        # Whoever calls tries again, later and visibly; a library's own tries would only add waits.
+        config = {
+            "connect_timeout": _CONNECT_SECS,
+            "read_timeout": _READ_SECS,
+            "retries": {"max_attempts": 0},
+        }
         self._files: Any = s3fs.S3FileSystem(
             endpoint_url=endpoint or None,
             config_kwargs=config,
             use_listings_cache=False,
             skip_instance_cache=True,  # one of our own, that `close` may close
         )
+        self._files.retries = 1
         self._root = url.removeprefix("s3://").rstrip("/")
 
     def close(self) -> None:
