@@ -62,7 +62,9 @@ async def server() -> AsyncIterator[tuple[GrpcServer, RefusingServicer]]:
 async def stub(
     server: tuple[GrpcServer, RefusingServicer],
 ) -> AsyncIterator[services.CheckpointServiceAsyncStub]:
-    async with channel(f"127.0.0.1:{server[0].port}", peer="checkpoint", caller="client") as open_channel:
+    async with channel(
+        f"127.0.0.1:{server[0].port}", peer="checkpoint", caller="client"
+    ) as open_channel:
         yield services.CheckpointServiceStub(open_channel)
 
 
