@@ -44,8 +44,7 @@ class Ranks:
 
     def part(self, batch: int) -> range:
         """The sequences of a batch that this process reads: neighbours, as even as can be."""
-        rank, world = self.place.rank, self.place.world
-        return range(batch * rank // world, batch * (rank + 1) // world)
+        return part_of(batch=batch, rank=self.place.rank, world=self.place.world)
 
     def sum(self, numbers: Tensor) -> None:
         """Adds up the numbers of all, in place. All get the same bits, as the updates must be.
@@ -100,6 +99,11 @@ class Ranks:
     def close(self) -> None:
         if self.several:
             dist.destroy_process_group()
+
+
+def part_of(*, batch: int, rank: int, world: int) -> range:
+    """The sequences of a batch that a rank reads."""
+    return range(batch * rank // world, batch * (rank + 1) // world)
 
 
 _PROBLEM_BYTES = 600

@@ -21,7 +21,10 @@ KEPT_FP32, KEPT_BF16 = 21, 24
 def memory_parts(spec: RunSpec) -> list[MemoryPart]:
     """What the peak is made of, largest first."""
     model, parameters = spec.model, count_parameters(spec.model)
-    tokens = spec.budget.micro_batch * model.context
+    processes = max(1, spec.budget.processes)
+    # Each process holds everything, and has at most its part of the batch at once.
+    part = -(-spec.budget.batch // processes)
+    tokens = min(spec.budget.micro_batch, part) * model.context
     bf16 = spec.budget.precision == run_spec_pb2.PRECISION_BF16
     number = BF16_BYTES if bf16 else FP32_BYTES
     kept = (KEPT_BF16 if bf16 else KEPT_FP32) * number
@@ -30,10 +33,18 @@ def memory_parts(spec: RunSpec) -> list[MemoryPart]:
         "weights": parameters * FP32_BYTES,
         "gradients": parameters * FP32_BYTES,
         "AdamW's moments": parameters * MOMENTS * FP32_BYTES,
-        "activations": tokens * model.layers * model.width * kept,
+        "activations": _activations(spec, tokens, number=number, kept=kept),
         "logits": min(tokens, chunk_tokens(model.width)) * model.vocab_size * number,
     }
     if bf16:
         sizes["bf16 copy of the head"] = model.vocab_size * model.width * BF16_BYTES
-    parts = [MemoryPart(name=name, bytes=size) for name, size in sizes.items()]
+    parts = [MemoryPart(name=name, bytes=processes * size) for name, size in sizes.items()]
     return sorted(parts, key=lambda part: -part.bytes)
+
+
+def _activations(spec: RunSpec, tokens: int, *, number: int, kept: int) -> int:
+    """What the backward pass needs of all blocks, or only their inputs and the rest of one."""
+    of_one_block = tokens * spec.model.width * kept
+    if spec.budget.activation_checkpointing:
+        return tokens * spec.model.width * spec.model.layers * number + of_one_block
+    return spec.model.layers * of_one_block

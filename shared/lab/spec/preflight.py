@@ -125,14 +125,15 @@ def _problems(
 
     on_this_memory = budget.device == "cpu" and machine.memory_available_bytes
     if on_this_memory and answer.memory_bytes > machine.memory_available_bytes:
-        smaller = _smaller_micro_batch(spec)
+        remedy = _memory_remedy(spec, machine)
+        field = remedy.partition("=")[0] or "budget.micro_batch"
         add(
-            "budget.micro_batch",
+            field,
             f"the run will need about {_gigabytes(answer.memory_bytes)} of memory, but "
             f"{_gigabytes(machine.memory_available_bytes)} of "
-            f"{_gigabytes(machine.memory_total_bytes)} are free; end other programs, or lower "
-            + ("micro_batch" if smaller else "model.context or model.width"),
-            f"budget.micro_batch={smaller}" if smaller else "",
+            f"{_gigabytes(machine.memory_total_bytes)} are free; end other programs, or "
+            + _MEMORY_WORDS.get(field if remedy else "", "lower model.context or model.width"),
+            remedy,
         )
     if answer.disk_bytes > machine.disk_free_bytes:
         room = machine.disk_free_bytes // answer.checkpoint_bytes - 2
@@ -168,6 +169,33 @@ def _problems(
             f"hooks.evaluate_every={2 * hooks.evaluate_every}" if hooks.evaluate_every else "",
         )
     return found
+
+
+_MEMORY_WORDS = {
+    "budget.micro_batch": "lower micro_batch",
+    "budget.processes": "take fewer processes, each of which holds the whole model",
+    "budget.activation_checkpointing": "keep fewer activations, which takes about a third longer",
+}
+
+
+def _memory_remedy(spec: RunSpec, machine: Machine) -> str:
+    """The change that costs least among those that help enough; else the first that helps at all;
+    empty when nothing is left but a smaller model."""
+    budget = spec.budget
+    remedies: list[tuple[str, str, int]] = []
+    if budget.processes > 1:
+        remedies.append(("budget.processes", "1", 1))
+    if smaller := _smaller_micro_batch(spec):
+        remedies.append(("budget.micro_batch", str(smaller), smaller))
+    if not budget.activation_checkpointing:
+        remedies.append(("budget.activation_checkpointing", "true", 1))
+    for path, word, value in remedies:
+        changed = RunSpec()
+        changed.CopyFrom(spec)
+        setattr(changed.budget, path.removeprefix("budget."), value)
+        if sum(part.bytes for part in memory_parts(changed)) <= machine.memory_available_bytes:
+            return f"{path}={word}"
+    return f"{remedies[0][0]}={remedies[0][1]}" if remedies else ""
 
 
 def _smaller_micro_batch(spec: RunSpec) -> int:

@@ -89,7 +89,46 @@ def test_too_little_memory() -> None:
     assert remedy == "budget.micro_batch=2"
     assert not told(spec_of(remedy, preset="small"), machine=small).problems
     alone = spec_of("budget.batch=1", "budget.micro_batch=1", preset="medium")
-    assert one_problem(told(alone, machine=small))[2] == ""
+    assert one_problem(told(alone, machine=small))[2] == "budget.activation_checkpointing=true"
+    alone.budget.activation_checkpointing = True
+    field, said, remedy = one_problem(told(alone, machine=small))
+    assert (field, remedy) == ("budget.micro_batch", "")
+    assert "lower model.context or model.width" in said
+
+
+def test_the_remedy_for_memory_is_one_that_helps() -> None:
+    """Two micro-batches are not enough here, but activations that are not kept are."""
+    spec = spec_of("budget.batch=2", "budget.micro_batch=2", "model.layers=64")
+    needed = sum(part.bytes for part in memory_parts(spec_of_changed(spec, "micro_batch", 1)))
+    machine = Machine(
+        memory_available_bytes=needed - 1, memory_total_bytes=needed, disk_free_bytes=0, cores=4
+    )
+    field, said, remedy = one_problem(told(spec, machine=machine))
+    assert (field, remedy) == (
+        "budget.activation_checkpointing",
+        "budget.activation_checkpointing=true",
+    )
+    assert "a third longer" in said
+    spec.budget.activation_checkpointing = True
+    assert not told(spec, machine=machine).problems
+
+
+def test_each_process_needs_the_memory_of_one() -> None:
+    one, two = spec_of("budget.batch=8", "budget.micro_batch=4"), spec_of("budget.batch=8")
+    two.budget.micro_batch, two.budget.processes = 4, 2
+    needed = [sum(part.bytes for part in memory_parts(spec)) for spec in (one, two)]
+    assert needed[1] == 2 * needed[0]
+    machine = Machine(
+        memory_available_bytes=needed[0], memory_total_bytes=needed[0], disk_free_bytes=0, cores=4
+    )
+    assert one_problem(told(two, machine=machine))[2] == "budget.processes=1"
+
+
+def spec_of_changed(spec: RunSpec, name: str, value: int) -> RunSpec:
+    changed = RunSpec()
+    changed.CopyFrom(spec)
+    setattr(changed.budget, name, value)
+    return changed
 
 
 def test_too_little_disk() -> None:
@@ -133,7 +172,7 @@ def test_the_memory_estimate_grows_with_everything(
 ) -> None:
     spec = spec_of()
     spec.model.layers, spec.model.width, spec.model.context = layers, 32 * heads, context
-    spec.budget.micro_batch = batch
+    spec.budget.micro_batch, spec.budget.batch = batch, 2 * batch
 
     def total() -> int:
         parts = memory_parts(spec)

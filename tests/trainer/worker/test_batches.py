@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from services.trainer.worker.batches import Batches
+from services.trainer.worker.distributed import part_of
 
 CONTEXT, BATCH = 4, 3
 TOKENS = np.arange(50, dtype=np.uint16)  # 12 windows of 4 + 1
@@ -57,6 +58,24 @@ def test_micro_batches_cut_the_same_batch() -> None:
     whole = next(iter(batches().of_step(5, micro_batch=3)))[0]
     parts = [inputs for inputs, _ in batches().of_step(5, micro_batch=1)]
     assert torch.equal(torch.cat(parts), whole)
+    uneven = [inputs for inputs, _ in batches().of_step(5, micro_batch=2)]
+    assert [len(inputs) for inputs in uneven] == [2, 1]
+    assert torch.equal(torch.cat(uneven), whole)
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_processes_read_the_batch_among_them(world: int) -> None:
+    whole = next(iter(batches().of_step(5, micro_batch=3)))[0]
+    parts = [
+        inputs
+        for rank in range(world)
+        for inputs, _ in batches().of_step(
+            5, micro_batch=2, part=part_of(rank=rank, world=world, batch=3)
+        )
+    ]
+    assert torch.equal(torch.cat(parts), whole)
+    sizes = [len(part_of(rank=rank, world=world, batch=3)) for rank in range(world)]
+    assert max(sizes) - min(sizes) <= 1
 
 
 def test_a_window_is_context_tokens_and_one_more() -> None:
