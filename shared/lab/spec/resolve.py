@@ -162,8 +162,14 @@ def _size_violations(spec: RunSpec, *, train: int, validation: int) -> list[Viol
 
 
 def _prompt_violations(spec: RunSpec, corpora: CorpusFacts) -> list[Violation]:
-    prompts, context = spec.hooks.sample_prompts, spec.model.context
-    return prompt_violations("hooks.sample_prompts", prompts, context=context, corpora=corpora)
+    hooks, context = spec.hooks, spec.model.context
+    return [
+        *prompt_violations(
+            "hooks.sample_prompts", hooks.sample_prompts, context=context, corpora=corpora
+        ),
+        # Of a long one the beginning is read, so it may be longer than the context.
+        *prompt_violations("hooks.probe_texts", hooks.probe_texts, context=0, corpora=corpora),
+    ]
 
 
 def prompt_violations(

@@ -148,7 +148,9 @@ Global___IntervalMeasured: _TypeAlias = IntervalMeasured  # noqa: Y015
 
 @_typing.final
 class HealthMeasured(_message.Message):
-    """How every tensor and layer is doing, measured while a step was made, every hooks.health_every steps."""
+    """How every tensor and layer is doing at the first step and at every hooks.health_every steps. Tensors are told of the
+    step itself; layers of a forward pass after it, over the first 256 tokens that the step has read.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -277,9 +279,9 @@ class SpikeFlagged(_message.Message):
     data_position: _builtins.int
     """Where in the endless row of sequences the step's batch began."""
     first_tensor: _builtins.str
-    """With SPIKE_KIND_NON_FINITE: the first tensor that holds a value that is no number. In the forward pass "output of
-    transformer.h.3.attn", in the backward pass "gradient of transformer.h.3.attn.c_attn.weight", which runs from the
-    last layer to the first. Empty when none was found.
+    """With SPIKE_KIND_NON_FINITE: the first tensor that holds a value that is no number: "transformer.h.3.ln_1.weight" when
+    a weight is none, else in the forward pass "output of transformer.h.3.attn.c_proj", else in the backward pass, which
+    goes from the last layer to the first, "gradient of transformer.h.3.attn.c_attn.weight". Empty when none was found.
     """
     @_builtins.property
     def worst(self) -> _containers.RepeatedCompositeFieldContainer[Global___SequenceLoss]:
@@ -480,7 +482,7 @@ class HeadScores(_message.Message):
 
     @_builtins.property
     def sink_free(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """As raw, of the attention that does not go to the first token."""
+        """As corrected, of the attention that does not go to the first token."""
 
     @_builtins.property
     def entropy(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:

@@ -55,6 +55,10 @@ def test_overrides_are_laid_over_field_by_field() -> None:
 def test_a_list_replaces_the_whole_list() -> None:
     resolved = resolve("nano", changed("hooks.sample_prompts=[Once, Then]"), Facts())
     assert list(resolved.spec.hooks.sample_prompts) == ["Once", "Then"]
+    assert not resolved.spec.hooks.probe_texts  # which texts those are is the corpus's choice
+    long = "again " * 300
+    chosen = resolve("nano", changed(f"hooks.probe_texts=[Who, '{long}']"), Facts())
+    assert list(chosen.spec.hooks.probe_texts) == ["Who", long]
 
 
 def test_the_preset_is_not_changed_by_what_is_laid_over_it() -> None:
@@ -141,6 +145,7 @@ def test_a_micro_batch_nobody_asked_for_divides_the_batch(batch: int, micro: int
         (["hooks.sample_tokens=0"], "hooks.sample_tokens", "at least 1"),
         (["hooks.sample_temperature=-1"], "hooks.sample_temperature", "at least 0"),
         (["hooks.sample_prompts=['']"], "hooks.sample_prompts[0]", "must not be empty"),
+        (["hooks.probe_texts=[a, '']"], "hooks.probe_texts[1]", "must not be empty"),
         ([f"hooks.sample_prompts=[{'x' * 5000}]"], "hooks.sample_prompts[0]", "4,000 characters"),
         ([f"hooks.sample_prompts=[a, {'x ' * 300}]"], "hooks.sample_prompts[1]", "300 tokens"),
         (["hooks.sample_prompts=[1a,b,c,d,e,f,g,h,i]"], "hooks.sample_prompts", "at most 8"),

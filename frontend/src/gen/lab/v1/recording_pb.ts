@@ -127,7 +127,8 @@ export const IntervalMeasuredSchema: GenMessage<IntervalMeasured> = /*@__PURE__*
   messageDesc(file_lab_v1_recording, 0);
 
 /**
- * How every tensor and layer is doing, measured while a step was made, every hooks.health_every steps.
+ * How every tensor and layer is doing at the first step and at every hooks.health_every steps. Tensors are told of the
+ * step itself; layers of a forward pass after it, over the first 256 tokens that the step has read.
  *
  * @generated from message lab.v1.HealthMeasured
  */
@@ -291,9 +292,9 @@ export type SpikeFlagged = Message<"lab.v1.SpikeFlagged"> & {
   worst: SequenceLoss[];
 
   /**
-   * With SPIKE_KIND_NON_FINITE: the first tensor that holds a value that is no number. In the forward pass "output of
-   * transformer.h.3.attn", in the backward pass "gradient of transformer.h.3.attn.c_attn.weight", which runs from the
-   * last layer to the first. Empty when none was found.
+   * With SPIKE_KIND_NON_FINITE: the first tensor that holds a value that is no number: "transformer.h.3.ln_1.weight" when
+   * a weight is none, else in the forward pass "output of transformer.h.3.attn.c_proj", else in the backward pass, which
+   * goes from the last layer to the first, "gradient of transformer.h.3.attn.c_attn.weight". Empty when none was found.
    *
    * @generated from field: string first_tensor = 8;
    */
@@ -491,7 +492,7 @@ export type HeadScores = Message<"lab.v1.HeadScores"> & {
   corrected: number[];
 
   /**
-   * As raw, of the attention that does not go to the first token.
+   * As corrected, of the attention that does not go to the first token.
    *
    * @generated from field: repeated float sink_free = 5;
    */
