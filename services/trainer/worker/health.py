@@ -142,12 +142,17 @@ def _attention(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor]:
     q, k, _ = qkv[0].view(T, 3, heads, C // heads).permute(1, 2, 0, 3)  # each (H, T, D)
     scores = q @ k.transpose(1, 2) / math.sqrt(C // heads)  # (H, T, T)
     place = torch.arange(T, device=qkv.device)
-    scores = scores.masked_fill(place[None, :] > place[:, None], float("-inf"))
+    future = place[None, :] > place[:, None]  # (T, T)
+    scores.masked_fill_(future, float("-inf"))
     weights = scores.softmax(dim=-1)
-    entropy = -torch.special.xlogy(weights, weights).sum(-1)  # (H, T), in nats
+    # -sum(p ln p), where ln p = score - total and total = ln(sum of exp of scores). One score and
+    # its weight tell the total, so that no logarithm of every weight is needed.
+    peak, largest_weight = scores.amax(-1), weights.amax(-1)  # each (H, T)
+    total = peak - largest_weight.log()
+    entropy = total - (weights * scores.masked_fill_(future, 0.0)).sum(-1)  # (H, T), in nats
     # Query q sees q + 1 keys. The first sees one: it has no choice, and no entropy.
     share = entropy[:, 1:] / (place[1:] + 1).log()
-    return share.mean(), scores.max()
+    return share.mean(), peak.max()
 
 
 def _dead(hidden: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from lab.v1.recording_pb2 import HeadScores, ProbeRecord, ProbeText
 from services.trainer.worker.training import Training
 
 TEXTS = 3  # pieces of the validation split, when the user gives none
-TOKENS = 96  # of each text; the rest of a longer one is not read
+TOKENS = 64  # of each text; the rest of a longer one is not read
 MAP_CELLS = 48  # a side of an attention map; longer texts are averaged down to it
 MAPS_BYTES = 1 << 20  # of all maps of a record; large models get coarser ones
 

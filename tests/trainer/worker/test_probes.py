@@ -65,7 +65,7 @@ def test_texts_of_the_user_may_be_of_any_length(start: StartTraining) -> None:
     tokenizer = Tokenizer()
     texts = [tokenizer.decode([token.id for token in text.tokens]) for text in record.texts]
     assert texts[1:] == ["Yes yes", "To be or not"]  # one token alone predicts nothing
-    assert len(record.texts[0].tokens) == 96
+    assert len(record.texts[0].tokens) == 64
     assert list(record.texts[0].attention.shape) == [2, 2, MAP_CELLS, MAP_CELLS]
     assert list(record.texts[1].attention.shape) == [2, 2, 2, 2]
 
