@@ -57,7 +57,7 @@ class Checkpoints(Hook):
         self._wishes: list[Wish] = []
         self._new_best = False
         self._saved_secs: float | None = None  # of training, when it was last saved by its policy
-        self._told_short_memory = False
+        self._told_short_memory = self._told_busy = False
         self._newest: CheckpointStaged | None = None  # on disk
         self._problem = ""  # of the newest save
         self.saver = Saver()
@@ -140,7 +140,8 @@ class Checkpoints(Hook):
 
     def _wish(self, training: Training, wish: Wish) -> None:
         """Waits while a save is under way; of the policy's own wishes one is enough."""
-        if not self.saver.free and wish.kind == STAGING_KIND_CHECKPOINT:
+        if not self.saver.free and wish.kind == STAGING_KIND_CHECKPOINT and not self._told_busy:
+            self._told_busy = True  # once for each save that is waited for
             text = (
                 f"A save is still being written; the one of step {training.step:,} "
                 f"({wish.because}) begins when it is done."
@@ -153,6 +154,7 @@ class Checkpoints(Hook):
 
     def _begin(self, training: Training, kind: Kind, wishes: list[Wish]) -> None:
         began = time.perf_counter()
+        self._told_busy = False
         full = kind == STAGING_KIND_CHECKPOINT
         staged = CheckpointStaged(
             kind=kind,
