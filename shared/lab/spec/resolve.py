@@ -100,7 +100,7 @@ def overlay_spec(spec: RunSpec, overrides: RunSpec) -> None:
     """Field by field; a given list replaces the whole list (protobuf's own merge would append)."""
     for name in ("sample_prompts", "probe_texts"):
         if getattr(overrides.hooks, name):
-            spec.hooks.ClearField(name)  # type: ignore[arg-type]
+            spec.hooks.ClearField(name)
     spec.MergeFrom(overrides)
 
 

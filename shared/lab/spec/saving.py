@@ -27,7 +27,7 @@ def saving_policy(hooks: HooksSpec, live: LiveSettings) -> SavingPolicy:
     """The policy that holds now."""
 
     def now(name: str) -> bool | int | float:
-        value: bool | int | float = getattr(live if live.HasField(name) else hooks, name)
+        value: bool | int | float = getattr(live if live.HasField(name) else hooks, name)  # type: ignore[arg-type]
         return value
 
     return SavingPolicy(

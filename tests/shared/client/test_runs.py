@@ -77,6 +77,7 @@ class PlayedTrainer(services.TrainerServiceServicer):
 
     AdvanceRun = DeleteRun = ResumeRun = UpdateRun = SnapshotRun = PeekRun = refuse
     ListFacts = ListPresets = ListCorpora = PreviewCorpus = refuse
+    ForkRun = GetBatch = GetProbe = ListProbes = QueryHealth = refuse
 
     async def WatchRun(self, request: Any, context: Any) -> AsyncIterator[Any]:
         self.watchers += 1
