@@ -18,17 +18,9 @@ import numpy as np
 
 from lab.v1.event_pb2 import Event
 from lab.v1.recording_pb2 import IntervalMeasured, ProbeRecord
+from services.trainer.runs import pyramid
+from services.trainer.runs.pyramid import METRICS
 
-METRICS: Final = (
-    "loss",
-    "grad_norm",
-    "learning_rate",
-    "tokens_per_sec",
-    "step_secs",
-    "memory_bytes",
-    "tokens",
-    "elapsed_secs",
-)
 INTERVALS: Final = (
     "tokens_per_sec",
     "step_secs_p50",
@@ -60,7 +52,7 @@ BY_STEP: Final = (
 )
 _FAST: Final = 1  # a level of zlib; half of every attention map is 0
 
-SCHEMA: Final = """
+SCHEMA: Final = f"""{pyramid.SCHEMA}
 CREATE TABLE IF NOT EXISTS facts (
   sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS facts_by_kind ON facts (kind, sequence) WHERE kind != 'step_measured';
@@ -131,6 +123,7 @@ def put(connection: apsw.Connection, event: Event, body: bytes, *, kept: Kept = 
     match kind:
         case "step_measured":
             step = event.step_measured
+            pyramid.before_put(connection, step.step)
             connection.execute(_PUT_STEP, (step.step, *(getattr(step, name) for name in METRICS)))
             losses = np.asarray(kept.sequence_losses, dtype="<f4").tobytes()
             _replace(connection, "batches", step.step, step.data_position, losses)
@@ -188,6 +181,7 @@ def _put_probe(connection: apsw.Connection, probe: ProbeRecord) -> None:
 def _rewind(connection: apsw.Connection, sequence: int, step: int) -> None:
     """Rows of later steps go. Their facts stay, but count no longer (see newest_facts)."""
     connection.execute("INSERT INTO rewinds VALUES (?, ?)", (sequence, step))
+    pyramid.forget(connection, step)
     for table in BY_STEP:
         connection.execute(f"DELETE FROM {table} WHERE step > ?", (step,))  # noqa: S608
 

@@ -15,8 +15,9 @@ from tsdownsample import MinMaxDownsampler
 
 from lab.errors import InvalidArgument, OverLimit
 from lab.v1.series_pb2 import Series, SeriesSet
-from services.trainer.runs import journal_file
-from services.trainer.runs.journal_tables import INTERVALS, METRICS
+from services.trainer.runs import journal_file, pyramid
+from services.trainer.runs.journal_tables import INTERVALS
+from services.trainer.runs.pyramid import METRICS, Points
 
 DEFAULT_POINTS: Final = 2_000
 MIN_POINTS, MAX_POINTS = 4, 20_000
@@ -33,14 +34,13 @@ class _Source:
 _RENAMED: Final = {"tokens_per_sec": "interval_tokens_per_sec"}  # steps have one of their own
 
 _SOURCES: Final[Mapping[str, _Source]] = {
-    **{name: _Source("steps", name) for name in METRICS},
-    # Worked out, so that runs have it that were recorded before anyone asked.
-    "clip_share": _Source("steps", "CASE WHEN grad_norm > :clip THEN :clip / grad_norm ELSE 1 END"),
     "validation_loss": _Source("evaluations", "loss"),
     "bits_per_byte": _Source("bits_per_byte", "value"),
     **{_RENAMED.get(name, name): _Source("intervals", name) for name in INTERVALS},
 }
-NAMES: Final = tuple(_SOURCES)
+CLIP_SHARE: Final = "clip_share"
+STEP_SERIES: Final = (*METRICS, CLIP_SHARE)
+NAMES: Final = (*STEP_SERIES, *_SOURCES)
 
 
 def read_series(
@@ -61,10 +61,21 @@ def read_series(
     _check(wanted, max_points=max_points)
     last = step_to or 2**32 - 1
     points = max_points or DEFAULT_POINTS
+    steps = None
+    if any(name in STEP_SERIES for name in wanted):
+        steps = pyramid.read_steps(
+            connection,
+            step_from,
+            last,
+            points=points,
+            has_buckets=journal_file.has_table(connection, "step_buckets"),
+        )
     return SeriesSet(
         run=run,
         series=[
-            _thinned(name, _points(connection, name, step_from, last, clip), points)
+            _of_steps(name, steps, points, clip)
+            if steps is not None and name in STEP_SERIES
+            else _thinned(name, _points(connection, name, step_from, last), points)
             for name in wanted
         ],
         last_sequence=journal_file.last_sequence(connection),
@@ -81,22 +92,36 @@ def _check(names: Sequence[str], *, max_points: int) -> None:
         raise OverLimit.field("max_points", f"must be {MIN_POINTS} to {MAX_POINTS:,}, or 0")
 
 
-def _points(
-    connection: apsw.Connection, name: str, first: int, last: int, clip: float
-) -> NDArray[np.float64]:
-    """Steps and values, (n, 2)."""
+def _of_steps(name: str, steps: pyramid.StepPoints, points: int, clip: float) -> Series:
+    if name == CLIP_SHARE:
+        # Worked out, so that runs have it that were recorded before anyone asked. The extremes of
+        # the gradient norm are those of the share, because one falls as the other rises.
+        norms = steps.of["grad_norm"]
+        kept = norms[:, 1] <= (clip or np.inf)
+        share = np.where(kept, 1.0, (clip or np.inf) / np.where(kept, 1.0, norms[:, 1]))
+        found = np.column_stack([norms[:, 0], share])
+    else:
+        found = steps.of[name]
+    series = _thinned(name, found, points)
+    if not steps.whole:
+        series.complete = False
+        series.recorded = steps.recorded
+    return series
+
+
+def _points(connection: apsw.Connection, name: str, first: int, last: int) -> Points:
     source = _SOURCES[name]
     rows = []
     if journal_file.has_table(connection, source.table):
         rows = connection.execute(
             f"SELECT step, {source.value} AS value FROM {source.table} "  # noqa: S608 # our words
             f"WHERE step BETWEEN :first AND :last AND value IS NOT NULL ORDER BY step",
-            {"first": first, "last": last, "clip": clip or float("inf")},
+            {"first": first, "last": last},
         ).fetchall()
     return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
 
-def _thinned(name: str, recorded: NDArray[np.float64], points: int) -> Series:
+def _thinned(name: str, recorded: Points, points: int) -> Series:
     kept = thin(recorded[:, 1], points)
     return Series(
         name=name,
