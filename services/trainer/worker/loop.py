@@ -7,7 +7,7 @@ import time
 
 from services.trainer.worker.boundary import Boundary, End
 from services.trainer.worker.hooks import Hooks, Step
-from services.trainer.worker.step import training_step
+from services.trainer.worker.step import LOOK_EVERY, training_step
 from services.trainer.worker.training import Training
 
 
@@ -20,6 +20,8 @@ def train(training: Training, boundary: Boundary, hooks: Hooks) -> End:
             return end
         began = time.perf_counter()
         result = training_step(training)
+        if training.step % (training.spec.hooks.metrics_every or LOOK_EVERY) == 0:
+            result.wait()  # its numbers are about to be looked at, and its time is told with them
         hooks.after_step(training, Step(result, secs=time.perf_counter() - began))
     hooks.on_end(training)
     boundary.answer_last_requests(training)

@@ -28,6 +28,10 @@ class StepResult:
         self._sequence_losses = sequence_losses
         self.learning_rate = learning_rate
 
+    def wait(self) -> None:
+        """Returns when the device has made the step. A processor has; a GPU works behind us."""
+        self._looked  # noqa: B018
+
     @property
     def loss(self) -> float:
         """Of the batch before the update, in nats per token."""
