@@ -23,7 +23,7 @@ s ?=
 FRONTEND_SOURCES := $(shell find frontend -path frontend/node_modules -prune -o -path frontend/dist -prune -o -type f ! -name '*.tsbuildinfo' -print 2>/dev/null)
 
 .PHONY: help install frontend assets up down ps logs dev proto proto-check fmt lint types check \
-  test test-unit test-integration test-e2e test-frontend browser bench soak compose-up compose-down clean
+  test test-unit test-integration test-e2e test-frontend browser strace bench soak compose-up compose-down clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -143,7 +143,7 @@ test-frontend: install ## vitest and a build
 test-unit: .venv/.installed ## No process is started
 	@$(PYTEST) -m "not integration and not e2e and not bench and not soak" $(t)
 
-test-integration: .venv/.installed ## Real nats-server, real services on free ports
+test-integration: .venv/.installed strace ## Real nats-server, real services on free ports
 	@$(PYTEST) -m "integration and not bench and not soak" $(t)
 
 test-e2e: install frontend browser ## A whole cluster and a real browser
@@ -165,7 +165,7 @@ test: ## Everything, setting up what it needs
 bench: install ## Measurements
 	@$(PYTEST) -m bench -s $(t)
 
-soak: install ## The long form of the proofs: many kills, faults and mutations
+soak: install strace ## The long form of the proofs: many kills, faults and mutations
 	@$(PYTEST) -m soak -s $(t)
 
 browser:
@@ -173,6 +173,10 @@ browser:
 	  command -v "$$name" >/dev/null 2>&1 && exit 0; \
 	done; \
 	$(MAKE) .debian-package package=chromium
+
+# Faults at system calls. Without it those tests are skipped, and say so.
+strace:
+	@command -v strace >/dev/null 2>&1 || $(MAKE) .debian-package package=strace || true
 
 clean: ## Remove everything that was made, but not the data in .lab
 	@if [ -x $(PY) ]; then $(LAB) down; fi

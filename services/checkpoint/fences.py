@@ -14,6 +14,7 @@ from typing import Final
 from lab import manifest
 from lab.errors import Damaged, PreconditionFailed
 from lab.names import run_id
+from services.checkpoint import disk_errors
 
 NAME: Final = ".fences"
 
@@ -38,7 +39,8 @@ class Fences:
                     metadata={"run": run, "claim": str(token), "highest": str(highest)},
                 )
             if token > highest:
-                self._write(run, token)
+                with disk_errors.named():
+                    self._write(run, token)
                 self._seen[run] = token
 
     def _highest(self, run: str) -> int:

@@ -15,7 +15,7 @@ import structlog
 from lab import manifest
 from lab.errors import AlreadyExists, NotFound, PreconditionFailed
 from lab.v1.checkpoint_service_pb2 import UpdateCheckpointRequest
-from services.checkpoint import marks
+from services.checkpoint import disk_errors, marks
 from services.checkpoint.layout import Layout
 from services.checkpoint.trash import Trash, Trashed
 
@@ -34,7 +34,8 @@ class Shelf:
         """Raises NotFound, InvalidArgument."""
         with self._lock:
             folder = self._layout.find_checkpoint(request.name)
-            marks.write(folder, marks.changed(marks.read(folder), request))
+            with disk_errors.named():
+                marks.write(folder, marks.changed(marks.read(folder), request))
 
     def delete(self, name: str, *, permanently: bool = False) -> Trashed | None:
         """Takes the name away; says where in the trash it is now, or None when it is gone.
