@@ -39,6 +39,11 @@ def this_place() -> Place:
     )
 
 
+def follower_command() -> list[str]:
+    """A worker that torchrun itself started, on a machine or in a place that does not lead."""
+    return [sys.executable, "-m", WORKER]
+
+
 def worker_command(processes: int) -> list[str]:
     """Starts the training worker; its link must be its standard input.
 

@@ -15,6 +15,7 @@ import pytest
 from lab import folders, manifest
 from lab.model import load_pretrained
 from lab.text import Assets
+from tests.support.processes import all_end
 
 pytestmark = pytest.mark.integration
 
@@ -141,6 +142,40 @@ def test_a_worker_that_is_killed_is_told(lab: Lab) -> None:
     code, _, err = ended(process)
     assert code == 1
     assert "the worker died (killed by SIGKILL)" in err
+
+
+def lines_until(process: "subprocess.Popen[str]", pattern: str) -> re.Match[str]:
+    """The first line that matches; fails when the process ends before."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := re.search(pattern, line):
+            return found
+    raise AssertionError(f"it ended without {pattern}")
+
+
+def test_a_training_that_loses_a_process_goes_on_from_its_checkpoint(
+    lab: Lab, tmp_path: Path
+) -> None:
+    out = tmp_path / "kept"
+    process = lab(
+        *("--config", "nano", "--steps", "1000000", "--out", str(out)),
+        *("--processes", "2", "--save-every", "4", "--set", "hooks.sample_every=0"),
+    )
+    lines_until(process, "saved step")
+    family = psutil.Process(process.pid).children(recursive=True)
+    second = next(one for one in family if one.environ().get("RANK") == "1")
+    second.kill()
+    step = int(lines_until(process, r"the worker died .*; going on from step (\d+)")[1])
+    assert all_end(family)
+    assert step % 4 == 0
+    assert int(lines_until(process, r"saved step (\d+)")[1]) > step
+    os.killpg(process.pid, signal.SIGINT)
+    code, _, err = ended(process)
+    assert (code, err) == (130, "")
+    checkpoint = manifest.read(out)
+    assert manifest.damage(out, checkpoint) == []
+    assert checkpoint.step > step
+    assert [path.name for path in tmp_path.iterdir() if "kept" in path.name] == ["kept"]
 
 
 def test_a_dry_run_tells_what_it_would_take_and_trains_nothing(lab: Lab, tmp_path: Path) -> None:
