@@ -15,7 +15,7 @@ from lab.analysis.embedding import EmbeddingMap, embedding_map
 from lab.analysis.head_scores import BEHAVIOURS, HeadScores, head_scores, label
 from lab.analysis.lens import lens
 from lab.analysis.maxima import maxima
-from lab.analysis.predictions import divergence, log_p
+from lab.analysis.predictions import divergence
 from lab.analysis.probes import REPEATED_DRAWS, REPEATED_TOKENS, natural_probe, repeated_probe
 from lab.analysis.token_losses import token_losses
 from lab.analysis.weights import copying, relative_change, weight_statistics
@@ -43,10 +43,8 @@ def _tokens(model: GPTModel, asked: Asked) -> Arrays:
 
 def _compare_tokens(asked: Asked) -> Arrays:
     """How far the predictions lie apart at each place."""
-    with torch.inference_mode():
-        ids = torch.tensor([list(asked.ids)])
-        said = [log_p(each, each.hidden(ids)[0], vocab_size=_WORDS) for each in asked.models]
-    return {"kl": Array(divergence(said[0], said[1], len(asked.ids)))}
+    one, other = asked.models
+    return {"kl": Array(divergence(one, other, asked.ids, vocab_size=_WORDS))}
 
 
 def _check_activations(asked: Asked) -> None:

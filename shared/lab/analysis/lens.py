@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lab.analysis.predictions import divergence, log_p, predictions
+from lab.analysis.predictions import predictions
 from lab.analysis.trace import final_norm, trace
 from lab.model import GPTModel
 
@@ -33,18 +33,18 @@ def lens(
     model: GPTModel, ids: Sequence[int], *, top: int = 5, vocab_size: int | None = None
 ) -> Lens:
     """The final norm and the head, put to the residual stream after each block."""
-    vocab_size = vocab_size or model.config.vocab_size
-    following = [*ids[1:], None]
     rows = [final_norm(model)(stream) for stream in trace(model, ids).stream]  # (T, C) each
-    read = [predictions(model, row, following, top=top, vocab_size=vocab_size) for row in rows]
-    said = log_p(model, rows[-1], vocab_size=vocab_size)
-    far = [
-        divergence(said, log_p(model, row, vocab_size=vocab_size), len(ids)) for row in rows[:-1]
-    ]
+    read = predictions(
+        model,
+        rows,
+        [*ids[1:], None],
+        top=top,
+        vocab_size=vocab_size or model.config.vocab_size,
+    )
     return Lens(
         top_ids=torch.stack([row.top_ids for row in read]),
         top_probabilities=torch.stack([row.top_probabilities for row in read]),
         next_probability=torch.stack([row.log_probability.exp() for row in read]),
         entropy=torch.stack([row.entropy for row in read]),
-        kl=torch.stack([*far, torch.zeros(len(ids))]),
+        kl=torch.stack([row.kl for row in read]),
     )

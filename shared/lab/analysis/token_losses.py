@@ -27,9 +27,9 @@ def token_losses(
 ) -> TokenLosses:
     """Loss of token t is -ln p(token t | tokens before it), what training makes small."""
     hidden = model.hidden(torch.tensor([list(ids)]))[0]  # (T, C)
-    after = predictions(
+    (after,) = predictions(
         model,
-        hidden,
+        [hidden],
         [*ids[1:], None],
         top=top,
         vocab_size=vocab_size or model.config.vocab_size,

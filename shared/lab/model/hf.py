@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from lab.model.config import GPTConfig
 from lab.model.files import read_json, read_tensors
@@ -70,11 +71,22 @@ def model_of(config: GPTConfig, tensors: Mapping[str, Tensor]) -> GPTModel:
         _check_shape(f"transformer.{name}.weight", given, (rows, config.width))
     hidden = config.ffn_multiple * config.width
     _check_shape("transformer.h.0.mlp.c_fc.weight", given, (config.width, hidden))
-    with torch.device("meta"):  # no memory, no random numbers
+    with torch.device("meta"), _NothingDrawn():  # no memory, no random numbers
         model = GPTModel(config)
     model = model.to_empty(device="cpu")
     load_hf_state(model, given)
     return model.eval()
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Skips drawing first values. For tensors without memory torch would skip it too, but only
+    after importing 800 modules, which takes a process its first second."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in (nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_, Tensor.normal_):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def to_hf_state(model: GPTModel) -> dict[str, Tensor]:
