@@ -1,7 +1,10 @@
 // Keys of the dashboard. Whoever is on screen offers its keys; the newest offer of a key wins. A single key does nothing
 // while someone types, and all of them can be switched off.
 export interface Shortcut {
-  /** As KeyboardEvent.key says it, lower case for letters; "mod+k" is Ctrl-K or ⌘K. */
+  /**
+   * As KeyboardEvent.key says it, lower case for letters; "mod+k" is Ctrl-K or ⌘K. "shift+," and "shift+." are told by
+   * their place on the keyboard, because what Shift makes of them differs from country to country.
+   */
   key: string;
   /** What it does, for the list and the command palette. */
   label: string;
@@ -13,6 +16,8 @@ export interface Key {
   ctrlKey: boolean;
   metaKey: boolean;
   altKey: boolean;
+  shiftKey?: boolean;
+  code?: string;
   defaultPrevented: boolean;
   target: EventTarget | null;
 }
@@ -54,8 +59,11 @@ export class Shortcuts {
     if (!mod && !this.on()) return false;
     // Ctrl-Z in a text belongs to the text.
     if ((!mod || event.key.toLowerCase() === "z") && isTyping(event.target)) return false;
-    const key = `${mod ? "mod+" : ""}${event.key.length === 1 ? event.key.toLowerCase() : event.key}`;
-    const shortcut = this.offered.findLast((one) => one.key === key);
+    if (event.key === " " && isPressable(event.target)) return false;
+    const shifted = event.shiftKey === true && SHIFTED[event.code ?? ""];
+    const key = shifted || (event.key.length === 1 ? event.key.toLowerCase() : event.key);
+    const wanted = mod ? `mod+${key}` : key;
+    const shortcut = this.offered.findLast((one) => one.key === wanted);
     shortcut?.run();
     return shortcut !== undefined;
   }
@@ -63,6 +71,14 @@ export class Shortcuts {
   private changed(): void {
     for (const listener of this.listeners) listener();
   }
+}
+
+const SHIFTED: Record<string, string> = { Comma: "shift+,", Period: "shift+." };
+
+// Space presses what has the focus.
+function isPressable(target: EventTarget | null): boolean {
+  if (typeof HTMLElement === "undefined" || !(target instanceof HTMLElement)) return false;
+  return target.closest("button, a, summary, input, [role=menuitem], [role=switch]") !== null;
 }
 
 const NOT_TYPED_INTO = new Set([
@@ -107,7 +123,7 @@ const SHOWN: Record<string, string> = { " ": "Space", Escape: "Esc" };
 /** "⌘K" on a Mac, "Ctrl K" elsewhere; letters as they stand on the keyboard. */
 export function keyName(key: string): string {
   const mac = typeof navigator !== "undefined" && navigator.userAgent.includes("Mac");
-  const plain = key.replace("mod+", "");
-  const name = SHOWN[plain] ?? plain.toUpperCase();
+  const plain = key.replace("mod+", "").replace("shift+", "");
+  const name = (key.startsWith("shift+") ? "Shift " : "") + (SHOWN[plain] ?? plain.toUpperCase());
   return key.startsWith("mod+") ? `${mac ? "⌘" : "Ctrl "}${name}` : name;
 }

@@ -32,6 +32,7 @@ import { Precision } from "@/gen/lab/v1/run_spec_pb";
 import { EmptyState } from "@/ui/empty-state";
 import { ProblemNotice } from "@/ui/problem-notice";
 import styles from "./run.module.css";
+import { RunRail } from "../playhead/run-rail";
 import { LiveProgress } from "./run-live-progress";
 
 const MOVING = new Set([
@@ -130,6 +131,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
           <RunNotes run={run} />
         </div>
       </div>
+      <RunRail run={run} window={window} axis={axis} />
     </div>
   );
 }

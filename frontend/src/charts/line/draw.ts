@@ -41,6 +41,8 @@ export interface Scene {
   /** Whether the height leaves outliers out. */
   clip: boolean;
   cursor: number | null;
+  /** Where the playhead stands. */
+  mark: number | null;
   /** Pixels between which a zoom is being dragged. */
   selection: Stretch | null;
   formatX: (x: number) => string;
@@ -70,6 +72,7 @@ export function drawScene(context: Ink, scene: Scene): void {
   if (scene.clip)
     for (const line of scene.lines) if (!line.pale) drawOutliers(context, scene, line);
   drawMarkers(context, scene.markers, box, scene.x, scene.shown);
+  drawMark(context, scene);
   drawCursor(context, scene);
   if (scene.selection) {
     const [from, to] = scene.selection;
@@ -219,6 +222,25 @@ function drawOutliers(context: Ink, scene: Scene, line: Line): void {
     context.fillRect(px - 1, above ? box.top - 2 : box.bottom - 4, 2, 6);
   }
   context.globalAlpha = 1;
+}
+
+/** The playhead: a line with a handle on top, so that it is not taken for the cursor. */
+function drawMark(context: Ink, { box, mark, x, shown }: Scene): void {
+  if (mark === null || mark < shown[0] || mark > shown[1]) return;
+  const px = Math.round(x(mark)) + 0.5;
+  context.strokeStyle = context.fillStyle = cssColor("--accent");
+  context.lineWidth = 2;
+  context.beginPath();
+  context.moveTo(px, box.top);
+  context.lineTo(px, box.bottom);
+  context.stroke();
+  context.lineWidth = 1;
+  context.beginPath();
+  context.moveTo(px - 5, box.top - 2);
+  context.lineTo(px + 5, box.top - 2);
+  context.lineTo(px, box.top + 5);
+  context.closePath();
+  context.fill();
 }
 
 function drawCursor(context: Ink, scene: Scene): void {

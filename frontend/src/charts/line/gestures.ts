@@ -1,5 +1,6 @@
-// Hands on a chart: drag zooms, Shift-drag or middle button pans, double-click resets, Ctrl-wheel zooms; a plain wheel
-// scrolls the page. Keys: arrows move the cursor, + and - zoom, 0 and Escape reset.
+// Hands on a chart: drag zooms, a click picks a place, Shift-drag or middle button pans, double-click resets, Ctrl-wheel
+// zooms; a plain wheel scrolls the page. Keys: arrows move the cursor, Enter picks its place, + and - zoom, 0 and Escape
+// reset.
 import { nearestIndex } from "./columns";
 import type { ChartPainter } from "./painter";
 import { panned, zoomed } from "./window";
@@ -58,7 +59,9 @@ export function attachGestures(element: HTMLElement, painter: ChartPainter): () 
     drag = null;
     painter.selection = null;
     const px = place(event);
-    if (!pan && event.type === "pointerup" && Math.abs(px - fromPx) >= LEAST_DRAG_PX) {
+    const dragged = Math.abs(px - fromPx) >= LEAST_DRAG_PX;
+    if (!pan && event.type === "pointerup" && !dragged) window.pick(painter.x.invert(px));
+    if (!pan && event.type === "pointerup" && dragged) {
       const from = painter.x.invert(Math.min(px, fromPx));
       const to = painter.x.invert(Math.max(px, fromPx));
       window.look([from, to]);
@@ -78,7 +81,8 @@ export function attachGestures(element: HTMLElement, painter: ChartPainter): () 
   const onKey = (event: KeyboardEvent) => {
     const { cursor } = window.get();
     const middle = (painter.shown[0] + painter.shown[1]) / 2;
-    if (event.key === "0" || event.key === "Escape") window.look(null);
+    if (event.key === "Enter" && cursor !== null) window.pick(cursor);
+    else if (event.key === "0" || event.key === "Escape") window.look(null);
     else if (event.key === "+" || event.key === "=") {
       window.look(zoomed(painter.shown, cursor ?? middle, ZOOM_STEP, painter.all));
     } else if (event.key === "-") {

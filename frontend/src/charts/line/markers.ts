@@ -4,7 +4,7 @@ import type { Box, Scale } from "./geometry";
 import type { Ink } from "./ink";
 import type { Stretch } from "./window";
 
-export type MarkerKind = "checkpoint" | "sample" | "pause" | "resume";
+export type MarkerKind = "checkpoint" | "sample" | "pause" | "resume" | "spike" | "fork";
 
 export interface Marker {
   x: number;
@@ -19,6 +19,8 @@ const COLORS: Record<MarkerKind, `--${string}`> = {
   sample: "--ink-5",
   pause: "--paused",
   resume: "--running",
+  spike: "--failed",
+  fork: "--done",
 };
 
 export function drawMarkers(
@@ -47,6 +49,18 @@ function drawSign(ink: Ink, kind: MarkerKind, px: number, { top, bottom }: Box):
       return;
     case "checkpoint":
       ink.fillRect(px - 3.5, bottom - 8, 7, 7);
+      return;
+    case "spike":
+      ink.beginPath();
+      ink.moveTo(px - 4, top);
+      ink.lineTo(px + 4, top);
+      ink.lineTo(px, top + 8);
+      ink.closePath();
+      ink.fill();
+      return;
+    case "fork":
+      dashedLine(ink, px, top, bottom);
+      ink.fillRect(px - 4, bottom - 18, 8, 3);
       return;
     case "pause":
       dashedLine(ink, px, top, bottom);

@@ -119,6 +119,7 @@ export class ChartPainter {
       shown: this.shown,
       lines,
       cursor: looking.cursor,
+      mark: looking.mark ?? null,
       selection: this.selection,
       ...options,
       clip,

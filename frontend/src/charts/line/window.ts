@@ -1,15 +1,19 @@
-// What a group of charts looks at: the visible stretch of x (null: everything, following the live end) and the cursor.
+// What a group of charts looks at: the visible stretch of x (null: everything, following the live end), the cursor, and
+// the place that someone put a mark on by clicking.
 // Only people move these; arriving data never does.
 export type Stretch = readonly [number, number];
 
 export interface Looking {
   readonly stretch: Stretch | null;
   readonly cursor: number | null;
+  /** Where the playhead stands; null at the live end. */
+  readonly mark?: number | null;
 }
 
 export class LinkedWindow {
   private now: Looking = { stretch: null, cursor: null };
   private readonly listeners = new Set<() => void>();
+  private readonly pickers = new Set<(x: number) => void>();
 
   readonly get = (): Looking => this.now;
 
@@ -25,6 +29,20 @@ export class LinkedWindow {
   point(cursor: number | null): void {
     if (cursor !== this.now.cursor) this.set({ ...this.now, cursor });
   }
+
+  mark(mark: number | null): void {
+    if (mark !== (this.now.mark ?? null)) this.set({ ...this.now, mark });
+  }
+
+  /** Someone clicked at a place of a chart. */
+  pick(x: number): void {
+    for (const picker of this.pickers) picker(x);
+  }
+
+  readonly onPick = (picker: (x: number) => void): (() => void) => {
+    this.pickers.add(picker);
+    return () => this.pickers.delete(picker);
+  };
 
   private set(next: Looking): void {
     this.now = next;

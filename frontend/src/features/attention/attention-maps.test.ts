@@ -1,10 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
+import { MalformedTensor } from "@/api/tensors";
 import { Dtype, TensorSchema } from "@/gen/lab/v1/tensor_pb";
 import {
   exactMatrices,
   headHabits,
-  MalformedTensor,
   meanMatrix,
   packedMatrices,
   rowOf,

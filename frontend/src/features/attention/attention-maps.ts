@@ -1,5 +1,6 @@
 // Attention answers as numbers: square query × key matrices, exact (float32) or packed one byte per weight.
 import { Dtype, type Tensor } from "@/gen/lab/v1/tensor_pb";
+import { MalformedTensor } from "@/api/tensors";
 
 /** A square matrix of exact weights, row by row; keys after their query are 0. */
 export interface WeightMatrix {
@@ -12,10 +13,6 @@ export interface AttentionBlock {
   readonly layers: number;
   readonly heads: number;
   readonly tokens: number;
-}
-
-export class MalformedTensor extends Error {
-  override name = "MalformedTensor";
 }
 
 /** The matrix of each head, head by head within each layer, as exact weights. */

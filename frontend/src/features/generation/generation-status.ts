@@ -29,6 +29,8 @@ function endingOf(state: GenerationState, maxTokens: number): string {
       return state.tokens.length < maxTokens ? "the model's context is full" : "reached max tokens";
     case FinishReason.END_OF_TEXT:
       return "the model ended the text";
+    case FinishReason.STOP:
+      return "a stop string came";
     case FinishReason.CANCELLED:
       return "cancelled";
     case FinishReason.UNSPECIFIED:
