@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from lab.v1.event_pb2 import SettingsChanged, StepMeasured
@@ -29,7 +29,11 @@ TOKENS = 64
 class FakeWorker:
     """Makes a step each time the loop comes round to it."""
 
-    def __init__(self, *, begin_at: int = 0) -> None:
+    def __init__(
+        self, *, begin_at: int = 0, inexact: Sequence[str] = (), other_from_step: int | None = None
+    ) -> None:
+        self._inexact = inexact
+        self._other_from_step = other_from_step  # from there on its losses are not the usual ones
         self.commands: list[WorkerCommand] = []
         self._inbox: asyncio.Queue[WorkerCommand] = asyncio.Queue()
         self._said: asyncio.Queue[WorkerEvent | None] = asyncio.Queue()
@@ -90,13 +94,17 @@ class FakeWorker:
             self._step = int((Path(self.start.resume_folder) / "state.json").read_text())
         wanted = self.start.spec.budget.precision
         settled = PRECISION_BF16 if wanted == PRECISION_AUTO else wanted
-        started = TrainingStarted(step=self._step, parameters=7, precision=settled)
+        started = TrainingStarted(
+            step=self._step, parameters=7, precision=settled, inexact_reasons=self._inexact
+        )
         self.say(WorkerEvent(started=started))
         while self._step < (self._last_step or self.start.spec.budget.steps):
             if await self._boundary():
                 return self._finish(stopped=True)
             self._step += 1
             loss = 1.0 + 1.0 / self._step
+            if self._other_from_step is not None and self._step >= self._other_from_step:
+                loss += 1e-9
             step = StepMeasured(step=self._step, tokens=self._step * TOKENS, loss=loss)
             step.elapsed_secs = self._step * 0.001
             self.say(WorkerEvent(step_measured=step))
@@ -168,11 +176,13 @@ class FakeWorkers:
         self.started: list[tuple[str, FakeWorker]] = []
         self.at_once = 0
         self.refusal: OSError | None = None
+        self.inexact: Sequence[str] = ()
+        self.other_from_step: int | None = None
 
     async def __call__(self, run: str, *, processes: int) -> FakeWorker:
         if self.refusal is not None:
             raise self.refusal
-        worker = FakeWorker()
+        worker = FakeWorker(inexact=self.inexact, other_from_step=self.other_from_step)
         self.started.append((run, worker))
         self.at_once = max(self.at_once, sum(one.alive for _, one in self.started))
         return worker

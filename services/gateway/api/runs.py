@@ -34,6 +34,7 @@ MAX_POINTS = 20_000
 MAX_FACTS = 10_000
 
 CreateBody = Annotated[trainer.CreateRunRequest, Depends(Body(trainer.CreateRunRequest))]
+ForkBody = Annotated[trainer.ForkRunRequest, Depends(Body(trainer.ForkRunRequest))]
 TextBody = Annotated[RunText, Depends(Body(RunText))]
 UpdateBody = Annotated[
     trainer.UpdateRunRequest, Depends(Body(trainer.UpdateRunRequest, without=("name",)))
@@ -125,14 +126,18 @@ def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
         request: Request, body: CreateBody, idempotency_key: IdempotencyKey = None
     ) -> Response:
         """Resolves and freezes the spec and queues the run; `validateOnly` only checks."""
-        if idempotency_key:
-            if body.request_id and body.request_id != idempotency_key:
-                raise InvalidArgument.field(
-                    "request_id", "differs from the header Idempotency-Key; send one of them"
-                )
-            body.request_id = idempotency_key
+        _once(body, idempotency_key)
         created = await ask(stub.CreateRun, body, timeout_secs=CREATE_DEADLINE_SECS)
         return respond(request, created)
+
+    @routes.post(":fork", **documented(trainer.ForkRunResponse, body=trainer.ForkRunRequest))
+    async def fork_run(
+        request: Request, body: ForkBody, idempotency_key: IdempotencyKey = None
+    ) -> Response:
+        """Makes a new run that goes on from a checkpoint; `validateOnly` only checks."""
+        _once(body, idempotency_key)
+        forked = await ask(stub.ForkRun, body, timeout_secs=CREATE_DEADLINE_SECS)
+        return respond(request, forked)
 
     @routes.post(":fromYaml", **documented(trainer.CreateRunRequest, body=RunText))
     async def run_from_yaml(request: Request, body: TextBody) -> Response:
@@ -179,6 +184,16 @@ def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
         )
 
 
+def _once(body: trainer.CreateRunRequest | trainer.ForkRunRequest, key: str | None) -> None:
+    """The header Idempotency-Key is the request's id."""
+    if key:
+        if body.request_id and body.request_id != key:
+            raise InvalidArgument.field(
+                "request_id", "differs from the header Idempotency-Key; send one of them"
+            )
+        body.request_id = key
+
+
 def _add_verb(routes: APIRouter, upstream: Upstream, verb: _Verb) -> None:
     read = Body(verb.request, without=("name",))
 
@@ -209,6 +224,9 @@ def _add_history(routes: APIRouter, upstream: Upstream) -> None:
         step_from: Annotated[StepQuery, Query(alias="stepFrom", le=MAX_UINT32)] = 0,
         step_to: Annotated[StepQuery, Query(alias="stepTo", le=MAX_UINT32)] = 0,
         max_points: Annotated[int, Query(alias="maxPoints", ge=0, le=MAX_POINTS)] = 0,
+        inherited: Annotated[
+            bool, Query(description="also of the runs it was forked from, up to the fork")
+        ] = False,
     ) -> Response:
         """Metric history, downsampled with the extremes of every bucket kept."""
         query = trainer.QuerySeriesRequest(
@@ -217,6 +235,7 @@ def _add_history(routes: APIRouter, upstream: Upstream) -> None:
             step_from=step_from,
             step_to=step_to,
             max_points=max_points,
+            inherited=inherited,
         )
         return respond(request, await ask(stub.QuerySeries, query))
 

@@ -40,15 +40,12 @@ async def fork_of(
     if found := list(_model_violations(checkpoint.spec.model, request.overrides.model)):
         raise InvalidArgument.of(*found)
     wanted = _spec(checkpoint.spec, request.overrides)
+    if wanted.budget.HasField("steps"):
+        _check_steps(wanted, checkpoint)
     known = checkpoint.preset in await asyncio.to_thread(load_presets)
     preset = checkpoint.preset if known else _ANY_PRESET
     resolved = await asyncio.to_thread(resolve, preset, wanted, corpora)
-    if resolved.spec.budget.steps <= checkpoint.step:
-        raise InvalidArgument.field(
-            "budget.steps",
-            f"must be more than {checkpoint.step:,}, which the checkpoint has made, but is "
-            f"{resolved.spec.budget.steps:,}",
-        )
+    _check_steps(resolved.spec, checkpoint)
     return Run(
         display_name=request.display_name.strip() or request.run_id,
         state=run_pb2.RUN_STATE_PENDING,
@@ -62,6 +59,15 @@ async def fork_of(
         inexact_reasons=checkpoint.inexact_reasons,
         stats=_stats(checkpoint, resolved.spec, resolved.parameters),
     )
+
+
+def _check_steps(spec: RunSpec, checkpoint: Checkpoint) -> None:
+    if spec.budget.steps <= checkpoint.step:
+        raise InvalidArgument.field(
+            "budget.steps",
+            f"must be more than {checkpoint.step:,}, which the checkpoint has made, but is "
+            f"{spec.budget.steps:,}",
+        )
 
 
 def _spec(parent: RunSpec, overrides: RunSpec) -> RunSpec:

@@ -13,7 +13,7 @@ from lab.cli.output import answers, duration, json_of, number, pairs, size, tabl
 from lab.cli.spec_file import choose_preset, read_spec_file
 from lab.cli.watch import follow
 from lab.client import connect
-from lab.spec import run_to_yaml, spec_to_yaml
+from lab.spec import run_to_yaml, saving_policy, spec_to_yaml
 from lab.v1.run_pb2 import Run, RunState, RunVerb
 
 app = typer.Typer(help="Start, steer and follow runs of a running cluster.", no_args_is_help=True)
@@ -150,6 +150,9 @@ def show(
             ("elapsed", duration(stats.elapsed_secs)),
             ("parameters", f"{stats.parameters:,}"),
             ("checkpoint", found.latest_checkpoint or "none"),
+            *([("forked from", found.parent.checkpoint)] if found.HasField("parent") else []),
+            *([("resumed", f"{found.restarts} times by itself")] if found.restarts else []),
+            ("exact", "; ".join(found.inexact_reasons) or "yes, bit for bit"),
         ]
     )
     answers.print()
@@ -187,6 +190,77 @@ def resume(run: RunName) -> None:
             return await lab.runs.resume(run)
 
     _tell(asyncio.run(work()))
+
+
+@app.command()
+def fork(
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="CHECKPOINT", help="RUN@STEP, or its full name.")
+    ],
+    steps: Annotated[int | None, typer.Option(help="Steps of the whole run.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="As in budget.batch=8; repeatable.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Id of the run; made up when left out.")] = "",
+    title: Annotated[str, typer.Option(help="What people call it.")] = "",
+    watch: Annotated[bool, typer.Option("--watch", help="Follow it to its end.")] = False,
+) -> None:
+    """Start a run that goes on from a checkpoint, with other settings where they are given."""
+
+    async def work() -> Run:
+        async with connect() as lab:
+            run = await lab.runs.fork(
+                checkpoint,
+                steps=steps,
+                learning_rate=lr,
+                settings=settings or (),
+                run_id=name,
+                display_name=title,
+            )
+            return await follow(lab, _id(run)) if watch else run
+
+    run = asyncio.run(work())
+    if watch:
+        return _fail_if_failed(run)
+    _tell(run)
+
+
+@app.command()
+def saving(
+    run: RunName,
+    every: Annotated[int | None, typer.Option(help="Steps between two; 0 for none.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes between two; 0 for none.")] = None,
+    log_spaced: Annotated[bool | None, typer.Option(help="After 1, 2, 4, 8 ... steps.")] = None,
+    best: Annotated[bool | None, typer.Option(help="At each new lowest validation loss.")] = None,
+    on_stop: Annotated[bool | None, typer.Option(help="When it ends or is stopped.")] = None,
+) -> None:
+    """Change when a run is saved, also while it trains."""
+
+    async def work() -> Run:
+        async with connect() as lab:
+            return await lab.runs.set_saving(
+                run,
+                every_steps=every,
+                every_minutes=minutes,
+                log_spaced=log_spaced,
+                best=best,
+                on_stop=on_stop,
+            )
+
+    changed = asyncio.run(work())
+    policy = saving_policy(changed.spec.hooks, changed.live)
+    if policy.off:
+        return answers.print(f"{changed.name} is not saved unasked")
+    pairs(
+        [
+            ("every", f"{policy.every_steps:,} steps" if policy.every_steps else "no steps"),
+            ("every", f"{policy.every_secs / 60:g} min" if policy.every_secs else "no minutes"),
+            ("log-spaced", "yes" if policy.log_spaced else "no"),
+            ("best", "yes" if policy.best else "no"),
+            ("at the end", "yes" if policy.on_stop else "no"),
+        ]
+    )
 
 
 @app.command()

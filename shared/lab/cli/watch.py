@@ -7,6 +7,7 @@ from rich.text import Text
 
 from lab.cli.output import answers, duration
 from lab.client import Lab
+from lab.client.runs import at_rest
 from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import Run, RunState
 
@@ -48,7 +49,7 @@ class Line:
 
     @property
     def at_rest(self) -> bool:
-        return self._run.HasField("end_time") and self._run.state >= RunState.RUN_STATE_STOPPED
+        return at_rest(self._run)
 
     def take(self, event: Event) -> list[str]:
         """Folds a fact in; answers what deserves a line of its own."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 
+from lab.client.checkpoints import full_name as full_checkpoint_name
 from lab.errors import Code, InvalidArgument, LabError
 from lab.names import new_id, run_name
 from lab.spec import set_dotted
@@ -15,7 +16,7 @@ from lab.spec.fields import assign
 from lab.v1 import trainer_service_pb2 as messages
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.event_pb2 import Event
-from lab.v1.run_pb2 import Run, RunState
+from lab.v1.run_pb2 import LiveSettings, Run, RunState
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.series_pb2 import SeriesSet
 
@@ -41,6 +42,11 @@ AT_REST = frozenset(
 def full_name(run: str) -> str:
     """`runs/{run}` from a name or a bare id; raises InvalidArgument for anything else."""
     return run_name(run.removeprefix("runs/"))
+
+
+def at_rest(run: Run) -> bool:
+    """Whether nothing happens to it unasked: not to one that is about to resume by itself."""
+    return run.state in AT_REST and not run.HasField("restart_time")
 
 
 class Runs:
@@ -89,6 +95,58 @@ class Runs:
             display_name=display_name,
         )
         return (await self._trainer.CreateRun(request, timeout=SLOW_DEADLINE_SECS)).run
+
+    async def fork(
+        self,
+        checkpoint: str,
+        *,
+        steps: int | None = None,
+        learning_rate: float | None = None,
+        settings: Sequence[str] = (),
+        overrides: RunSpec | None = None,
+        run_id: str = "",
+        display_name: str = "",
+        validate_only: bool = False,
+    ) -> Run:
+        """Queues a run that goes on from a checkpoint, written "nano-1@500" or with its full name.
+        What is not given stays as it was saved; the shape of the model has to."""
+        spec = RunSpec()
+        if overrides is not None:
+            spec.CopyFrom(overrides)
+        for setting in settings:
+            set_dotted(spec, setting)
+        _lay(spec.budget, "budget", steps=steps)
+        _lay(spec.optimizer, "optimizer", learning_rate=learning_rate)
+        request = messages.ForkRunRequest(
+            checkpoint=full_checkpoint_name(checkpoint),
+            run_id=run_id,
+            overrides=spec,
+            request_id=new_id("fork"),
+            validate_only=validate_only,
+            display_name=display_name,
+        )
+        return (await self._trainer.ForkRun(request, timeout=SLOW_DEADLINE_SECS)).run
+
+    async def set_saving(
+        self,
+        run: str,
+        *,
+        every_steps: int | None = None,
+        every_minutes: float | None = None,
+        log_spaced: bool | None = None,
+        best: bool | None = None,
+        on_stop: bool | None = None,
+    ) -> Run:
+        """When a run that may be training is saved from now on; what is not given stays."""
+        live = LiveSettings(
+            checkpoint_every=every_steps,
+            checkpoint_minutes=every_minutes,
+            checkpoint_log_spaced=log_spaced,
+            checkpoint_best=best,
+            checkpoint_on_stop=on_stop,
+        )
+        request = messages.UpdateRunRequest(name=full_name(run), live=live)
+        return (await self._trainer.UpdateRun(request)).run
 
     async def get(self, run: str) -> Run:
         return (await self._trainer.GetRun(messages.GetRunRequest(name=full_name(run)))).run
@@ -191,7 +249,7 @@ class Runs:
         """The run as it is when it has come to rest."""
         position = await self.position(run)  # before the state, so that no end is missed
         current = await self.get(run)
-        if current.state not in AT_REST:
+        if not at_rest(current):
             async for _ in self.watch(run, after_sequence=position, patience_secs=patience_secs):
                 pass
             current = await self.get(run)
@@ -202,7 +260,7 @@ class Runs:
         fact = event.WhichOneof("fact")
         if fact == "run_deleted":
             return True
-        if fact != "run_state_changed" or event.run_state_changed.run.state not in AT_REST:
+        if fact != "run_state_changed" or not at_rest(event.run_state_changed.run):
             return False
         return (await self.get(event.run)).end_time == event.run_state_changed.run.end_time
 
