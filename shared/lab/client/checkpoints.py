@@ -16,6 +16,7 @@ from lab.v1.checkpoint_pb2 import Checkpoint
 if TYPE_CHECKING:  # grpc generates these for type checkers only
     from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
 
+FETCH_SECS = 900.0  # through the network
 VERIFY_DEADLINE_SECS = 120.0  # every byte is read and hashed
 
 _SHORT = re.compile(r"(?P<run>[^/@]+)@(?P<step>\d{1,8})")
@@ -49,11 +50,14 @@ class Checkpoints:
     def __init__(self, service: CheckpointServiceAsyncStub) -> None:
         self._service = service
 
-    async def list(self, run: str = "", *, trashed: bool = False) -> Sequence[Checkpoint]:
-        """The checkpoints of one run, or of all, newest first; or those that can be restored."""
+    async def list(
+        self, run: str = "", *, trashed: bool = False, in_bucket: bool = False
+    ) -> Sequence[Checkpoint]:
+        """The checkpoints of one run, or of all, newest first; or those that can be restored, or
+        those in the bucket."""
         found: list[Checkpoint] = []
         parent = run_name(run.removeprefix("runs/")) if run else ""
-        request = messages.ListCheckpointsRequest(run=parent, trashed=trashed)
+        request = messages.ListCheckpointsRequest(run=parent, trashed=trashed, in_bucket=in_bucket)
         while True:
             page = await self._service.ListCheckpoints(request)
             found += page.checkpoints
@@ -97,6 +101,11 @@ class Checkpoints:
     async def restore(self, checkpoint: str) -> Checkpoint:
         request = messages.RestoreCheckpointRequest(name=full_name(checkpoint))
         return (await self._service.RestoreCheckpoint(request)).checkpoint
+
+    async def fetch(self, checkpoint: str) -> Checkpoint:
+        """Back from the bucket."""
+        request = messages.FetchCheckpointRequest(name=full_name(checkpoint))
+        return (await self._service.FetchCheckpoint(request, timeout=FETCH_SECS)).checkpoint
 
     async def retain(
         self,
