@@ -32,7 +32,7 @@ export function Keys() {
       <Button
         kind="quiet"
         className={styles["search"]}
-        aria-label="Commands"
+        aria-label={`${keyName("mod+k")} search: commands, places and runs`}
         title="Find a command, a place or a run"
         data-testid="open-palette"
         onClick={() => setOpen(true)}

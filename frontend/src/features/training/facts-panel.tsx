@@ -2,8 +2,9 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { useQuery } from "@tanstack/react-query";
 import { LogLevel, type Event, type SettingsChanged } from "@/gen/lab/v1/event_pb";
+import { SpikeKind, type SpikeFlagged } from "@/gen/lab/v1/recording_pb";
 import { RunState } from "@/gen/lab/v1/run_pb";
-import { formatBytes, formatCount } from "@/lib/format";
+import { formatBytes, formatCount, formatNumber } from "@/lib/format";
 import { useChannel } from "@/live/use-channel";
 import { EmptyState } from "@/ui/empty-state";
 import { Panel } from "@/ui/panel";
@@ -70,6 +71,8 @@ function tell({ fact }: Event): Told | undefined {
   switch (fact.case) {
     case "logWritten":
       return { level: LEVELS[fact.value.level], step: fact.value.step, text: fact.value.text };
+    case "spikeFlagged":
+      return { level: "warning", step: fact.value.step, text: tellSpike(fact.value) };
     case "settingsChanged":
       return { level: "info", step: fact.value.step, text: tellSettings(fact.value) };
     case "checkpointCommitted": {
@@ -99,4 +102,13 @@ function tellSettings({ live }: SettingsChanged): string {
     live?.samplePrompts && `${formatCount(live.samplePrompts.prompts.length)} prompts`,
   ];
   return `changed: ${told.filter(Boolean).join(", ") || "settings"}`;
+}
+
+function tellSpike({ kind, value, median, z, firstTensor }: SpikeFlagged): string {
+  if (kind === SpikeKind.NON_FINITE) {
+    const where = firstTensor === "" ? "" : `, first seen in ${firstTensor}`;
+    return `the loss or the gradient was no number${where}; the step was not applied`;
+  }
+  const what = kind === SpikeKind.LOSS ? "loss" : "gradient norm";
+  return `${what} ${formatNumber(value)}, usually ${formatNumber(median)} (${formatNumber(z)} deviations out)`;
 }

@@ -2,7 +2,7 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { listFacts } from "@/api/runs";
 
-const KINDS = ["run_state_changed", "checkpoint_committed"];
+const KINDS = ["run_state_changed", "checkpoint_committed", "spike_flagged", "run_resumed"];
 
 export function factsQuery(run: string, changes: string) {
   return queryOptions({

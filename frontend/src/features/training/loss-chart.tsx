@@ -155,9 +155,7 @@ export function LossChart({
             height: 5th to 95th percentile; what lies outside is ticked at the edge
           </li>
         ) : (
-          <li className={styles["hint"]}>
-            drag zooms · Shift-drag moves · Ctrl-wheel zooms · double-click shows all
-          </li>
+          <li className={styles["hint"]}>drag zooms · double-click shows all</li>
         )}
       </ul>
     </Panel>

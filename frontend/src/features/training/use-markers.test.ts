@@ -1,6 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { EventSchema } from "@/gen/lab/v1/event_pb";
+import { SpikeKind } from "@/gen/lab/v1/recording_pb";
 import { RunState } from "@/gen/lab/v1/run_pb";
 import { markersOf } from "./use-markers";
 
@@ -27,6 +28,16 @@ describe("markers of a run", () => {
     ).toEqual([
       ["pause", 10],
       ["resume", 10],
+    ]);
+  });
+
+  it("tell spikes, and what spiked", () => {
+    const spike = (kind: SpikeKind): Fact => ({ case: "spikeFlagged", value: { step: 7, kind } });
+    const events = [spike(SpikeKind.LOSS), spike(SpikeKind.GRAD_NORM), spike(SpikeKind.LOSS)];
+    const told = markersOf(events.map((fact) => create(EventSchema, { fact })));
+    expect(told.map(({ kind, text }) => [kind, text])).toEqual([
+      ["spike", "loss spike at step 7"],
+      ["spike", "gradient spike at step 7"],
     ]);
   });
 

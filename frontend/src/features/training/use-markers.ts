@@ -3,11 +3,13 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import type { Marker } from "@/charts/line/markers";
 import type { Event } from "@/gen/lab/v1/event_pb";
+import { SpikeKind } from "@/gen/lab/v1/recording_pb";
 import { RunState } from "@/gen/lab/v1/run_pb";
 import { formatCount } from "@/lib/format";
+import type { ChannelReducer } from "@/live/channel";
 import { useChannel } from "@/live/use-channel";
 import { placeOfStep, type Axis } from "./axis";
-import { eventList } from "./event-lists";
+import { eventList, MOST_EVENTS } from "./event-lists";
 import { factsQuery } from "./facts-query";
 import type { StepSeries } from "./step-series";
 
@@ -19,15 +21,33 @@ export function useMarkers(
 ): readonly Marker[] {
   const { state: samples } = useChannel(`${run}/samples`, eventList);
   const { data: facts } = useQuery(factsQuery(run, changes));
+  const { state: spikes } = useChannel(run, newSpikes);
   return useMemo(
     () =>
-      [...markersOf(facts ?? []), ...markersOf(samples ?? [])].map((marker) => ({
+      [...markersOf([...(facts ?? []), ...spikes]), ...markersOf(samples ?? [])].map((marker) => ({
         ...marker,
         x: placeOfStep(series, axis, marker.x),
       })),
-    [facts, samples, series, axis],
+    [facts, spikes, samples, series, axis],
   );
 }
+
+const SPIKES: Record<SpikeKind, string> = {
+  [SpikeKind.UNSPECIFIED]: "spike",
+  [SpikeKind.LOSS]: "loss spike",
+  [SpikeKind.GRAD_NORM]: "gradient spike",
+  [SpikeKind.NON_FINITE]: "a number that is none",
+};
+
+/** Those that come while the page is open; what came before is asked for. */
+const newSpikes: ChannelReducer<readonly Event[]> = {
+  initial: () => [],
+  snapshot: (state) => state,
+  publication: (state, { payload }) =>
+    payload.case === "event" && payload.value.fact.case === "spikeFlagged"
+      ? [...state, payload.value].slice(-MOST_EVENTS)
+      : state,
+};
 
 /** Markers by step, in the order of the events, which come oldest first. */
 export function markersOf(events: readonly Event[]): Marker[] {
@@ -39,7 +59,9 @@ export function markersOf(events: readonly Event[]): Marker[] {
   let before = RunState.UNSPECIFIED;
   for (const { fact } of events) {
     if (fact.case === "checkpointCommitted") add("checkpoint", fact.value.step, "checkpoint");
-    else if (fact.case === "textSampled") add("sample", fact.value.step, "sample");
+    else if (fact.case === "spikeFlagged") {
+      add("spike", fact.value.step, SPIKES[fact.value.kind]);
+    } else if (fact.case === "textSampled") add("sample", fact.value.step, "sample");
     else if (fact.case === "runStateChanged" && fact.value.run) {
       const { state, stats } = fact.value.run;
       if (state === before) continue; // its notes changed, or it made progress
