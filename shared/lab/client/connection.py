@@ -10,6 +10,7 @@ from lab.client import addresses as places
 from lab.client.addresses import Addresses
 from lab.client.checkpoints import Checkpoints
 from lab.client.models import Models
+from lab.client.recordings import Recordings
 from lab.client.runs import Runs
 from lab.rpc.client import channel
 from lab.v1.analysis_service_pb2_grpc import AnalysisServiceStub
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # grpc generates these for type checkers only
 
 
 class Lab:
-    """`runs`, `checkpoints` and `models` for people; the stubs beside them for everything else."""
+    """What people ask for, by subject; the stubs for everything else."""
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Lab:
         self.inference = inference
         self.analysis = analysis
         self.runs = Runs(trainer)
+        self.recordings = Recordings(trainer)
         self.checkpoints = Checkpoints(checkpoint)
         self.models = Models(inference, analysis, self.runs)
 
