@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 import torch
 
 from lab.errors import Code, LabError
-from lab.model import GPTModel
+from lab.model import GPTConfig, GPTModel
 from lab.rpc.client import channel
 from lab.rpc.health import is_ready
 from lab.v1 import inference_service_pb2_grpc
+from lab.v1.analysis_service_pb2 import AnalyseRequest, TokenQuestion
 from lab.v1.checkpoint_service_pb2 import DeleteCheckpointRequest
 from lab.v1.inference_service_pb2 import (
     GenerateRequest,
@@ -22,6 +24,7 @@ from lab.v1.inference_service_pb2 import (
     LoadModelRequest,
     UnloadModelRequest,
 )
+from services.inference.models.fetch import Fetched, Fetcher, Progress
 from tests.support.checkpoint_service import NAME, PEEK, checkpoint_service, parts, write
 from tests.support.inference_service import (
     add_vocabulary,
@@ -51,6 +54,41 @@ async def test_a_loaded_model_is_described(lab: SmallLab, model: GPTModel) -> No
     assert loaded.parameters == sum(p.numel() for p in model.parameters())
     assert (loaded.spec.layers, loaded.spec.width, loaded.spec.heads) == (2, 32, 4)
     assert (loaded.spec.context, loaded.spec.vocab_size) == (64, 50_257)
+
+
+async def test_how_far_a_model_is_on_its_way_is_told(
+    lab: SmallLab, model: GPTModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = len((await lab.save(model))["model.safetensors"])
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+    download = Fetcher._download
+
+    async def halted(self: Fetcher, source: str, progress: Progress | None) -> Fetched:
+        fetched = await download(self, source, progress)
+        arrived.set()
+        await go_on.wait()
+        return fetched
+
+    monkeypatch.setattr(Fetcher, "_download", halted)
+    loading = asyncio.create_task(lab.load())
+    async with asyncio.timeout(20):
+        await arrived.wait()
+    (told,) = (await lab.inference.ListModels(ListModelsRequest())).loading
+    assert (told.source, told.received_bytes, told.total_bytes) == (NAME, size, size)
+    go_on.set()
+    await loading
+    assert list((await lab.inference.ListModels(ListModelsRequest())).loading) == []
+
+
+async def test_a_vocabulary_that_was_rounded_up_is_taken(lab: SmallLab) -> None:
+    await lab.save(
+        tiny_model(GPTConfig(layers=1, width=32, heads=4, context=64, vocab_size=50_304))
+    )
+    loaded = await lab.load()
+    assert loaded.spec.vocab_size == 50_304
+    request = AnalyseRequest(model=loaded.name, text="a b", tokens=TokenQuestion(top=20))
+    answer = await lab.analysis.Analyse(request)
+    assert max(token.id for token in answer.words) < 50_257
 
 
 async def test_equal_weights_are_one_model(lab: SmallLab, model: GPTModel) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
 
 from lab.rpc.client import channel
 from lab.v1 import analysis_service_pb2_grpc, inference_service_pb2_grpc, run_pb2
-from lab.v1.analysis_service_pb2 import GetAttentionRequest
+from lab.v1.analysis_service_pb2 import AnalyseRequest, GetAttentionRequest, TokenQuestion
 from lab.v1.checkpoint_service_pb2 import (
     DeleteCheckpointRequest,
     ListCheckpointsRequest,
@@ -39,7 +40,7 @@ async def test_a_model_in_training_is_looked_into_stopped_and_resumed(tmp_path: 
             inference = inference_service_pb2_grpc.InferenceServiceStub(open_channel)
             analysis = analysis_service_pb2_grpc.AnalysisServiceStub(open_channel)
             await create(trainer, "live", tiny(2000, checkpoint_on_stop=True))
-            steps = []
+            steps, losses = [], []
             for at_least in (1, 40):
                 await passes_step(trainer, "live", at_least)
                 peeked = await trainer.PeekRun(PeekRunRequest(name="runs/live"), timeout=30)
@@ -50,9 +51,17 @@ async def test_a_model_in_training_is_looked_into_stopped_and_resumed(tmp_path: 
                     GetAttentionRequest(model=model.name, text="To be or not to be")
                 )
                 assert list(maps.weights.shape) == [1, 2, 6, 6]
+                asked = AnalyseRequest(
+                    model=model.name, text="To be or not to be", tokens=TokenQuestion()
+                )
+                answer = await analysis.Analyse(asked)
+                assert (answer.step, answer.digest) == (model.step, model.digest)
+                loss = next(each.tensor for each in answer.tensors if each.name == "loss")
+                losses.append(sum(struct.unpack("<6f", loss.data)[1:]) / 5)
                 request = GenerateRequest(model=model.name, prompt="To be", max_tokens=5)
                 assert len([answer async for answer in inference.Generate(request)]) == 6
             assert 1 <= steps[0] < steps[1]
+            assert losses[1] < losses[0]  # the same text, later in the run
             assert (
                 list((await checkpoints.ListCheckpoints(ListCheckpointsRequest())).checkpoints)
                 == []

@@ -6,12 +6,15 @@ import asyncio
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lab.bus import Bus
+from lab.model import GPTConfig
 from lab.rpc.client import channel
 from lab.rpc.health import is_ready
-from lab.v1 import event_pb2, inference_service_pb2_grpc
+from lab.v1 import analysis_service_pb2_grpc, event_pb2, inference_service_pb2_grpc
+from lab.v1.analysis_service_pb2 import AnalyseRequest, AttentionQuestion
 from lab.v1.event_pb2 import Event
 from lab.v1.inference_service_pb2 import GenerateRequest, LoadModelRequest
 from tests.support.checkpoint_service import (
@@ -62,3 +65,44 @@ async def test_a_peek_becomes_text_between_two_processes(
             process.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(process.wait, 10) == 0
     listening.cancel()
+
+
+@pytest.mark.integration
+async def test_twenty_of_the_largest_questions_take_turns_and_hold_up_nobody(
+    tmp_path: Path, vocabulary: Path
+) -> None:
+    """Each needs 50 MB for its maps and more to work on them: at once they would need 2 GB."""
+    add_vocabulary(tmp_path, vocabulary)
+    large = GPTConfig(layers=6, width=32, heads=8, context=512)
+    with (
+        service_process("checkpoint", tmp_path) as (_, store),
+        service_process("inference", tmp_path, "--checkpoint-address", store) as (process, address),
+    ):
+        await until(lambda: is_ready(address), secs=60)
+        async with checkpoint_stub(store) as checkpoints:
+            files = model_files(tiny_model(large), tmp_path / "written")
+            await write(checkpoints, parts(files, name=PEEK))
+        async with channel(address, peer="inference", caller="client") as open_channel:
+            inference = inference_service_pb2_grpc.InferenceServiceStub(open_channel)
+            analysis = analysis_service_pb2_grpc.AnalysisServiceStub(open_channel)
+            model = (await inference.LoadModel(LoadModelRequest(source=PEEK))).model.name
+
+            def ask(number: int) -> asyncio.Task[object]:
+                request = AnalyseRequest(
+                    model=model, token_ids=[number] * 512, attention=AttentionQuestion(thumbnail=32)
+                )
+                return asyncio.ensure_future(analysis.Analyse(request, timeout=300))
+
+            await ask(0)
+            service = psutil.Process(process.pid)
+            before = most = service.memory_info().rss
+            asked = [ask(number) for number in range(1, 21)]
+            written = 0
+            while not all(each.done() for each in asked):
+                most = max(most, service.memory_info().rss)
+                request = GenerateRequest(model=model, prompt="Hello", max_tokens=4)
+                answers = [answer async for answer in inference.Generate(request)]
+                written += not all(each.done() for each in asked) and len(answers) == 5
+            assert len({each.result().SerializeToString() for each in asked}) == 20  # type: ignore[attr-defined]
+            assert written > 0  # others were served meanwhile
+            assert most - before < 600 << 20
