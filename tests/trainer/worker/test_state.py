@@ -163,3 +163,59 @@ def test_live_settings_are_part_of_what_a_resume_goes_on_with(
     read_checkpoint(third, folder)
     assert third.rate_scale == 1.0
     assert steps(third, 2)[1] != losses[3]
+
+
+def test_a_resume_elsewhere_says_what_is_different(
+    start: StartTraining, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = saved(build(start), tmp_path / "it")
+    same = build(start)
+    read_checkpoint(same, folder)
+    assert same.inexact_reasons == []
+
+    start.spec.budget.threads = 2
+    other = build(start)
+    monkeypatch.setattr(torch, "__version__", "9.9.0")
+    environment = json.loads((folder / "environment.json").read_text())
+    environment["processor_flags"] += " avx1024"
+    environment.pop("machine")
+    (folder / "environment.json").write_text(json.dumps(environment))
+    read_checkpoint(other, folder)
+    assert other.inexact_reasons == [
+        f"torch version: {environment['torch']} before, 9.9.0 now",
+        "the kind of machine it was trained with before is not recorded",
+        "the instructions of the processor differ: without avx1024",
+        "threads: 1 before, 2 now",
+    ]
+
+
+def test_a_fork_reads_on_where_its_parent_was_whatever_its_batch(
+    start: StartTraining, tmp_path: Path
+) -> None:
+    parent = build(start)
+    steps(parent, 3)
+    folder = saved(parent, tmp_path / "parent")
+    start.spec.budget.batch = start.spec.budget.micro_batch = 2
+    fork = build(start)
+    read_checkpoint(fork, folder, fork=True)
+    assert (fork.step, fork.tokens) == (3, 3 * 4 * 16)
+    steps(fork, 1)
+    assert fork.tokens == 3 * 4 * 16 + 2 * 16
+    assert fork.batches.position(fork.step).sequence == 3 * 4 + 2
+
+    again = build(start)  # the fork's own checkpoint resumes, though its row began elsewhere
+    read_checkpoint(again, saved(fork, tmp_path / "fork"))
+    assert steps(again, 2) == steps(fork, 2)
+    assert again.tokens == fork.tokens
+
+
+def test_a_fork_to_another_text_begins_it_at_its_start(
+    start: StartTraining, tmp_path: Path
+) -> None:
+    parent = build(start)
+    steps(parent, 3)
+    folder = saved(parent, tmp_path / "parent")
+    start.spec.data.seed += 1
+    fork = build(start)
+    read_checkpoint(fork, folder, fork=True)
+    assert fork.batches.position(3).sequence == 0

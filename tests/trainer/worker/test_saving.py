@@ -1,0 +1,279 @@
+"""Saving beside the training: when, what, and what it may not disturb."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.v1.run_pb2 import LiveSettings
+from lab.v1.worker_pb2 import (
+    STAGING_KIND_CHECKPOINT,
+    STAGING_KIND_PEEK,
+    CheckpointStaged,
+    StageCheckpoint,
+    StartTraining,
+    WorkerCommand,
+    WorkerEvent,
+)
+from services.trainer.worker import saving
+from services.trainer.worker.boundary import StepBoundary
+from services.trainer.worker.buffers import Buffers
+from services.trainer.worker.control import Control
+from services.trainer.worker.evaluate import Evaluation
+from services.trainer.worker.hooks import Step
+from services.trainer.worker.hooks.checkpoints import Checkpoints
+from services.trainer.worker.state import Content, write, write_checkpoint
+from services.trainer.worker.step import training_step
+from services.trainer.worker.training import Training, build
+from tests.trainer.worker.worker_process import Worker
+
+BITS = ("model.safetensors", "optim.safetensors")
+
+
+class Saved:
+    """A training with its saves, one step at a time."""
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self.told: list[WorkerEvent] = []
+        self.control = Control()
+        self.checkpoints = Checkpoints(self.told.append, self.control)
+        self.boundary = StepBoundary(self.control, self.checkpoints, self.told.append)
+        self.checkpoints.on_start(training)
+
+    def step(self, *, wait: bool = True) -> None:
+        self.boundary.cross(self.training)
+        result = training_step(self.training)
+        self.checkpoints.after_step(self.training, Step(result, secs=0.01))
+        if wait:
+            self.checkpoints.saver.wait()
+
+    def ask(self, request_id: str, *, peek: bool = False) -> None:
+        kind = STAGING_KIND_PEEK if peek else STAGING_KIND_CHECKPOINT
+        self.checkpoints.answer(self.training, StageCheckpoint(kind=kind, request_id=request_id))
+
+    @property
+    def staged(self) -> list[CheckpointStaged]:
+        return [event.staged for event in self.told if event.HasField("staged")]
+
+    @property
+    def said(self) -> list[str]:
+        return [event.log_written.text for event in self.told if event.HasField("log_written")]
+
+
+@pytest.fixture
+def saved(training: Training) -> Saved:
+    return Saved(training)
+
+
+class Gate:
+    """Holds writers back until it is opened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.open = threading.Event()
+        self.reached = threading.Event()
+        monkeypatch.setattr(saving, "write", self._write)
+
+    def _write(self, content: Content, folder: Path) -> None:
+        self.reached.set()
+        assert self.open.wait(60)
+        write(content, folder)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    gate = Gate(monkeypatch)
+    yield gate
+    gate.open.set()
+
+
+def test_off_means_no_byte_on_disk_and_none_in_memory(saved: Saved, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    for _ in range(4):
+        saved.step()
+    saved.checkpoints.on_end(saved.training)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert saved.checkpoints.saver.buffers.size_bytes == 0
+    assert not saved.staged
+
+
+@pytest.mark.parametrize(
+    ("policy", "steps", "because"),
+    [
+        ({"checkpoint_every": 3}, [3, 6], "every 3 steps"),
+        ({"checkpoint_log_spaced": True}, [1, 2, 4], "1, 2, 4, 8 and so on steps"),
+    ],
+)
+def test_steps_are_saved_as_the_policy_says(
+    saved: Saved, policy: dict[str, int], steps: list[int], because: str
+) -> None:
+    for name, value in policy.items():
+        setattr(saved.training.spec.hooks, name, value)
+    for _ in range(7):
+        saved.step()
+    assert [staged.step for staged in saved.staged] == steps
+    assert {staged.saved_because for staged in saved.staged} == {because}
+    assert all(staged.write_secs >= staged.stall_secs > 0 for staged in saved.staged)
+
+
+def test_minutes_of_training_count(saved: Saved) -> None:
+    saved.training.spec.hooks.checkpoint_minutes = 10
+    for secs in (599.0, 601.0, 700.0, 1_190.0, 1_202.0):
+        saved.training.clock.set(secs)
+        saved.step()
+    assert [staged.step for staged in saved.staged] == [2, 5]
+
+
+def test_the_lowest_validation_loss_is_saved(saved: Saved) -> None:
+    saved.training.spec.hooks.checkpoint_best = True
+    for loss in (5.0, 4.0, 4.5, 3.0):
+        saved.checkpoints.on_evaluate(saved.training, Evaluation(loss=loss, tokens=1, text_bytes=1))
+        saved.step()  # the first was measured before any step, and is no achievement
+    assert [staged.step for staged in saved.staged] == [2, 4]
+    assert saved.training.best_validation_loss == 3.0
+
+
+def test_the_policy_can_be_changed_while_it_trains_and_frees_what_it_no_longer_needs(
+    saved: Saved,
+) -> None:
+    saved.step()
+    saved.control.obey(WorkerCommand(adjust=LiveSettings(checkpoint_every=1)))
+    saved.step()
+    assert [staged.step for staged in saved.staged] == [2]
+    assert saved.checkpoints.saver.buffers.size_bytes > 0
+    saved.control.obey(WorkerCommand(adjust=LiveSettings(checkpoint_every=0)))
+    saved.step()
+    assert [staged.step for staged in saved.staged] == [2]
+    assert saved.checkpoints.saver.buffers.size_bytes == 0
+    changed = [event.settings_changed for event in saved.told if event.HasField("settings_changed")]
+    assert [(each.step, each.live.checkpoint_every) for each in changed] == [(1, 1), (2, 0)]
+
+
+def test_what_is_written_is_the_state_of_its_step_although_training_went_on(
+    saved: Saved, gate: Gate, tmp_path: Path
+) -> None:
+    saved.step()
+    saved.ask("r")
+    expected = tmp_path / "expected"
+    expected.mkdir()
+    write_checkpoint(saved.training, expected)
+    assert gate.reached.wait(60)
+    for _ in range(3):
+        saved.step(wait=False)
+    assert not saved.staged
+    gate.open.set()
+    saved.checkpoints.saver.wait()
+    [staged] = saved.staged
+    assert (staged.step, staged.request_id, staged.saved_because) == (1, "r", "asked for")
+    for name in BITS:
+        assert (Path(staged.folder) / name).read_bytes() == (expected / name).read_bytes()
+
+
+def test_a_second_wish_waits_and_many_become_one(saved: Saved, gate: Gate) -> None:
+    saved.training.spec.hooks.checkpoint_every = 1
+    saved.step(wait=False)
+    assert gate.reached.wait(60)
+    saved.step(wait=False)
+    saved.ask("r")
+    saved.ask("look", peek=True)
+    saved.step(wait=False)
+    assert saved.said == [
+        "A save is still being written; the one of step 2 (every 1 steps) begins when it is done."
+    ]
+    gate.open.set()
+    saved.checkpoints.saver.wait()
+    saved.checkpoints.finish(saved.training)
+    assert [(each.step, each.request_id, each.saved_because) for each in saved.staged] == [
+        (1, "", "every 1 steps"),
+        (3, "r", "every 1 steps, asked for"),
+        (3, "look", ""),
+    ]
+
+
+def test_a_paused_run_gets_what_waits_when_the_writer_is_done(saved: Saved, gate: Gate) -> None:
+    """Nothing but the end of the first save wakes it for the second."""
+    saved.step()
+    saved.ask("first")
+    saved.ask("second", peek=True)
+    saved.control.look()
+    threading.Timer(0.05, gate.open.set).start()
+    saved.control.wait()
+    saved.checkpoints.serve(saved.training)
+    saved.checkpoints.saver.wait()
+    assert [staged.request_id for staged in saved.staged] == ["first", "second"]
+
+
+def test_short_memory_halts_the_training_and_is_said_once(
+    saved: Saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Buffers, "fit", lambda self, content: False)
+    saved.training.spec.hooks.checkpoint_every = 1
+    for _ in range(2):
+        saved.step(wait=False)
+    assert [staged.step for staged in saved.staged] == [1, 2]  # on disk before the next step
+    assert all(staged.stall_secs == staged.write_secs for staged in saved.staged)
+    [said] = saved.said
+    assert "Memory is short" in said
+    assert saved.checkpoints.saver.buffers.size_bytes == 0
+
+
+def test_the_memory_that_is_there_is_asked_for(
+    saved: Saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Little:
+        available = 1 << 20
+
+    monkeypatch.setattr("psutil.virtual_memory", Little)
+    saved.step()
+    saved.ask("r")
+    assert "Memory is short" in saved.said[0]
+    assert len(saved.staged) == 1
+
+
+def test_the_buffers_are_used_again(saved: Saved) -> None:
+    saved.training.spec.hooks.checkpoint_every = 1
+    saved.step()
+    buffers = saved.checkpoints.saver.buffers
+    places = {name: tensor.data_ptr() for name, tensor in buffers._tensors.items()}
+    parameters = sum(p.nbytes for p in saved.training.model.parameters())
+    assert 3 * parameters <= buffers.size_bytes <= 3 * parameters + 16
+    saved.step()
+    assert {name: tensor.data_ptr() for name, tensor in buffers._tensors.items()} == places
+
+
+def test_training_beside_saves_gives_the_same_numbers(start: StartTraining) -> None:
+    plain = build(start)
+    losses = [training_step(plain).loss for _ in range(5)]
+    beside = Saved(build(start))
+    beside.training.spec.hooks.checkpoint_every = 1
+    for _ in range(5):
+        beside.step(wait=False)
+    beside.checkpoints.finish(beside.training)
+    assert beside.training.loss == losses[-1]
+
+
+@pytest.mark.integration
+def test_a_worker_killed_while_it_writes_has_told_of_nothing(
+    worker: Callable[[StartTraining | None], Worker], start: StartTraining, tmp_path: Path
+) -> None:
+    """What is half written is no checkpoint: the trainer never hears of it."""
+    spec = start.spec
+    spec.model.vocab_size, spec.model.width = 50_257, 256  # 150 MB to write: time to be killed in
+    spec.budget.steps, spec.hooks.checkpoint_every = 1_000_000, 1
+    staging = tmp_path / "staging"
+    for _ in range(5):
+        one = worker(start)
+        one.until("started")
+        deadline = time.monotonic() + 60
+        while not (folders := list(staging.glob("checkpoint-*"))):
+            assert time.monotonic() < deadline, "no save began"
+            time.sleep(0.001)
+        one.process.kill()
+        told = [event.staged.folder for event in one.rest() if event.HasField("staged")]
+        unfinished = [folder for folder in folders if str(folder) not in told]
+        if unfinished:
+            break
+    assert unfinished, "it was never killed in the middle"
+    assert not (unfinished[0] / "manifest.json").exists()
