@@ -60,6 +60,8 @@ class Session:
 
     def _train(self, folder: Path) -> int:
         restarts, log = 0, folder / "worker.log"
+        if self._kept.step is not None:
+            self._screen.say(f"going on from step {self._kept.step:,}")
         while True:
             began_at = self._kept.step
             how = ""
