@@ -12,6 +12,7 @@ from lab.text import Tokenizer, open_splits
 from lab.v1 import recording_pb2 as recording
 from lab.v1 import run_pb2
 from lab.v1.trainer_service_pb2 import ListFactsRequest, QuerySeriesRequest
+from services.trainer.worker.batches import Batches
 from tests.support.events import TailReader
 from tests.support.fake_checkpoint_service import FakeCheckpointService
 from tests.support.nats import NatsServer
@@ -116,14 +117,23 @@ async def test_what_a_run_recorded_beside_its_steps_can_be_asked_for(
     assert [each.step for each in told] == [0, 1, 2, 4, 8, 10]
     assert not any(each.HasField("record") for each in told)  # it is in the file alone
 
-    # The same text as the model read: the windows of the run's order, from the corpus itself.
+    # The same text as the worker gave the model.
     splits = open_splits(tmp_path / "corpora" / run.spec.data.corpus, validation_fraction=0.1)
+    batches = Batches(
+        splits.train,
+        fingerprint=splits.fingerprint,
+        seed=run.spec.data.seed,
+        context=32,
+        batch=2,
+    )
+    inputs, targets = next(batches.of_step(7, micro_batch=2))
     assert (batch.data_position, batch.batch, batch.epoch) == (12, 2, 0)
     losses = [sequence.loss for sequence in batch.sequences]
     assert losses == sorted(losses, reverse=True)
+    assert {sequence.index for sequence in batch.sequences} == {0, 1}
     for sequence in batch.sequences:
-        ids = splits.train[sequence.window * 32 : sequence.window * 32 + 33]
-        assert sequence.text == Tokenizer().decode(ids.tolist())
+        ids = [*inputs[sequence.index].tolist(), int(targets[sequence.index, -1])]
+        assert sequence.text == Tokenizer().decode(ids)
 
     bits, speed, clip = series.series.series
     assert list(bits.steps) == [0, 5, 10]
