@@ -18,6 +18,7 @@ from services.gateway.api import (
     catalogue,
     checkpoints,
     docs,
+    downloads,
     generations,
     models,
     problems,
@@ -62,6 +63,7 @@ def make_app(parts: Parts, places: AllowedPlaces) -> ASGIApp:
     app.include_router(runs.router(parts.upstream))
     app.include_router(recordings.router(parts.upstream))
     app.include_router(checkpoints.router(parts.upstream))
+    app.include_router(downloads.router(parts.upstream))
     app.include_router(models.router(parts.upstream))
     app.include_router(generations.router(parts.generations))
     app.include_router(catalogue.router(parts.upstream))

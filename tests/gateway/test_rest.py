@@ -185,6 +185,20 @@ ROUTES: list[tuple[str, str, Any, str, Message]] = [
     ),
     (
         "POST",
+        f"/api/{CHECKPOINT}:fetch",
+        {},
+        "FetchCheckpoint",
+        checkpoints.FetchCheckpointRequest(name=CHECKPOINT),
+    ),
+    (
+        "GET",
+        "/api/checkpoints?inBucket=true",
+        None,
+        "ListCheckpoints",
+        checkpoints.ListCheckpointsRequest(in_bucket=True),
+    ),
+    (
+        "POST",
         f"/api/{RUN}/checkpoints:retain",
         {"policy": {"keepLast": 3, "keepBest": True}, "dryRun": True},
         "ApplyRetention",
@@ -290,6 +304,7 @@ async def test_every_documented_operation_is_in_the_list_above(http: httpx.Async
         ("GET", "/api/runs/nano-1:yaml"),
         ("POST", "/api/runs:fromYaml"),
         ("POST", "/api/runs:toYaml"),
+        ("GET", "/api/runs/nano-1/checkpoints/step-00000010:download"),  # test_downloads.py
         ("GET", "/api/generations/g1"),
         ("DELETE", "/api/generations/g1"),
     }

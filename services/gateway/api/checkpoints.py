@@ -1,4 +1,4 @@
-"""Checkpoints: list, verify, mark, delete, restore, retain. The bytes never pass the gateway."""
+"""Checkpoints: list, verify, mark, delete, restore, retain, fetch. Bytes: see downloads.py."""
 
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from services.gateway.upstream import Upstream, ask
 # Hashing 1.5 GB, the largest preset with its optimizer, takes seconds; a slow disk takes longer.
 VERIFY_DEADLINE_SECS = 300.0
 DELETE_DEADLINE_SECS = 60.0
+FETCH_DEADLINE_SECS = 900.0  # through the network
 
 VerifyBody = Annotated[
     checkpoints.VerifyCheckpointRequest,
@@ -32,7 +33,12 @@ RetentionBody = Annotated[
     checkpoints.ApplyRetentionRequest,
     Depends(Body(checkpoints.ApplyRetentionRequest, without=("run",))),
 ]
+FetchBody = Annotated[
+    checkpoints.FetchCheckpointRequest,
+    Depends(Body(checkpoints.FetchCheckpointRequest, without=("name",))),
+]
 Trashed = Annotated[bool, Query(description="what is in the trash instead")]
+InBucket = Annotated[bool, Query(alias="inBucket", description="what the bucket holds instead")]
 
 
 def router(upstream: Upstream) -> APIRouter:
@@ -51,10 +57,11 @@ def _add_lists(routes: APIRouter, upstream: Upstream) -> None:
         page_size: PageSize = 0,
         page_token: PageToken = "",
         trashed: Trashed = False,
+        in_bucket: InBucket = False,
     ) -> Response:
         """The checkpoints of all runs, newest first."""
         page = checkpoints.ListCheckpointsRequest(
-            page_size=page_size, page_token=page_token, trashed=trashed
+            page_size=page_size, page_token=page_token, trashed=trashed, in_bucket=in_bucket
         )
         return respond(request, await ask(stub.ListCheckpoints, page))
 
@@ -65,10 +72,15 @@ def _add_lists(routes: APIRouter, upstream: Upstream) -> None:
         page_size: PageSize = 0,
         page_token: PageToken = "",
         trashed: Trashed = False,
+        in_bucket: InBucket = False,
     ) -> Response:
         """The checkpoints of one run, newest first."""
         page = checkpoints.ListCheckpointsRequest(
-            run=run_name(run), page_size=page_size, page_token=page_token, trashed=trashed
+            run=run_name(run),
+            page_size=page_size,
+            page_token=page_token,
+            trashed=trashed,
+            in_bucket=in_bucket,
         )
         return respond(request, await ask(stub.ListCheckpoints, page))
 
@@ -166,6 +178,22 @@ def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
         """Takes a checkpoint back from the trash."""
         body.name = _name(run, checkpoint)
         return respond(request, await ask(stub.RestoreCheckpoint, body))
+
+    @routes.post(
+        "/runs/{run:id}/checkpoints/{checkpoint:id}:fetch",
+        **documented(
+            checkpoints.FetchCheckpointResponse,
+            body=checkpoints.FetchCheckpointRequest,
+            without=("name",),
+        ),
+    )
+    async def fetch_checkpoint(
+        request: Request, run: RunId, checkpoint: CheckpointId, body: FetchBody
+    ) -> Response:
+        """Brings a checkpoint back from the bucket."""
+        body.name = _name(run, checkpoint)
+        fetched = await ask(stub.FetchCheckpoint, body, timeout_secs=FETCH_DEADLINE_SECS)
+        return respond(request, fetched)
 
 
 def _name(run: str, checkpoint: str) -> str:
