@@ -7,12 +7,19 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import pytest
+
+from lab.errors import LabError
+from lab.v1.checkpoint_pb2 import CHECKPOINT_KIND_FULL, Checkpoint
+from lab.v1.checkpoint_service_pb2 import FenceRunRequest
 from lab.v1.event_pb2 import Event, StepMeasured
 from lab.v1.run_pb2 import Run
 from services.trainer.runs import journal_file
 from services.trainer.runs.journal import Journal
+from services.trainer.runs.sending import send, shelf_of
 from services.trainer.runs.store import Store, read_store
 from services.trainer.runs.writer import Superseded, Writer
+from tests.support.checkpoint_service import checkpoint_service, checkpoint_stub
 from tests.support.waiting import until
 
 CLAIMS = 50
@@ -122,3 +129,40 @@ async def test_a_claim_is_higher_than_all_before_also_after_the_run_was_deleted(
         await gone
     async with claimant(tmp_path) as again:
         assert await again.store.claim("a") == 4
+
+
+async def test_fifty_claims_by_two_trainers_leave_no_checkpoint_of_the_older(
+    tmp_path: Path,
+) -> None:
+    """With the real store. Each turn one trainer claims the run, as a resume does, and then both
+    want to save."""
+    staged = tmp_path / "staged"
+    staged.mkdir()
+    tokens = {"a": 0, "b": 0}
+    accepted: list[str] = []
+    read_store(tmp_path)
+    async with checkpoint_service(tmp_path) as address, checkpoint_stub(address) as stub:
+        async with claimant(tmp_path / "claims") as counter:
+            for turn in range(CLAIMS):
+                owner, stale = ("a", "b") if turn % 2 else ("b", "a")
+                tokens[owner] = await counter.store.claim("x")
+                await stub.FenceRun(
+                    FenceRunRequest(run="runs/x", fencing_token=tokens[owner]), timeout=30
+                )
+                (staged / "state.json").write_text(f"{turn}")
+                for one in random.Random(turn).sample([owner, stale], 2):
+                    step = 2 * turn + (one == owner)
+                    header = Checkpoint(
+                        name=f"runs/x/checkpoints/step-{step:08d}",
+                        kind=CHECKPOINT_KIND_FULL,
+                        step=step,
+                        fencing_token=tokens[one],
+                    )
+                    if one == owner:
+                        accepted.append((await send(stub, staged, header)).name)
+                    else:
+                        with pytest.raises(LabError, match="claimed by another owner"):
+                            await send(stub, staged, header)
+        listed = {each.name for each in (await shelf_of(stub, "runs/x")).checkpoints}
+    expected = {f"runs/x/checkpoints/step-{2 * turn + 1:08d}" for turn in range(CLAIMS)}
+    assert set(accepted) == listed == expected

@@ -37,11 +37,7 @@ async def fetch_newest(
     """
 
     async def work() -> Checkpoint:
-        try:
-            await stub.FenceRun(FenceRunRequest(run=run, fencing_token=fencing_token))
-        except LabError as error:
-            if error.code is not Code.UNIMPLEMENTED:
-                raise
+        await stub.FenceRun(FenceRunRequest(run=run, fencing_token=fencing_token))
         return await _fetch_newest(stub, run, folder, warn)
 
     return await _patiently(run, work)
@@ -69,7 +65,13 @@ async def _patiently(run: str, work: Callable[[], Awaitable[Checkpoint]]) -> Che
 async def _fetch_newest(
     stub: services.CheckpointServiceAsyncStub, run: str, folder: Path, warn: Callable[[str], None]
 ) -> Checkpoint:
-    for checkpoint in await sending.newest(stub, run):
+    shelf = await sending.shelf_of(stub, run)
+    for unreadable in shelf.unreadable:
+        warn(f"{unreadable.name} cannot be read: {unreadable.why}; it is passed over")
+    for checkpoint in shelf.checkpoints:
+        if checkpoint.damage:
+            warn(f"{checkpoint.name} is damaged: {checkpoint.damage[0]}; it is passed over")
+            continue
         try:
             return await sending.fetch(stub, checkpoint.name, folder)
         except LabError as error:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from lab import manifest
 from lab.errors import Code, Damaged, LabError
+from lab.rpc.reading import read_checkpoint
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import (
@@ -17,13 +19,12 @@ from lab.v1.checkpoint_service_pb2 import (
     FileChunk,
     GetCheckpointRequest,
     ListCheckpointsRequest,
-    ReadCheckpointRequest,
+    UnreadableCheckpoint,
     WriteCheckpointRequest,
 )
 
 CHUNK_BYTES: Final = 1 << 20
 WRITE_SECS: Final = 900.0
-READ_SECS: Final = 900.0
 
 # What a checkpoint service that is starting, stopping, busy or killed mid-stream says.
 PASSING: Final = (
@@ -65,16 +66,26 @@ async def _parts(folder: Path, header: Checkpoint) -> AsyncIterator[WriteCheckpo
     yield WriteCheckpointRequest(end=EndOfCheckpoint())
 
 
-async def newest(stub: services.CheckpointServiceAsyncStub, run: str) -> list[Checkpoint]:
-    """The checkpoints of a run, the one with the most steps first."""
+@dataclass(frozen=True)
+class RunShelf:
+    """What the checkpoint service holds of a run, the checkpoint with the most steps first."""
+
+    checkpoints: list[Checkpoint]
+    unreadable: list[UnreadableCheckpoint]
+
+
+async def shelf_of(stub: services.CheckpointServiceAsyncStub, run: str) -> RunShelf:
     found: list[Checkpoint] = []
+    unreadable: list[UnreadableCheckpoint] = []
     token = ""
     while True:
         page = await stub.ListCheckpoints(ListCheckpointsRequest(run=run, page_token=token))
         found += page.checkpoints
+        unreadable += page.unreadable
         token = page.next_page_token
         if not token:
-            return sorted(found, key=lambda checkpoint: checkpoint.step, reverse=True)
+            found.sort(key=lambda checkpoint: checkpoint.step, reverse=True)
+            return RunShelf(found, unreadable)
 
 
 async def fetch(stub: services.CheckpointServiceAsyncStub, name: str, folder: Path) -> Checkpoint:
@@ -82,12 +93,11 @@ async def fetch(stub: services.CheckpointServiceAsyncStub, name: str, folder: Pa
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     await asyncio.to_thread(folder.mkdir, parents=True)
     checkpoint = Checkpoint()
-    stream = stub.ReadCheckpoint(ReadCheckpointRequest(name=name), timeout=READ_SECS)
-    async for part in stream:
-        if part.HasField("header"):
-            checkpoint.CopyFrom(part.header)
+    async for part in read_checkpoint(stub, name):
+        if isinstance(part, Checkpoint):
+            checkpoint.CopyFrom(part)
         else:
-            await asyncio.to_thread(_append, folder, part.chunk)
+            await asyncio.to_thread(_append, folder, part)
     found = await asyncio.to_thread(manifest.damage, folder, checkpoint)
     if found:
         raise Damaged(f"{name} is damaged: {'; '.join(found)}")

@@ -127,7 +127,10 @@ class Writer:
                 if None in group:
                     return
         except BaseException as error:
-            log.exception("the journal writer died")
+            if isinstance(error, Superseded):
+                log.error("superseded", reason=str(error))
+            else:
+                log.exception("the journal writer died")
             self._call(lambda error=error: self._failed(error))  # type: ignore[misc]
         finally:
             for connection in self._open.values():
