@@ -3,6 +3,7 @@ import { AXES, type Axis } from "@/features/training/axis";
 import { COMPARED_METRICS } from "@/features/training/compared";
 import type { Metric } from "@/features/training/step-series";
 import type { Stretch } from "@/charts/line/window";
+import { readStretch, writeStretch } from "./run-address";
 
 export interface CompareChoice {
   /** Ids without "runs/", each once. */
@@ -52,13 +53,7 @@ export function writeCompare(choice: CompareChoice): string {
     axis !== "step" && `x=${axis}`,
     logY && "log=1",
     smoothing !== FIRST_SMOOTHING && `smooth=${smoothing}`,
-    stretch && `zoom=${stretch.map((x) => Number(x.toPrecision(8))).join("~")}`,
+    stretch && `zoom=${writeStretch(stretch)}`,
   ];
   return parts.filter(Boolean).join("&");
-}
-
-function readStretch(text: string | null): Stretch | null {
-  const [from, to] = (text ?? "").split("~").map(Number);
-  if (from === undefined || to === undefined) return null;
-  return Number.isFinite(from) && Number.isFinite(to) && to > from ? [from, to] : null;
 }

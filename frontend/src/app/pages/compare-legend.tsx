@@ -150,7 +150,7 @@ export function CompareLegend({
                     <Button
                       kind="quiet"
                       aria-pressed={alone(id)}
-                      aria-label={`Only ${called}`}
+                      aria-label={`Solo ${called}`}
                       data-testid="compare-solo"
                       onClick={() => solo(id)}
                     >
@@ -158,7 +158,7 @@ export function CompareLegend({
                     </Button>
                     <Button
                       kind="quiet"
-                      aria-label={`Take ${called} out`}
+                      aria-label={`Take out ${called}`}
                       data-testid="compare-remove"
                       onClick={() => remove(id)}
                     >

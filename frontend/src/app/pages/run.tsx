@@ -1,7 +1,7 @@
 // One run: control, progress, numbers, charts, samples, log.
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useQuery } from "@tanstack/react-query";
-import { Link, useNavigate, useParams } from "react-router";
+import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 import { corporaQuery } from "@/api/corpora";
 import type { ChartPicture } from "@/charts/line/picture";
 import { LinkedWindow } from "@/charts/line/window";
@@ -31,6 +31,8 @@ import { useChannel } from "@/live/use-channel";
 import { Precision } from "@/gen/lab/v1/run_spec_pb";
 import { EmptyState } from "@/ui/empty-state";
 import { ProblemNotice } from "@/ui/problem-notice";
+import { FirstSteps } from "./first-steps";
+import { readView, writeView } from "./run-address";
 import styles from "./run.module.css";
 import { RunRail } from "../playhead/run-rail";
 import { LiveProgress } from "./run-live-progress";
@@ -52,7 +54,13 @@ function OneRun({ name, id }: { name: string; id: string }) {
   const navigate = useNavigate();
   const { state: detail, problem } = useChannel(name, runDetail);
   const { state: series, problem: seriesProblem } = useChannel(`${name}/steps`, stepSeries);
-  const [window] = useState(() => new LinkedWindow());
+  const [address] = useSearchParams();
+  const [window] = useState(() => {
+    const linked = new LinkedWindow();
+    linked.look(readView(address)?.stretch ?? null);
+    return linked;
+  });
+  useViewOfAddress(address);
   const axis = useChartSettings((settings) => settings.axis);
   const picture = useRef<ChartPicture>(null);
   useDetail(name, series, window, axis);
@@ -94,7 +102,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
           <Link to={`/runs/new?from=${encodeURIComponent(id)}`} data-testid="copy-run">
             Copy as new run
           </Link>
-          <ExportMenu run={run} picture={() => picture.current} />
+          <ExportMenu run={run} picture={() => picture.current} view={() => viewNow(window)} />
         </div>
         <RunControls run={run}>
           {run.allowedVerbs.includes(RunVerb.DELETE) && (
@@ -104,6 +112,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
       </header>
       <StateReason run={run} />
       {seriesProblem && <ProblemNotice problem={seriesProblem} />}
+      {address.has("first") && <FirstSteps run={run} series={series} />}
       <LiveProgress run={run} series={series} />
       <Tiles series={series} bits={evaluations.at(-1)?.bitsPerByte} />
       <div className={styles["main"]}>
@@ -134,6 +143,21 @@ function OneRun({ name, id }: { name: string; id: string }) {
       <RunRail run={run} window={window} axis={axis} />
     </div>
   );
+}
+
+/** A link brings its view along; whoever opens the page without one has their own, as they left it. */
+function useViewOfAddress(address: URLSearchParams): void {
+  const [shown] = useState(() => readView(address));
+  useEffect(() => {
+    if (!shown) return;
+    const { axis, logLoss, clipLoss, smoothing } = shown;
+    useChartSettings.setState({ axis, logLoss, clipLoss, smoothing });
+  }, [shown]);
+}
+
+function viewNow(window: LinkedWindow): string {
+  const { axis, logLoss, clipLoss, smoothing } = useChartSettings.getState();
+  return writeView({ axis, logLoss, clipLoss, smoothing, stretch: window.get().stretch });
 }
 
 function factsOf(run: Run): string {

@@ -16,6 +16,7 @@ import { ProblemNotice } from "@/ui/problem-notice";
 import { TextInput } from "@/ui/text-input";
 import { MOST_COMPARED } from "./compare-address";
 import styles from "./runs.module.css";
+import { StartFirstRun } from "./start-first-run";
 
 export function RunsPage() {
   const { state: runs, problem } = useChannel("runs", runList);
@@ -80,7 +81,14 @@ export function RunsPage() {
         {runs === undefined ? (
           <EmptyState title="Waiting for the list of runs" />
         ) : runs.length === 0 ? (
-          <EmptyState title="No run yet" action={newRun}>
+          <EmptyState
+            title="No run yet"
+            action={
+              <>
+                <StartFirstRun /> {newRun}
+              </>
+            }
+          >
             A nano run on Tiny Shakespeare starts within seconds and learns while you watch: choose
             a preset, press Start, and see the curve fall, the samples become words, and the
             attention of the model while it trains.

@@ -18,10 +18,13 @@ import { runId } from "./state-name";
 export function ExportMenu({
   run,
   picture,
+  view,
 }: {
   run: Run;
   /** The loss chart as it is on screen. */
   picture: () => ChartPicture | null;
+  /** The query of an address that shows the same. */
+  view: () => string;
 }) {
   const queries = useQueryClient();
   const [note, setNote] = useState("");
@@ -63,6 +66,10 @@ export function ExportMenu({
     const presets = await queries.query(presetsQuery);
     await navigator.clipboard.writeText(startCommand(run, presets));
     return "command copied";
+  };
+  const link = async () => {
+    await navigator.clipboard.writeText(`${location.origin}/${run.name}?${view()}`);
+    return "link copied";
   };
   const yaml = () => {
     const link = document.createElement("a");
@@ -106,6 +113,12 @@ export function ExportMenu({
             hint: "lab runs start …",
             onSelect: take(code),
             "data-testid": "export-code",
+          },
+          {
+            label: "Copy link to this view",
+            hint: "axis, scales, zoom",
+            onSelect: take(link),
+            "data-testid": "export-link",
           },
         ]}
       />

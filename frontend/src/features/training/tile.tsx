@@ -22,7 +22,7 @@ export function Tile({
 }) {
   return (
     <Tooltip text={definition}>
-      <button type="button" className={styles["tile"]} aria-label={`${title}: ${value} ${unit}`}>
+      <button type="button" className={styles["tile"]}>
         <span className={styles["title"]}>{title}</span>
         <span className={styles["value"]}>
           <span data-testid={testId}>{value}</span>
