@@ -1,0 +1,170 @@
+// The scorecard of all heads at the playhead and over the run, from the run's own probe records.
+import { useMemo, useState } from "react";
+import type { HeadPlace } from "@/charts/heatmap/grid-geometry";
+import { ScaleLegend } from "@/charts/heatmap/scale-legend";
+import type { ProbeRecord } from "@/gen/lab/v1/recording_pb";
+import { formatCount, formatNumber } from "@/lib/format";
+import { EmptyState } from "@/ui/empty-state";
+import { Explained } from "@/ui/explained";
+import { Panel } from "@/ui/panel";
+import { Select } from "@/ui/select";
+import {
+  fastestChanging,
+  headTimeline,
+  labelOf,
+  type HeadTimeline,
+  type Probe,
+} from "./head-timeline";
+import styles from "./head-scores-panel.module.css";
+import { CAVEAT, MEASURES, VARIANTS, type Measure, type Variant } from "./lesson";
+import { ScoreGrid } from "./score-grid";
+
+const CHANGE_OVER = 5;
+const CHANGED_SHOWN = 4;
+
+export function HeadScoresPanel({
+  records,
+  at,
+  every,
+  chosen,
+  onChoose,
+}: {
+  /** By step, rising, with scores. */
+  records: readonly ProbeRecord[];
+  /** Where the playhead stands; null at the live end. */
+  at: number | null;
+  /** Steps between two records; 0 when none are made. */
+  every: number;
+  chosen: HeadPlace | null;
+  onChoose: (place: HeadPlace) => void;
+}) {
+  const [measure, setMeasure] = useState<Measure>("previous");
+  const [variant, setVariant] = useState<Variant>("corrected");
+  const [probe, setProbe] = useState<Probe>("synthetic");
+  const [hovered, setHovered] = useState<HeadPlace | null>(null);
+  const timeline = useMemo(
+    () => headTimeline(records, { probe, measure, variant }),
+    [records, probe, measure, variant],
+  );
+  const column = at === null ? records.length - 1 : records.findLastIndex(({ step }) => step <= at);
+  const record = records[column];
+  const labels = useMemo(() => {
+    const count = timeline.layers * timeline.heads;
+    return Array.from({ length: count }, (_, head) => (record ? labelOf(record, head) : null));
+  }, [timeline, record]);
+  const high = useMemo(() => (measure === "distance" ? largest(timeline) : 1), [measure, timeline]);
+  const read = hovered ?? chosen;
+  const controls = (
+    <>
+      <Select
+        aria-label="Score"
+        value={measure}
+        options={Object.keys(MEASURES).map((value) => ({ value, label: value }))}
+        onChange={(event) => setMeasure(event.target.value as Measure)}
+        data-testid="score-measure"
+      />
+      <Select
+        aria-label="How the score is counted"
+        value={variant}
+        disabled={measure === "entropy" || measure === "distance"}
+        options={Object.entries(VARIANTS).map(([value, label]) => ({ value, label }))}
+        onChange={(event) => setVariant(event.target.value as Variant)}
+        data-testid="score-variant"
+      />
+      <Select
+        aria-label="Measured on"
+        value={probe}
+        options={[
+          { value: "synthetic", label: "random tokens, twice" },
+          { value: "natural", label: "real text" },
+        ]}
+        onChange={(event) => setProbe(event.target.value as Probe)}
+        data-testid="score-probe"
+      />
+    </>
+  );
+  return (
+    <Panel
+      title="Head scorecard"
+      definition={`${MEASURES[measure]} ${CAVEAT}`}
+      controls={controls}
+      data-testid="head-scores"
+    >
+      {records.length === 0 ? (
+        <EmptyState title={every > 0 ? "No probe record yet" : "Not recorded"}>
+          {every > 0
+            ? "Heads are scored before step 1, then at steps 1, 2, 4, 8 and on."
+            : "hooks.probe_every is 0 in this run."}
+        </EmptyState>
+      ) : (
+        <>
+          <ScoreGrid
+            timeline={timeline}
+            column={column}
+            high={high}
+            labels={labels}
+            chosen={chosen}
+            onHover={setHovered}
+            onChoose={onChoose}
+          />
+          <div className={styles["foot"]}>
+            <p data-testid="score-readout">
+              {read === null ? "hover a head" : <Reading {...{ timeline, column, record, read }} />}
+            </p>
+            <ScaleLegend what="score" low="0" high={formatNumber(high)} />
+          </div>
+          <p className={styles["changed"]}>
+            changing fastest:{" "}
+            {fastestChanging(timeline, CHANGE_OVER)
+              .slice(0, CHANGED_SHOWN)
+              .map((head) => (
+                <button
+                  key={head}
+                  type="button"
+                  onClick={() =>
+                    onChoose({
+                      layer: Math.floor(head / timeline.heads),
+                      head: head % timeline.heads,
+                    })
+                  }
+                >
+                  {Math.floor(head / timeline.heads)}.{head % timeline.heads}
+                </button>
+              ))}
+          </p>
+        </>
+      )}
+    </Panel>
+  );
+}
+
+function Reading({
+  timeline,
+  column,
+  record,
+  read,
+}: {
+  timeline: HeadTimeline;
+  column: number;
+  record: ProbeRecord | undefined;
+  read: HeadPlace;
+}) {
+  const head = read.layer * timeline.heads + read.head;
+  const score = timeline.scores[head * timeline.steps.length + column] ?? NaN;
+  const label = record ? labelOf(record, head) : null;
+  return (
+    <>
+      head {read.layer}.{read.head} at step {formatCount(timeline.steps[column])}:{" "}
+      <strong>{Number.isNaN(score) ? "the text cannot tell" : score.toFixed(2)}</strong>{" "}
+      <Explained as={CAVEAT}>
+        {label === null ? "unlabelled" : label.both ? label.name : `${label.name}, synthetic only`}
+      </Explained>
+    </>
+  );
+}
+
+function largest({ scores }: HeadTimeline): number {
+  let most = 0;
+  for (const score of scores) if (score > most) most = score;
+  return most || 1;
+}
