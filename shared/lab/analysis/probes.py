@@ -31,23 +31,28 @@ def repeated_probe(
     draws: int = REPEATED_DRAWS,
     seed: int = REPEATED_SEED,
 ) -> Probe:
-    """[start, r, r] with r random: nothing but "what came after this last time?" predicts copy two.
+    """[start, filler, r, r] with r random: nothing but "what came after this last time?" predicts
+    the second r.
 
-    The tokens of one r are all different, so that each query has exactly one token it repeats.
-    Asked are the queries of the second copy.
+    The first draw has no filler and `length` tokens in r; each further one has a shorter r. Were
+    the distance to the first copy always the same, a head that looks so many tokens back whatever
+    they are would pass for one that looks for a repetition. All tokens of a draw but the copies are
+    different, so that each query has exactly one token it repeats. Asked are the queries of the
+    second copy.
     """
-    if not 2 <= length < vocab_size:
-        raise ValueError(f"length is {length}; it must be from 2 to {vocab_size - 1}")
+    if length < 2 or 2 * length >= vocab_size:
+        raise ValueError(f"length is {length}; it must be from 2 to {(vocab_size - 1) // 2}")
     generator = torch.Generator().manual_seed(seed)
-    rows = []
-    for _ in range(draws):
+    rows, asked = [], []
+    shorter = max(1, length // (2 * draws))
+    for draw in range(draws):
+        n = max(2, length - draw * shorter)
         order = torch.randperm(vocab_size, generator=generator)
-        r = order[order != start][:length]  # (n)
-        rows.append(torch.cat([torch.tensor([start]), r, r]))
-    ids = torch.stack(rows)  # (B, 1 + 2n)
-    asked = torch.zeros_like(ids, dtype=torch.bool)
-    asked[:, 1 + length :] = True
-    return Probe(ids, asked)
+        order = order[order != start]
+        filler, r = order[: 2 * (length - n)], order[-n:]
+        rows.append(torch.cat([torch.tensor([start]), filler, r, r]))  # (1 + 2 length)
+        asked.append(torch.arange(1 + 2 * length) > 2 * length - n)
+    return Probe(torch.stack(rows), torch.stack(asked))
 
 
 def natural_probe(texts: Sequence[Sequence[int]]) -> Probe:

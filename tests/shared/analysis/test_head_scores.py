@@ -1,6 +1,7 @@
 """Head scores against attention patterns whose scores are known in closed form."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -17,15 +18,18 @@ from lab.analysis.probes import Probe, natural_probe, repeated_probe
 from lab.model import GPTConfig, GPTModel
 
 LENGTH = 8
+COPIES = (8, 7, 6)  # tokens of r in each draw
 PROBE = repeated_probe(vocab_size=50, start=0, length=LENGTH, draws=3)
 T = 2 * LENGTH + 1
 
 
-def _looking_at(key_of_query: list[int]) -> Tensor:
-    """One head (B, 1, T, T) that gives all its attention to one key per query."""
+def _looking_at(back: Callable[[int, int], int]) -> Tensor:
+    """One head (B, 1, T, T) that gives all its attention to one key per query, told by the query
+    and the length of the draw's r."""
     weights = torch.zeros(3, 1, T, T)
-    for query, key in enumerate(key_of_query):
-        weights[:, :, query, key] = 1.0
+    for draw, n in enumerate(COPIES):
+        for query in range(T):
+            weights[draw, 0, query, max(0, query - back(query, n))] = 1.0
     return weights
 
 
@@ -34,11 +38,11 @@ def _uniform() -> Tensor:
 
 
 PATTERNS = {
-    "previous": _looking_at([max(q - 1, 0) for q in range(T)]),
-    "duplicate": _looking_at([max(q - LENGTH, 0) for q in range(T)]),
-    "induction": _looking_at([max(q - LENGTH + 1, 0) for q in range(T)]),
-    "sink": _looking_at([0] * T),
-    "self": _looking_at(list(range(T))),
+    "previous": _looking_at(lambda query, n: 1),
+    "duplicate": _looking_at(lambda query, n: n),
+    "induction": _looking_at(lambda query, n: n - 1),
+    "sink": _looking_at(lambda query, n: query),
+    "self": _looking_at(lambda query, n: 0),
 }
 
 
@@ -63,15 +67,24 @@ def test_a_head_that_does_one_thing_scores_1_in_it_and_below_chance_elsewhere(
 
 def test_a_blind_head_scores_exactly_chance_and_gets_no_name() -> None:
     scores = scores_of_weights({0: _uniform()}, PROBE)
-    asked = range(LENGTH + 1, T)
-    assert _of(scores, "previous", "raw") == pytest.approx(sum(1 / (q + 1) for q in asked) / LENGTH)
+    asked = [q for n in COPIES for q in range(T - n, T)]
+    assert _of(scores, "previous", "raw") == pytest.approx(
+        sum(1 / (q + 1) for q in asked) / len(asked)
+    )
     for behaviour in BEHAVIOURS:
         assert _of(scores, behaviour) == pytest.approx(0.0, abs=1e-6)
         if behaviour != "sink":
             assert _of(scores, behaviour, "sink_free") == pytest.approx(0.0, abs=1e-6)
     assert math.isnan(_of(scores, "sink", "sink_free"))
     assert float(scores.entropy[0, 0]) == pytest.approx(1.0, abs=1e-5)
-    assert float(scores.distance[0, 0]) == pytest.approx(sum(q / 2 for q in asked) / LENGTH)
+    assert float(scores.distance[0, 0]) == pytest.approx(sum(q / 2 for q in asked) / len(asked))
+    assert label(scores.corrected[0, 0], None) == ("unlabelled", False)
+
+
+def test_a_head_that_looks_back_a_fixed_distance_is_no_induction_head() -> None:
+    fixed = _looking_at(lambda query, n: LENGTH - 1)
+    scores = scores_of_weights({0: fixed}, PROBE)
+    assert _of(scores, "induction") < 0.4  # right in the first draw only
     assert label(scores.corrected[0, 0], None) == ("unlabelled", False)
 
 
@@ -102,14 +115,16 @@ def test_the_probe_is_the_same_text_twice_and_the_same_for_a_seed() -> None:
     probe = repeated_probe(vocab_size=100, start=99, length=20, draws=2, seed=4)
     assert probe.ids.shape == (2, 41)
     assert (probe.ids[:, 0] == 99).all()
-    assert torch.equal(probe.ids[:, 1:21], probe.ids[:, 21:])
-    assert all(len(set(row.tolist())) == 21 for row in probe.ids)
+    for row, asked, n in zip(probe.ids, probe.asked, (20, 15), strict=True):
+        assert torch.equal(row[-n:], row[-2 * n : -n])
+        assert len(set(row.tolist())) == 41 - n
+        assert asked.tolist() == [place >= 41 - n for place in range(41)]
     again = repeated_probe(vocab_size=100, start=99, length=20, draws=2, seed=4)
     other = repeated_probe(vocab_size=100, start=99, length=20, draws=2, seed=5)
     assert torch.equal(again.ids, probe.ids)
     assert not torch.equal(other.ids, probe.ids)
-    with pytest.raises(ValueError, match="must be from 2 to 9"):
-        repeated_probe(vocab_size=10, start=0, length=10)
+    with pytest.raises(ValueError, match="must be from 2 to 4"):
+        repeated_probe(vocab_size=10, start=0, length=5)
 
 
 def test_a_whole_model_is_scored_layer_by_layer() -> None:
