@@ -134,6 +134,8 @@ class Listening:
             self._tell_resumed(started)
         if started.precision:  # what an auto became; a resume finds it settled
             run.spec.budget.precision = started.precision
+        if started.compile:
+            run.spec.budget.compile = started.compile
         run.stats.parameters = started.parameters
         run.stats.corpus_tokens = started.corpus_tokens
         run.stats.epoch_sequences = started.epoch_sequences

@@ -29,6 +29,7 @@ _MATTERS: Mapping[str, str] = {
     "processes": "processes",
     "dtype": "number format",
     "head_chunk_tokens": "tokens per piece of the output head",
+    "compiled": "compiled blocks",
     "cuda": "GPU",
 }
 
@@ -53,6 +54,7 @@ def environment(training: Training) -> dict[str, Any]:
         "processes": training.ranks.place.world,
         "dtype": str(training.dtype).removeprefix("torch."),
         "head_chunk_tokens": training.room.chunk_tokens,
+        "compiled": "yes" if training.model.compiled_blocks else "no",
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
 

@@ -89,6 +89,7 @@ def _train(training: Training, control: Control, link: Link) -> End:
                 corpus_tokens=training.train_tokens,
                 epoch_sequences=training.batches.epoch_sequences,
                 precision=training.spec.budget.precision,
+                compile=training.spec.budget.compile,
                 inexact_reasons=training.inexact_reasons,
             )
         )

@@ -4,13 +4,14 @@ Book: chapter 5, the loss in section 5.1 and the training function in 5.2.
 """
 
 import math
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
 from lab.model import linear_cross_entropy
 from lab.spec.randomness import derive
+from services.trainer.worker.graphs import GraphedPass
 from services.trainer.worker.optim import clip_and_step, learning_rate
 from services.trainer.worker.training import Training
 
@@ -84,7 +85,7 @@ def training_step(training: Training) -> StepResult:
     ):
         if spec.model.dropout:
             torch.manual_seed(derive(spec.data.seed, "dropout", step, place))
-        losses.append(_add_gradients(training, inputs, targets))
+        losses.append(_pass(training, inputs, targets))
         place += len(inputs)
     ranks.sum(training.gradients)
     sequence_losses = ranks.whole(torch.cat(losses), batch=spec.budget.batch)  # (B,)
@@ -102,12 +103,28 @@ def training_step(training: Training) -> StepResult:
     return result
 
 
+def _pass(training: Training, inputs: Tensor, targets: Tensor) -> Tensor:
+    """A micro-batch on its way to the device and through the model; its sequences' losses (b).
+
+    A GPU copies from pinned memory by itself, while we prepare what comes next.
+    """
+    if training.device.type == "cpu":
+        return _add_gradients(training, inputs, targets)
+    inputs = inputs.pin_memory().to(training.device, non_blocking=True)
+    targets = targets.pin_memory().to(training.device, non_blocking=True)
+    if not training.graphs_allowed:
+        return _add_gradients(training, inputs, targets)
+    if inputs.shape not in training.passes:  # a batch that is cut unevenly has two shapes
+        add_gradients = partial(_add_gradients, training)
+        training.passes[inputs.shape] = GraphedPass(add_gradients, training.gradients, inputs)
+    return training.passes[inputs.shape](inputs, targets)
+
+
 def _add_gradients(training: Training, inputs: Tensor, targets: Tensor) -> Tensor:
     """Adds a micro-batch's share to every parameter's .grad; answers its sequences' losses (b).
 
     Cross-entropy: how surprised the model is by each next token, in nats.
     """
-    inputs, targets = inputs.to(training.device), targets.to(training.device)
     hidden = training.model.hidden(inputs, dtype=training.dtype)  # (b, T, C)
     head = training.model.head_weight
     share, token_losses = linear_cross_entropy(

@@ -16,11 +16,14 @@ from lab.model import GPTConfig, GPTModel, LogitsRoom
 from lab.spec import chunk_tokens
 from lab.spec.randomness import derive
 from lab.text import Tokens, open_splits
+from lab.v1 import run_spec_pb2
 from lab.v1.run_pb2 import LiveSettings
 from lab.v1.run_spec_pb2 import BudgetSpec, RunSpec
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.batches import Batches
+from services.trainer.worker.compiling import compiled, settle_compile
 from services.trainer.worker.distributed import Ranks
+from services.trainer.worker.graphs import GraphedPass
 from services.trainer.worker.optim import make_gradients, make_optimizer
 from services.trainer.worker.precision import DTYPES
 from services.trainer.worker.precision import settle as settle_precision
@@ -88,6 +91,8 @@ class Training:
     # What is not as it was when the checkpoint was made from which this process went on.
     inexact_reasons: list[str] = field(default_factory=list)
     windows: Windows = field(default_factory=Windows)  # of the newest steps, to know a spike by
+    graphs_allowed: bool = False  # whether a device's kernels may be recorded and started together
+    passes: dict[torch.Size, GraphedPass] = field(default_factory=dict)  # by shape of micro-batch
     fencing_token: int = 0  # the claim under which it trains; goes with everything it saves
 
     def begin_at(self, origin: Origin) -> None:
@@ -156,9 +161,12 @@ def build(start: StartTraining, ranks: Ranks | None = None) -> Training:
     config = GPTConfig.from_spec(spec.model)
     model = GPTModel(config, seed=derive(spec.data.seed, "weights")).to(device)
     # A batch reads a few rows of the embedding. A dense gradient for all the others, zeros to be
-    # made and added, takes longer than the whole lookup.
-    model.token_embedding.sparse = True
+    # made and added, takes a processor longer than the whole lookup. A GPU would have to be halted
+    # to learn how many rows they are.
+    model.token_embedding.sparse = device.type == "cpu"
     model.recompute_blocks = spec.budget.activation_checkpointing
+    if spec.budget.compile == run_spec_pb2.COMPILE_ON:
+        model.compiled_blocks = [compiled(block) for block in model.blocks]
     room = LogitsRoom(
         vocab_size=config.vocab_size,
         width=config.width,
@@ -186,6 +194,10 @@ def build(start: StartTraining, ranks: Ranks | None = None) -> Training:
         newest_loss=torch.full((), math.nan, device=device),
         skipped_in_a_row=torch.zeros((), device=device),
         live=start.live,
+        # A graph holds no draws of its own, and no second forward pass.
+        graphs_allowed=device.type == "cuda"
+        and not spec.model.dropout
+        and not spec.budget.activation_checkpointing,
         fencing_token=start.fencing_token,
         ranks=ranks,
     )
@@ -195,6 +207,7 @@ def settle(spec: RunSpec, ranks: Ranks) -> None:
     """Decides what the spec leaves to a measurement. What is decided stays as it is."""
     device = _device(spec.budget, ranks)
     spec.budget.precision = settle_precision(spec.budget.precision, device)
+    spec.budget.compile = settle_compile(spec, device)
 
 
 def physical_cores() -> int:

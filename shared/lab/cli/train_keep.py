@@ -58,6 +58,8 @@ class Kept:
         theirs.CopyFrom(kept)
         if ours.budget.precision == run_spec_pb2.PRECISION_AUTO:
             ours.budget.precision = theirs.budget.precision
+        if ours.budget.compile == run_spec_pb2.COMPILE_AUTO:
+            ours.budget.compile = theirs.budget.compile
         theirs.budget.processes = ours.budget.processes
         if ours == theirs:
             self._resolved.spec.CopyFrom(ours)

@@ -120,6 +120,7 @@ class Session:
                 case "started":
                     started = event.started
                     spec.budget.precision = started.precision  # measured once, then kept
+                    spec.budget.compile = started.compile
                     if started.step:
                         continue  # said already when the training began
                     screen.say(

@@ -7,7 +7,7 @@ Notable choices, all GPT-2's: learned positions; pre-norm blocks; tanh GELU; bia
 in the head; one matrix for the token embedding and the output head.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 
 import torch
@@ -38,6 +38,8 @@ class GPTModel(nn.Module):
         # training; made again from the block's input when its turn comes, it costs one more forward
         # pass, a third of the time. (Activation checkpointing; Chen et al., arXiv 1604.06174.)
         self.recompute_blocks = False
+        # The blocks in another form, for training only: there all passes have the same shape.
+        self.compiled_blocks: list[Callable[..., Tensor]] = []
         self.transformer = nn.ModuleDict(
             {
                 "wte": nn.Embedding(config.vocab_size, config.width),  # what each token means
@@ -85,8 +87,12 @@ class GPTModel(nn.Module):
         tokens = self.transformer["wte"](ids)  # (B, T, C)
         x = tokens + self.transformer["wpe"](positions)  # (B, T, C)
         x = self.transformer["drop"](x if dtype is None else x.to(dtype))
-        recompute = self.recompute_blocks and torch.is_grad_enabled()
-        for layer, block in enumerate(self.blocks):
+        training = torch.is_grad_enabled() and cache is None and not taps
+        recompute = self.recompute_blocks and training
+        blocks: Iterable[Callable[..., Tensor]] = self.blocks
+        if training and self.compiled_blocks:
+            blocks = self.compiled_blocks
+        for layer, block in enumerate(blocks):
             through = partial(checkpoint, block, use_reentrant=False) if recompute else block
             x = through(
                 x,

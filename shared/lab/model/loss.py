@@ -127,7 +127,7 @@ def _chunks(
         torch.mm(h, multiplied.t(), out=logits)
         rows[:, room.vocab_size :] = float("-inf")
         torch.softmax(rows, dim=1, out=rows)  # in place; the columns that fill a row up become 0
-        losses[part] = _take_target(rows, target, exact)
+        losses[part] = _take_target(rows, target, exact, may_ask=rows.device.type == "cpu")
         _mend(losses[part], h, multiplied, target)
         if gradients is None:
             continue
@@ -142,18 +142,24 @@ def _chunks(
     return losses
 
 
-def _take_target(rows: Tensor, target: Tensor, exact: torch.dtype) -> Tensor:
+def _take_target(rows: Tensor, target: Tensor, exact: torch.dtype, *, may_ask: bool) -> Tensor:
     """Makes p - onehot of p, in place, and answers -log p of the target.
 
     bf16 has 8 bits for a number: near 1 it steps by 0.004, too coarse for 1 - p of a token the
     model is sure of. There 1 - p is taken as the sum of all others, which bf16 holds to 8 bits of
-    its own size.
+    its own size. Which tokens these are may not be asked of a device that works ahead of us, since
+    the answer would halt it: there all are summed.
     """
     token = torch.arange(len(target), device=target.device)
     p = rows[token, target].to(exact)  # (c,)
     losses = -p.clamp_min(_tiny(exact)).log()
     rest = 1 - p
-    if rows.dtype != exact:
+    if rows.dtype != exact and not may_ask:
+        rows[token, target] = 0.0
+        others = rows.sum(dim=1, dtype=exact)
+        losses = torch.where(p > 0.5, -(-others).log1p(), losses)
+        rest = torch.where(p > 0.5, others, rest)
+    elif rows.dtype != exact:
         sure = (p > 0.5).nonzero().squeeze(1)  # few, as a rule
         others = rows[sure]
         others[token[: len(sure)], target[sure]] = 0.0
