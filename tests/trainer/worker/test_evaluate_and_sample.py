@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -28,12 +29,17 @@ def test_the_validation_loss_is_the_mean_over_its_windows(training: Training) ->
     assert found.loss == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
 
 
-def test_bits_per_byte_are_of_the_text_that_was_predicted(training: Training) -> None:
+def test_bits_per_byte_are_of_the_text_that_was_predicted(start: StartTraining) -> None:
     """The bits of all losses together, over the bytes of the tokens that were guessed."""
-    training.spec.hooks.evaluate_batches = 1_000
+    start.spec.model.vocab_size = Tokenizer.vocab_size
+    start.spec.hooks.evaluate_batches = 1_000
+    training = build(start)
+    ids = Tokenizer().encode(
+        "Extraordinarily I had always thought Jack Gisburn a cheap genius. ok?"
+    )
+    training.validation = np.array(ids, dtype=np.uint16)
     found = evaluate(training)
-    guessed = training.validation[1 : 1 + found.tokens].tolist()
-    text = Tokenizer().decode_bytes(guessed)
+    text = Tokenizer().decode_bytes(ids[1 : 1 + found.tokens])
     assert found.text_bytes == len(text)
     bits = found.loss * found.tokens / math.log(2)
     assert found.bits_per_byte == pytest.approx(bits / len(text))
