@@ -1,4 +1,4 @@
-"""What happens beside training. The loop calls five points and knows none of the hooks."""
+"""What happens beside training. The loop calls four points and knows none of the hooks."""
 
 import traceback
 from collections.abc import Callable, Sequence
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from lab.errors import LabError
 from lab.link import LinkClosed
 from lab.v1 import event_pb2
-from lab.v1.worker_pb2 import CheckpointStaged
 from services.trainer.worker.evaluate import Evaluation
 from services.trainer.worker.events import Emit, log
 from services.trainer.worker.step import StepResult
@@ -36,9 +35,6 @@ class Hook:
     def on_evaluate(self, training: Training, evaluation: Evaluation) -> None:
         """The validation loss was measured."""
 
-    def on_checkpoint(self, training: Training, staged: CheckpointStaged) -> None:
-        """A staging folder is complete."""
-
     def on_end(self, training: Training) -> None:
         """The last step was made. Not called when a run is stopped or fails."""
 
@@ -61,9 +57,6 @@ class Hooks:
 
     def on_evaluate(self, training: Training, evaluation: Evaluation) -> None:
         self._call(training, lambda hook: hook.on_evaluate(training, evaluation))
-
-    def on_checkpoint(self, training: Training, staged: CheckpointStaged) -> None:
-        self._call(training, lambda hook: hook.on_checkpoint(training, staged))
 
     def on_end(self, training: Training) -> None:
         self._call(training, lambda hook: hook.on_end(training))

@@ -3,7 +3,7 @@
 from collections import deque
 
 from lab.v1.event_pb2 import EvaluationCompleted, StepMeasured
-from lab.v1.worker_pb2 import CheckpointStaged, WorkerEvent
+from lab.v1.worker_pb2 import WorkerEvent
 from services.trainer.worker.evaluate import Evaluation
 from services.trainer.worker.events import Emit, resident_bytes
 from services.trainer.worker.hooks import Hook, Step
@@ -54,9 +54,6 @@ class Metrics(Hook):
             text_bytes=evaluation.text_bytes,
         )
         self._emit(WorkerEvent(evaluation_completed=completed))
-
-    def on_checkpoint(self, training: Training, staged: CheckpointStaged) -> None:
-        self._emit(WorkerEvent(staged=staged))
 
 
 def clip_share(grad_norm: float, *, clip: float) -> float:
