@@ -16,7 +16,7 @@ from lab.v1 import inference_service_pb2 as messages
 from lab.v1.inference_service_pb2 import GenerateResponse
 from lab.v1.model_pb2 import LoadedModel
 from lab.v1.run_pb2 import RunVerb
-from lab.v1.tensor_pb2 import Dtype, Token
+from lab.v1.tensor_pb2 import Token
 
 if TYPE_CHECKING:  # grpc generates these for type checkers only
     from lab.v1.analysis_service_pb2_grpc import AnalysisServiceAsyncStub
@@ -25,7 +25,6 @@ if TYPE_CHECKING:  # grpc generates these for type checkers only
 M = TypeVar("M", bound=Message)
 
 LOAD_DEADLINE_SECS = 120.0
-ATTENTION_DEADLINE_SECS = 30.0
 ANALYSIS_DEADLINE_SECS = 60.0
 
 Question: TypeAlias = (
@@ -124,25 +123,6 @@ class Models:
         getattr(request, name).SetInParent()
         getattr(request, name).CopyFrom(question)
         return await self._analysis.Analyse(request, timeout=ANALYSIS_DEADLINE_SECS)
-
-    async def attention(
-        self,
-        model: LoadedModel,
-        text: str,
-        *,
-        layers: Sequence[int] = (),
-        heads: Sequence[int] = (),
-    ) -> analysis_messages.GetAttentionResponse:
-        """Weights as 32-bit floats, [layers, heads, query, key]; empty means all."""
-        request = _request(
-            analysis_messages.GetAttentionRequest,
-            model=model.name,
-            text=text,
-            layers=layers,
-            heads=heads,
-            dtype=Dtype.DTYPE_FLOAT32,
-        )
-        return await self._analysis.GetAttention(request, timeout=ATTENTION_DEADLINE_SECS)
 
     async def _weights(self, source: str) -> str:
         if "@" in source or source.count("/") > 1 or source.startswith(f"{IMPORTS}/"):
