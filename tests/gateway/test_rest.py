@@ -45,6 +45,15 @@ ROUTES: list[tuple[str, str, Any, str, Message]] = [
         "UpdateRun",
         trainer.UpdateRunRequest(name=RUN, display_name="first"),
     ),
+    (
+        "POST",
+        "/api/runs:fork",
+        {"checkpoint": CHECKPOINT, "overrides": {"budget": {"batch": 8}}, "runId": "b"},
+        "ForkRun",
+        trainer.ForkRunRequest(
+            checkpoint=CHECKPOINT, overrides=RunSpec(budget=BudgetSpec(batch=8)), run_id="b"
+        ),
+    ),
     ("DELETE", f"/api/{RUN}", None, "DeleteRun", trainer.DeleteRunRequest(name=RUN)),
     ("POST", f"/api/{RUN}:pause", {}, "PauseRun", trainer.PauseRunRequest(name=RUN)),
     ("POST", f"/api/{RUN}:resume", {}, "ResumeRun", trainer.ResumeRunRequest(name=RUN)),
@@ -66,11 +75,16 @@ ROUTES: list[tuple[str, str, Any, str, Message]] = [
     ("POST", f"/api/{RUN}:peek", {}, "PeekRun", trainer.PeekRunRequest(name=RUN)),
     (
         "GET",
-        f"/api/{RUN}/series?series=loss&series=grad_norm&stepFrom=2&stepTo=9&maxPoints=50",
+        f"/api/{RUN}/series?series=loss&series=grad_norm&stepFrom=2&stepTo=9&maxPoints=50&inherited=true",
         None,
         "QuerySeries",
         trainer.QuerySeriesRequest(
-            name=RUN, series=["loss", "grad_norm"], step_from=2, step_to=9, max_points=50
+            name=RUN,
+            series=["loss", "grad_norm"],
+            step_from=2,
+            step_to=9,
+            max_points=50,
+            inherited=True,
         ),
     ),
     (

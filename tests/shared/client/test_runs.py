@@ -16,7 +16,7 @@ from lab.rpc.server import GrpcServer, Servicer
 from lab.v1 import trainer_service_pb2 as messages
 from lab.v1 import trainer_service_pb2_grpc as services
 from lab.v1.event_pb2 import Event, RunStateChanged, StepMeasured
-from lab.v1.run_pb2 import Run, RunState
+from lab.v1.run_pb2 import LiveSettings, Run, RunState
 from lab.v1.run_spec_pb2 import BudgetSpec, DataSpec, HooksSpec, ModelSpec, RunSpec
 from lab.v1.series_pb2 import SeriesSet
 from tests.support.nats import free_port
@@ -45,6 +45,14 @@ class PlayedTrainer(services.TrainerServiceServicer):
     async def CreateRun(self, request: Any, context: Any) -> messages.CreateRunResponse:
         self.requests.append(request)
         return messages.CreateRunResponse(run=self.runs[0])
+
+    async def ForkRun(self, request: Any, context: Any) -> messages.ForkRunResponse:
+        self.requests.append(request)
+        return messages.ForkRunResponse(run=self.runs[0])
+
+    async def UpdateRun(self, request: Any, context: Any) -> messages.UpdateRunResponse:
+        self.requests.append(request)
+        return messages.UpdateRunResponse(run=self.runs[0])
 
     async def GetRun(self, request: Any, context: Any) -> messages.GetRunResponse:
         for run in self.runs:
@@ -75,9 +83,9 @@ class PlayedTrainer(services.TrainerServiceServicer):
     async def refuse(self, request: Any, context: Any) -> Any:
         raise NotFound("this trainer plays only a few calls")
 
-    AdvanceRun = DeleteRun = ResumeRun = UpdateRun = SnapshotRun = PeekRun = refuse
+    AdvanceRun = DeleteRun = ResumeRun = SnapshotRun = PeekRun = refuse
     ListFacts = ListPresets = ListCorpora = PreviewCorpus = refuse
-    ForkRun = GetBatch = GetProbe = ListProbes = QueryHealth = refuse
+    GetBatch = GetProbe = ListProbes = QueryHealth = refuse
 
     async def WatchRun(self, request: Any, context: Any) -> AsyncIterator[Any]:
         self.watchers += 1
@@ -303,3 +311,40 @@ def test_a_bare_id_and_a_name_mean_the_same() -> None:
     for wrong in ("", "runs/", "Nano", "../x", "runs/a/b", "models/a"):
         with pytest.raises(InvalidArgument):
             full_name(wrong)
+
+
+async def test_a_fork_says_what_is_to_be_different(trainer: PlayedTrainer, connected: Lab) -> None:
+    await connected.runs.fork(
+        "nano-a@500", steps=900, learning_rate=0.1, settings=["budget.batch=8"], run_id="b"
+    )
+    [request] = trainer.requests
+    assert request.checkpoint == f"{NAME}/checkpoints/step-00000500"
+    assert (request.run_id, request.request_id.partition("-")[0]) == ("b", "fork")
+    spec = request.overrides
+    assert (spec.budget.steps, spec.budget.batch, spec.optimizer.learning_rate) == (900, 8, 0.1)
+    assert not spec.HasField("model")
+
+
+async def test_a_saving_policy_changes_only_what_is_given(
+    trainer: PlayedTrainer, connected: Lab
+) -> None:
+    await connected.runs.set_saving("nano-a", every_steps=0, best=True)
+    [request] = trainer.requests
+    assert request.live == LiveSettings(checkpoint_every=0, checkpoint_best=True)
+    assert not request.live.HasField("checkpoint_minutes")
+
+
+async def test_a_run_that_is_about_to_resume_by_itself_is_still_waited_for(
+    trainer: PlayedTrainer, connected: Lab
+) -> None:
+    cut = state(RunState.RUN_STATE_INTERRUPTED, ended_at=1)
+    cut.run_state_changed.run.restart_time.FromSeconds(2)
+    waiting = asyncio.create_task(connected.runs.wait("nano-a"))
+    await until(lambda: trainer.watchers, what="somebody watches")
+    await trainer.add(cut, state(RunState.RUN_STATE_RUNNING))
+    trainer.runs[0].CopyFrom(cut.run_state_changed.run)
+    await trainer.add(step(1))
+    end = state(RunState.RUN_STATE_SUCCEEDED, ended_at=3)
+    trainer.runs[0].CopyFrom(end.run_state_changed.run)
+    await trainer.add(end)
+    assert (await asyncio.wait_for(waiting, 30)).state == RunState.RUN_STATE_SUCCEEDED
