@@ -8,6 +8,7 @@ fail again.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable
 from typing import Final
@@ -86,7 +87,9 @@ class Restarts:
     def _call(self, run_id: str, secs: float) -> None:
         self.cancel(run_id)
         loop = asyncio.get_running_loop()
-        self._waiting[run_id] = loop.call_later(secs, self._go_on, run_id)
+        self._waiting[run_id] = loop.call_later(
+            secs, self._go_on, run_id, context=contextvars.Context()
+        )
 
     def _go_on(self, run_id: str) -> None:
         self._waiting.pop(run_id, None)
