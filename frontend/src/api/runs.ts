@@ -97,6 +97,11 @@ export interface RunChange {
     learningRateScale?: number;
     sampleEvery?: number;
     samplePrompts?: { prompts: string[] };
+    checkpointEvery?: number;
+    checkpointMinutes?: number;
+    checkpointLogSpaced?: boolean;
+    checkpointBest?: boolean;
+    checkpointOnStop?: boolean;
   };
 }
 
@@ -155,6 +160,7 @@ export async function querySeries(
 ) {
   const answer = await request("GET", `/api/${name}/series`, QuerySeriesResponseSchema, {
     query: range,
+    binary: true, // thousands of numbers, many times
     signal,
   });
   return required(answer.series, "series");

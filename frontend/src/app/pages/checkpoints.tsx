@@ -1,43 +1,89 @@
 // All saved states of all runs, what they take, and what was deleted.
-import { useState } from "react";
+import { useMemo, useRef, useState } from "react";
+import { useNavigate } from "react-router";
 import { asProblem } from "@/api/problem";
 import { CheckpointsTable } from "@/features/checkpoints/checkpoints-table";
+import { DamageList } from "@/features/checkpoints/damage-list";
 import { DiskUseBar } from "@/features/checkpoints/disk-use-bar";
+import { ForkDialog } from "@/features/checkpoints/fork-dialog";
 import { TrashList } from "@/features/checkpoints/trash-list";
 import { UndoDelete } from "@/features/checkpoints/undo-delete";
 import { useShelf } from "@/features/checkpoints/use-checkpoints";
+import { runList } from "@/features/runs/run-list";
 import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
-import { formatBytes } from "@/lib/format";
+import { RunVerb } from "@/gen/lab/v1/run_pb";
+import { formatBytes, formatCount } from "@/lib/format";
+import { useShortcut } from "@/lib/use-shortcut";
+import { useChannel } from "@/live/use-channel";
 import { EmptyState } from "@/ui/empty-state";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
+import { TextInput } from "@/ui/text-input";
 
 export function CheckpointsPage() {
-  const { checkpoints, trash, disk, error } = useShelf();
+  const { checkpoints, unreadable, trash, disk, error } = useShelf();
+  const { state: runs } = useChannel("runs", runList);
+  const navigate = useNavigate();
+  const [filter, setFilter] = useState("");
   const [deleted, setDeleted] = useState<Checkpoint>();
+  const [forking, setForking] = useState<Checkpoint>();
+  const [refused, setRefused] = useState<unknown>();
+  const filterField = useRef<HTMLInputElement>(null);
+  useShortcut("/", "Filter the checkpoints", () => filterField.current?.focus());
+  const resumable = useMemo(
+    () =>
+      new Set(
+        runs
+          ?.filter((run) => run.endTime && run.allowedVerbs.includes(RunVerb.RESUME))
+          .map((run) => run.latestCheckpoint),
+      ),
+    [runs],
+  );
+  const some = checkpoints !== undefined && checkpoints.length > 0;
   const bytes = checkpoints?.reduce((sum, one) => sum + one.sizeBytes, 0n);
+  const problem = error ?? refused;
   return (
     <>
       <h1 className="visually-hidden">Checkpoints</h1>
       <Panel
         title="Checkpoints"
         controls={
-          checkpoints !== undefined &&
-          checkpoints.length > 0 && (
-            <span data-testid="checkpoints-total">
-              {checkpoints.length} on disk, {formatBytes(bytes)}
-            </span>
+          some && (
+            <>
+              <span data-testid="checkpoints-total">
+                {formatCount(checkpoints.length)} on disk, {formatBytes(bytes)}
+              </span>
+              <TextInput
+                ref={filterField}
+                type="search"
+                placeholder="Filter by run, step, label, kind"
+                aria-label="Filter checkpoints"
+                data-testid="checkpoints-filter"
+                value={filter}
+                onChange={(event) => setFilter(event.target.value)}
+              />
+            </>
           )
         }
         flush
       >
-        {error !== null && <ProblemNotice problem={asProblem(error)} />}
+        {problem !== undefined && problem !== null && (
+          <ProblemNotice problem={asProblem(problem)} />
+        )}
         {disk !== undefined && <DiskUseBar use={disk} />}
+        <DamageList checkpoints={checkpoints ?? []} unreadable={unreadable} />
         {deleted && trash.some((one) => one.name === deleted.name) && (
           <UndoDelete key={deleted.name} deleted={deleted} onDone={() => setDeleted(undefined)} />
         )}
-        {checkpoints !== undefined && checkpoints.length > 0 && (
-          <CheckpointsTable checkpoints={checkpoints} onDeleted={setDeleted} />
+        {some && (
+          <CheckpointsTable
+            checkpoints={checkpoints}
+            filter={filter}
+            resumable={resumable}
+            onDeleted={setDeleted}
+            onFork={setForking}
+            onProblem={setRefused}
+          />
         )}
         {checkpoints?.length === 0 && (
           <EmptyState title="Nothing is saved">
@@ -51,6 +97,14 @@ export function CheckpointsPage() {
         <Panel title="Trash" flush data-testid="trash">
           <TrashList checkpoints={trash} />
         </Panel>
+      )}
+      {forking && (
+        <ForkDialog
+          key={forking.name}
+          checkpoint={forking}
+          onClose={() => setForking(undefined)}
+          onForked={(run) => void navigate(`/${run}`)}
+        />
       )}
     </>
   );

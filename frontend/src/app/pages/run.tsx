@@ -6,6 +6,7 @@ import { corporaQuery } from "@/api/corpora";
 import type { ChartPicture } from "@/charts/line/picture";
 import { LinkedWindow } from "@/charts/line/window";
 import { RunState, RunVerb, type Run } from "@/gen/lab/v1/run_pb";
+import { SavingPolicy } from "@/features/checkpoints/saving-policy";
 import { HealthPanel } from "@/features/health/health-panel";
 import { DeleteRun } from "@/features/runs/delete-run";
 import { ExportMenu } from "@/features/runs/export-menu";
@@ -137,6 +138,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
         <FactsPanel run={name} changes={changes} />
         <div className={styles["side"]}>
           {MOVING.has(run.state) && <LiveSettings run={run} />}
+          {MOVING.has(run.state) && <SavingPolicy run={run} />}
           <RunNotes run={run} />
         </div>
       </div>

@@ -22,20 +22,27 @@ function answer(body: unknown, status = 200) {
   return fetched;
 }
 
-function show(fields: Parameters<typeof create<typeof CheckpointSchema>>[1], onDeleted = vi.fn()) {
+function show(fields: Parameters<typeof create<typeof CheckpointSchema>>[1], resumable = false) {
   const checkpoint = create(CheckpointSchema, { name: NAME, step: 10, ...fields });
+  const told = { onDeleted: vi.fn(), onFork: vi.fn(), onProblem: vi.fn() };
   render(
     <QueryClientProvider client={new QueryClient()}>
       <MemoryRouter>
         <table>
           <tbody>
-            <CheckpointRow checkpoint={checkpoint} nowMs={0} onDeleted={onDeleted} />
+            <CheckpointRow
+              checkpoint={checkpoint}
+              nowMs={0}
+              row={2}
+              resumable={resumable}
+              {...told}
+            />
           </tbody>
         </table>
       </MemoryRouter>
     </QueryClientProvider>,
   );
-  return onDeleted;
+  return told;
 }
 
 afterEach(() => {
@@ -60,15 +67,39 @@ describe("a checkpoint's row", () => {
     expect(screen.getByTestId<HTMLButtonElement>("checkpoint-delete").disabled).toBe(true);
   });
 
-  it("tells when it is in the trash, and not when that was refused", async () => {
-    const refused = show({});
+  it("tells when it is in the trash, and why not when that was refused", async () => {
+    const { onDeleted, onProblem } = show({});
     answer({ title: "Not now", status: 409, detail: "it is pinned" }, 409);
     fireEvent.click(screen.getByTestId("checkpoint-delete"));
-    await screen.findByTestId("problem");
-    expect(refused).not.toHaveBeenCalled();
+    await waitFor(() =>
+      expect(onProblem.mock.lastCall?.[0]).toMatchObject({
+        message: expect.stringContaining("pinned") as string,
+      }),
+    );
+    expect(onDeleted).not.toHaveBeenCalled();
     answer({});
     fireEvent.click(screen.getByTestId("checkpoint-delete"));
-    await waitFor(() => expect(refused).toHaveBeenCalledOnce());
+    await waitFor(() => expect(onDeleted).toHaveBeenCalledOnce());
+    expect(onProblem.mock.lastCall?.[0]).toBeUndefined();
+  });
+
+  it("says what the last look at its bytes found, and how it resumes", () => {
+    show({
+      kind: CheckpointKind.FULL,
+      damage: ["state.json: missing"],
+      inexactReasons: ["2 threads instead of 4"],
+    });
+    expect(screen.getByTestId("checkpoint-verdict").textContent).toBe("damaged");
+    expect(screen.getByTitle("state.json: missing")).toBeTruthy();
+    expect(screen.getByTitle("2 threads instead of 4").textContent).toBe("not bit for bit");
+  });
+
+  it("offers to fork what is full and not what was brought in", () => {
+    const { onFork } = show({ kind: CheckpointKind.FULL });
+    fireEvent.keyDown(screen.getByTestId("checkpoint-more"), { key: "Enter" });
+    fireEvent.click(screen.getByTestId("checkpoint-fork"));
+    expect(onFork).toHaveBeenCalledOnce();
+    expect(screen.queryByText("Resume the run from here")).toBeNull();
   });
 
   it("does not link an import to a run there is none of", () => {

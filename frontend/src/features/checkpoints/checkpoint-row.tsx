@@ -1,129 +1,148 @@
 // One checkpoint and what can be done with it.
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { Link } from "react-router";
-import { CHECKPOINTS, deleteCheckpoint, pinCheckpoint, verifyCheckpoint } from "@/api/checkpoints";
-import { asProblem } from "@/api/problem";
+import {
+  CHECKPOINTS,
+  deleteCheckpoint,
+  downloadAddress,
+  pinCheckpoint,
+  verifyCheckpoint,
+} from "@/api/checkpoints";
+import { resumeRun } from "@/api/runs";
 import { CheckpointKind, type Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
-import { formatAge, formatBytes, formatCount, formatLoss } from "@/lib/format";
-import { Badge } from "@/ui/badge";
+import { formatCount } from "@/lib/format";
 import { Button } from "@/ui/button";
-import { ProblemNotice } from "@/ui/problem-notice";
+import { Menu, type MenuItem } from "@/ui/menu";
+import { CHECKPOINT_COLUMNS } from "./checkpoint-columns";
 import { insideAddress, placeOf } from "./checkpoint-name";
 import styles from "./checkpoints-table.module.css";
+
+export interface RowActions {
+  /** Told when it is in the trash. */
+  onDeleted: (checkpoint: Checkpoint) => void;
+  onFork: (checkpoint: Checkpoint) => void;
+  /** What was refused; undefined when something is tried anew. */
+  onProblem: (error: unknown) => void;
+}
 
 export function CheckpointRow({
   checkpoint,
   nowMs,
+  row,
+  resumable,
   onDeleted,
-}: {
+  onFork,
+  onProblem,
+}: RowActions & {
   checkpoint: Checkpoint;
   nowMs: number;
-  /** Told when it is in the trash. */
-  onDeleted: (checkpoint: Checkpoint) => void;
+  /** Its place in the whole table. */
+  row: number;
+  /** Whether its run is at rest and would go on from just this one. */
+  resumable: boolean;
 }) {
   const queries = useQueryClient();
-  const verify = useMutation({ mutationFn: () => verifyCheckpoint(checkpoint.name) });
-  const remove = useMutation({
-    mutationFn: () => deleteCheckpoint(checkpoint.name),
-    onSuccess: () => onDeleted(checkpoint),
+  const again = {
+    onMutate: () => onProblem(undefined),
+    onError: onProblem,
     onSettled: () => queries.invalidateQueries({ queryKey: CHECKPOINTS }),
-  });
+  };
+  const verify = useMutation({ mutationFn: () => verifyCheckpoint(checkpoint.name), ...again });
   const pin = useMutation({
     mutationFn: () => pinCheckpoint(checkpoint.name, !checkpoint.pinned),
-    onSettled: () => queries.invalidateQueries({ queryKey: CHECKPOINTS }),
+    ...again,
   });
-  const imported = checkpoint.kind === CheckpointKind.WEIGHTS;
+  const remove = useMutation({
+    mutationFn: () => deleteCheckpoint(checkpoint.name),
+    ...again,
+    onSuccess: () => onDeleted(checkpoint),
+  });
   const place = placeOf(checkpoint.name);
-  const created = checkpoint.createTime ? timestampMs(checkpoint.createTime) : nowMs;
-  const error = remove.error ?? pin.error ?? verify.error;
-  const damage = verify.data?.whole === false ? verify.data.damage : [];
+  const resume = useMutation({ mutationFn: () => resumeRun(`runs/${place.run}`), ...again });
+  const more: MenuItem[] = [];
+  if (resumable) {
+    more.push({ label: "Resume the run from here", onSelect: () => resume.mutate() });
+  }
+  if (checkpoint.kind === CheckpointKind.FULL) {
+    more.push({
+      label: "Fork …",
+      hint: "a new run from here, with other settings",
+      onSelect: () => onFork(checkpoint),
+      "data-testid": "checkpoint-fork",
+    });
+  }
+  more.push(
+    {
+      label: "Download folder",
+      hint: "a .tar that transformers opens once unpacked",
+      onSelect: () => window.location.assign(downloadAddress(checkpoint.name, "folder")),
+    },
+    {
+      label: "Download weights",
+      hint: "one .safetensors file",
+      onSelect: () => window.location.assign(downloadAddress(checkpoint.name, "weights")),
+    },
+  );
   return (
-    <>
-      <tr data-testid="checkpoint-row" data-checkpoint={checkpoint.name}>
-        <td>{imported ? place.checkpoint : <Link to={`/runs/${place.run}`}>{place.run}</Link>}</td>
+    <tr data-testid="checkpoint-row" data-checkpoint={checkpoint.name} aria-rowindex={row}>
+      {CHECKPOINT_COLUMNS.map(({ key, number, wide, cell }) => (
         <td
-          title={imported ? "Weights from elsewhere: can be looked into, not resumed" : undefined}
+          key={key}
+          className={[number && styles["number"], wide && styles["wide"]].filter(Boolean).join(" ")}
         >
-          {imported ? "import" : "full"}
+          {cell(checkpoint, nowMs)}
         </td>
-        <td className={styles["number"]} data-testid="checkpoint-step">
-          {formatCount(checkpoint.step)}
-        </td>
-        <td className={styles["number"]}>{formatLoss(checkpoint.loss)}</td>
-        <td className={styles["number"]}>{formatLoss(checkpoint.validationLoss)}</td>
-        <td className={styles["number"]}>{formatBytes(checkpoint.sizeBytes)}</td>
-        <td className={styles["number"]} title={new Date(created).toLocaleString()}>
-          {formatAge(Math.max(0, (nowMs - created) / 1000))}
-        </td>
-        <td className={styles["verdict"]}>
-          {checkpoint.pinned && (
-            <Badge shape="square" data-testid="checkpoint-pinned">
-              pinned
-            </Badge>
-          )}
-          {verify.data && (
-            <Badge
-              tone={verify.data.whole ? "done" : "failed"}
-              shape={verify.data.whole ? "check" : "cross"}
-              data-testid="checkpoint-verdict"
-            >
-              {verify.data.whole ? "whole" : "damaged"}
-            </Badge>
-          )}
-        </td>
-        <td>
-          <div className={styles["actions"]}>
-            <Link to={insideAddress(checkpoint.name)} data-testid="checkpoint-inside">
-              Look inside
-            </Link>
-            <Button
-              kind="quiet"
-              busy={verify.isPending}
-              onClick={() => verify.mutate()}
-              title="Hashes every file again and compares with the manifest"
-              data-testid="checkpoint-verify"
-            >
-              Verify
-            </Button>
-            <Button
-              kind="quiet"
-              aria-pressed={checkpoint.pinned}
-              busy={pin.isPending}
-              onClick={() => pin.mutate()}
-              title="A pinned checkpoint is not deleted, by nobody and no policy"
-              data-testid="checkpoint-pin"
-            >
-              {checkpoint.pinned ? "Unpin" : "Pin"}
-            </Button>
-            <Button
-              kind="quiet"
-              busy={remove.isPending}
-              disabled={checkpoint.pinned}
-              title={checkpoint.pinned ? "Unpin it first" : "To the trash, and back for a while"}
-              onClick={() => remove.mutate()}
-              aria-label={`Delete the checkpoint of ${place.run} at step ${formatCount(checkpoint.step)}`}
-              data-testid="checkpoint-delete"
-            >
-              Delete
-            </Button>
-          </div>
-        </td>
-      </tr>
-      {(error !== null || damage.length > 0) && (
-        <tr>
-          <td colSpan={9} className={styles["notice"]}>
-            {error !== null && <ProblemNotice problem={asProblem(error)} />}
-            {damage.length > 0 && (
-              <ul className={styles["damage"]}>
-                {damage.map((line) => (
-                  <li key={line}>{line}</li>
-                ))}
-              </ul>
-            )}
-          </td>
-        </tr>
-      )}
-    </>
+      ))}
+      <td>
+        <div className={styles["actions"]}>
+          <Link to={insideAddress(checkpoint.name)} data-testid="checkpoint-inside">
+            Look inside
+          </Link>
+          <Button
+            kind="quiet"
+            busy={verify.isPending}
+            onClick={() => verify.mutate()}
+            title="Hashes every file again and compares with the manifest"
+            data-testid="checkpoint-verify"
+          >
+            Verify
+          </Button>
+          <Button
+            kind="quiet"
+            aria-pressed={checkpoint.pinned}
+            busy={pin.isPending}
+            onClick={() => pin.mutate()}
+            title="A pinned checkpoint is not deleted, by nobody and no policy"
+            data-testid="checkpoint-pin"
+          >
+            {checkpoint.pinned ? "Unpin" : "Pin"}
+          </Button>
+          <Button
+            kind="quiet"
+            busy={remove.isPending}
+            disabled={checkpoint.pinned}
+            title={checkpoint.pinned ? "Unpin it first" : "To the trash, and back for a while"}
+            onClick={() => remove.mutate()}
+            aria-label={`Delete the checkpoint of ${place.run} at step ${formatCount(checkpoint.step)}`}
+            data-testid="checkpoint-delete"
+          >
+            Delete
+          </Button>
+          <Menu
+            items={more}
+            trigger={
+              <Button
+                kind="quiet"
+                busy={resume.isPending}
+                aria-label={`More for ${place.run} at step ${formatCount(checkpoint.step)}`}
+                data-testid="checkpoint-more"
+              >
+                ⋯
+              </Button>
+            }
+          />
+        </div>
+      </td>
+    </tr>
   );
 }

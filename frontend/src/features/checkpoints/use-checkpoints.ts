@@ -1,6 +1,6 @@
 // All checkpoints, the trash and the disk, read again whenever the live channel says that something about them changed.
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { CHECKPOINTS, getDiskUse, listCheckpoints } from "@/api/checkpoints";
+import { CHECKPOINTS, getDiskUse, listShelf, type Shelf } from "@/api/checkpoints";
 import type { ChannelReducer } from "@/live/channel";
 import { useChannel } from "@/live/use-channel";
 
@@ -12,16 +12,16 @@ export const checkpointNews: ChannelReducer<number> = {
 };
 
 export function useCheckpoints() {
-  return useSaved(useNews());
+  return useSaved(useNews(), checkpointsOf);
 }
 
 /** Also what was deleted, and what all of it takes. */
 export function useShelf() {
   const news = useNews();
-  const saved = useSaved(news);
+  const saved = useSaved(news, allOf);
   const trash = useQuery({
     queryKey: [...CHECKPOINTS, "trash", news],
-    queryFn: ({ signal }) => listCheckpoints(signal, { trashed: true }),
+    queryFn: ({ signal }) => listShelf(signal, { trashed: true }),
     placeholderData: keepPreviousData,
   });
   const disk = useQuery({
@@ -30,8 +30,9 @@ export function useShelf() {
     placeholderData: keepPreviousData,
   });
   return {
-    checkpoints: saved.data,
-    trash: trash.data ?? [],
+    checkpoints: saved.data?.checkpoints,
+    unreadable: saved.data?.unreadable ?? [],
+    trash: trash.data?.checkpoints ?? [],
     disk: disk.data,
     error: saved.error ?? trash.error ?? disk.error,
   };
@@ -41,10 +42,19 @@ function useNews(): number {
   return useChannel("checkpoints", checkpointNews).state;
 }
 
-function useSaved(news: number) {
+function useSaved<T>(news: number, select: (shelf: Shelf) => T) {
   return useQuery({
     queryKey: [...CHECKPOINTS, "saved", news],
-    queryFn: ({ signal }) => listCheckpoints(signal),
+    queryFn: ({ signal }) => listShelf(signal),
     placeholderData: keepPreviousData,
+    select,
   });
+}
+
+function checkpointsOf({ checkpoints }: Shelf) {
+  return checkpoints;
+}
+
+function allOf(shelf: Shelf) {
+  return shelf;
 }
