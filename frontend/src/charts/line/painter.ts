@@ -31,6 +31,7 @@ export class ChartPainter {
   all: Stretch = [0, 1];
   shown: Stretch = [0, 1];
   x: Scale = xScale([0, 1], { left: 0, right: 1, top: 0, bottom: 1 });
+  private highest: number | undefined; // of the values in sight
   private width = 0;
   private height = 0;
   private options: ChartOptions | undefined;
@@ -110,6 +111,7 @@ export class ChartPainter {
       ? clippedExtent(visible, this.shown, logY)
       : yExtent(visible, this.shown, logY);
     const y = yScale(extent, box, logY);
+    this.highest = extent?.[1];
     return {
       width,
       height,
@@ -146,5 +148,6 @@ export class ChartPainter {
     this.canvas.dataset["markers"] = String(this.options?.markers?.length ?? 0);
     this.canvas.dataset["from"] = String(this.shown[0]);
     this.canvas.dataset["to"] = String(this.shown[1]);
+    this.canvas.dataset["highest"] = this.highest === undefined ? "" : String(this.highest);
   }
 }

@@ -5,7 +5,7 @@ import { querySeries } from "@/api/runs";
 import { stepAt, type Axis } from "./axis";
 import type { StepSeries } from "./step-series";
 
-const SETTLED_AFTER_MS = 250;
+const SETTLED_AFTER_MS = 60; // a drag ends once; a wheel turns on, and only its last place is asked for
 const MOST_POINTS = 4000;
 
 export function useDetail(run: string, series: StepSeries, window: LinkedWindow, axis: Axis): void {
