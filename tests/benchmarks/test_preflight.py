@@ -20,6 +20,8 @@ TOLERANCE = 0.10
         ("nano", "budget.batch=8", "budget.micro_batch=8"),
         ("small", "budget.batch=4", "hooks.sample_every=0"),
         ("small", "budget.batch=1", "budget.micro_batch=1", "hooks.sample_every=0"),
+        ("nano", "budget.batch=8", "budget.micro_batch=8", "budget.activation_checkpointing=true"),
+        ("small", "budget.activation_checkpointing=true", "hooks.sample_every=0"),
     ],
     ids=" ".join,
 )

@@ -85,6 +85,8 @@ def main() -> int:
     keep_memory()
     spec = RunSpec.FromString(sys.stdin.buffer.read())
     try:
+        if spec.budget.processes > 1:  # one alone would have their cores and memory to itself
+            raise LabError("times are measured of runs in one process only")
         timing = measure(spec)
     except LabError as error:
         sys.stderr.write(error.message)

@@ -16,6 +16,8 @@ MOMENTS = 2  # AdamW's, for each parameter
 # Numbers kept for the backward pass per token, layer and channel: the known 34 bytes of an all-bf16
 # block (Korthikanti et al., arXiv 2205.05198) are 17 numbers; fp32 keeps some of them twice.
 KEPT_FP32, KEPT_BF16 = 21, 24
+# The block in hand: the gradients of what was kept, and the holes that the allocator leaves.
+WORKING_BLOCKS = 2
 
 
 def memory_parts(spec: RunSpec) -> list[MemoryPart]:
@@ -44,7 +46,8 @@ def memory_parts(spec: RunSpec) -> list[MemoryPart]:
 
 def _activations(spec: RunSpec, tokens: int, *, number: int, kept: int) -> int:
     """What the backward pass needs of all blocks, or only their inputs and the rest of one."""
-    of_one_block = tokens * spec.model.width * kept
+    layers, of_one_block = spec.model.layers, tokens * spec.model.width * kept
     if spec.budget.activation_checkpointing:
-        return tokens * spec.model.width * spec.model.layers * number + of_one_block
-    return spec.model.layers * of_one_block
+        inputs = tokens * spec.model.width * layers * number
+        return inputs + (1 + WORKING_BLOCKS) * of_one_block
+    return (layers + WORKING_BLOCKS) * of_one_block

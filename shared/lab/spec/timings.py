@@ -73,6 +73,7 @@ class Timings:
             spec.model.SerializeToString(deterministic=True),
             (spec.budget.batch, spec.budget.micro_batch, spec.budget.threads),
             (spec.budget.device, spec.budget.precision, bool(spec.optimizer.clip)),
+            (spec.budget.processes, spec.budget.activation_checkpointing, spec.budget.compile),
             (bool(hooks.evaluate_every), bool(hooks.sample_every)),
             (hooks.sample_tokens, hooks.sample_top_k, hooks.sample_temperature),
             (lab.__version__, metadata.version("torch"), os.uname().nodename, os.cpu_count()),

@@ -85,7 +85,7 @@ def test_too_little_memory() -> None:
     )
     field, said, remedy = one_problem(told(spec_of(preset="small"), machine=small))
     assert field == "budget.micro_batch"
-    assert "2.1 GB of memory, but 1.9 GB of 3.0 GB are free" in said
+    assert "2.3 GB of memory, but 1.9 GB of 3.0 GB are free" in said
     assert remedy == "budget.micro_batch=2"
     assert not told(spec_of(remedy, preset="small"), machine=small).problems
     alone = spec_of("budget.batch=1", "budget.micro_batch=1", preset="medium")

@@ -40,6 +40,7 @@ def test_a_shape_is_measured_once(tmp_path: Path) -> None:
         "model.layers=3",
         "budget.micro_batch=2",
         "budget.threads=1",
+        "budget.activation_checkpointing=true",
         "model.dropout=0.1",
     ):
         assert timings.find(spec_of(change)) is None

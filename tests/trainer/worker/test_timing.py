@@ -38,6 +38,13 @@ def test_what_cannot_be_trained_here_is_told_in_a_sentence(spec: RunSpec) -> Non
     assert b"Traceback" not in done.stderr
 
 
+def test_one_process_says_nothing_of_the_time_of_several(spec: RunSpec) -> None:
+    spec.budget.processes = 2
+    done = subprocess.run(COMMAND, input=spec.SerializeToString(), capture_output=True, timeout=100)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"times are measured of runs in one process only"
+
+
 def test_a_checkpoint_has_the_size_that_was_foretold(training: Training, tmp_path: Path) -> None:
     (tmp_path / "it").mkdir()
     write_checkpoint(training, tmp_path / "it")
