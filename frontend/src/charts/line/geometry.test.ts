@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { lowerBound, nearestIndex, type Columns } from "./columns";
 import {
@@ -69,6 +70,25 @@ describe("tracing", () => {
       const highest = Math.min(...strokes.flat().map(([, py]) => py));
       expect(highest).toBeCloseTo(y(11), 6);
     }
+  });
+
+  it("keeps it at 1,000 random places and zooms", () => {
+    const steps = 20_000;
+    const wave = Float64Array.from({ length: steps }, (_, i) => 5 + Math.sin(i));
+    const line = { x: Float64Array.from(wave, (_, i) => i), y: wave, length: steps };
+    const whole = fc.integer({ min: 0, max: steps - 1 });
+    fc.assert(
+      fc.property(whole, whole, whole, fc.boolean(), (at, before, after, up) => {
+        const stretch = [Math.min(before, at), Math.max(after, at)] as const;
+        const usual = wave[at] ?? 0;
+        wave[at] = up ? 99 : -99;
+        const { strokes, y } = trace(line, stretch);
+        const drawn = strokes.flat().some(([, py]) => Math.abs(py - y(up ? 99 : -99)) < 1e-6);
+        wave[at] = usual;
+        expect(drawn).toBe(true);
+      }),
+      { numRuns: 1_000 },
+    );
   });
 
   it("draws a bounded number of points however many there are", () => {
