@@ -1,4 +1,5 @@
-// The Inside page in the address: /inside?run=&checkpoint=&layer=&head=&text=, so that a link restores the whole view.
+// The Inside page in the address: /inside?run=&at=&layer=&head=&text=, so that a link restores the whole view. The
+// step (at=) is the playhead's, see features/playhead; checkpoint= is what other pages link to.
 import { useCallback, useMemo } from "react";
 import { useSearchParams } from "react-router";
 

@@ -1,21 +1,39 @@
-// The inside of one run: its weights of this moment, or of one of its checkpoints.
+// The inside of one run at the playhead: its weights of this moment, one of its checkpoints, or what it recorded itself.
+import { useIsFetching, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { asProblem } from "@/api/problem";
-import { AttentionExplorer } from "@/features/attention/attention-explorer";
-import { sourceFor } from "@/features/attention/model-source";
+import { probeQuery, probesQuery } from "@/api/probes";
+import { AttentionExplorer, type RecordedText } from "@/features/attention/attention-explorer";
+import { idOf, sourceFor, type ModelSource } from "@/features/attention/model-source";
 import { SourcePicker } from "@/features/attention/source-picker";
+import { TokenGuesses } from "@/features/attention/token-guesses";
 import { useSourceModel } from "@/features/attention/use-source-model";
+import { useTokenLosses } from "@/features/attention/use-token-losses";
 import { GenerationPane } from "@/features/generation/generation-pane";
+import { HeadScoresPanel } from "@/features/head-scores/head-scores-panel";
+import { PlayheadRail } from "@/features/playhead/playhead-rail";
+import { nearestStop } from "@/features/playhead/stops";
+import { usePlayhead } from "@/features/playhead/use-playhead";
 import { StateBadge } from "@/features/runs/state-badge";
 import { runId as idOfRun } from "@/features/runs/state-name";
+import { TokenLossesPanel } from "@/features/token-losses/token-losses-panel";
+import { useChartSettings } from "@/features/training/chart-settings";
 import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
+import type { ProbeRecord } from "@/gen/lab/v1/recording_pb";
 import { RunState, type Run } from "@/gen/lab/v1/run_pb";
 import { Button } from "@/ui/button";
 import { EmptyState } from "@/ui/empty-state";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
+import { Select } from "@/ui/select";
+import { useAhead } from "../playhead/use-ahead";
+import { useRail } from "../playhead/use-rail";
 import type { Go, InsideAddress } from "./inside-address";
 import styles from "./inside.module.css";
+
+const MOST_RECORDS = 200;
+const NO_RECORDS: ProbeRecord[] = [];
+const MOVING = new Set<unknown>(["source-model", "probe", "attention-map"]);
 
 export function InsideRun({
   runId,
@@ -32,65 +50,169 @@ export function InsideRun({
   go: Go;
 }) {
   const [follow, setFollow] = useState(false);
+  const [probeText, setProbeText] = useState(0);
+  const name = `runs/${runId}`;
   const run = runs.find((one) => idOfRun(one.name) === runId);
-  const source = sourceFor(runId, {
-    run,
-    checkpoint: address.checkpoint,
-    saved: checkpoints.map((one) => one.name),
-  });
+  const rail = useRail(name, run, runs);
+  const fetching = useIsFetching({ predicate: ({ queryKey }) => MOVING.has(queryKey[0]) }) > 0;
+  const playhead = usePlayhead(rail.stops, rail.flags, !fetching);
+  const log = useChartSettings((settings) => settings.axis === "log");
+  const { at } = playhead;
+  const stop = at === null ? undefined : nearestStop(rail.stops, at);
+  const checkpoint = stop?.checkpoint ? idOf(stop.checkpoint) : address.checkpoint;
+  const newest = sourceFor(runId, { run, checkpoint, saved: checkpoints.map((one) => one.name) });
+  const recordOf = (step: number): ModelSource => ({ kind: "record", name, step });
+  const wanted = stop && stop.checkpoint === null ? recordOf(stop.step) : newest;
+
   // Following a run at rest would show the same weights again and again.
-  const model = useSourceModel(source, { follow: follow && run?.state === RunState.RUNNING });
-  const trouble = model.error ?? model.failureReason;
+  const loading = useSourceModel(wanted, { follow: follow && run?.state === RunState.RUNNING });
+  const trouble = loading.error ?? loading.failureReason;
   const problem = trouble === null ? undefined : asProblem(trouble);
-  const neverKept = source.kind === "last-peek" && problem?.reason === "NOT_FOUND";
+  const neverKept = wanted.kind === "last-peek" && problem?.reason === "NOT_FOUND";
+  const lastRecord = rail.stops.findLast(({ probe }) => probe)?.step;
+  // Nothing kept and nothing running: the newest record stands in for the live end.
+  const source = neverKept && lastRecord !== undefined ? recordOf(lastRecord) : wanted;
+  const recordStep = source.kind === "record" ? source.step : null;
+  const model = recordStep === null ? loading.data : undefined;
+  useAhead(name, { stops: rail.stops, at, parameters: Number(run?.stats?.parameters ?? 0) });
+
+  const record = useQuery({ ...probeQuery(name, recordStep ?? 0), enabled: recordStep !== null });
+  const list = useQuery({
+    ...probesQuery(name, rail.news, { scores: true, limit: MOST_RECORDS }),
+    enabled: run !== undefined,
+  });
+  const records = list.data?.records ?? NO_RECORDS;
+  const texts = record.data?.texts ?? records.at(-1)?.texts ?? [];
+  const textIndex = Math.min(probeText, Math.max(0, texts.length - 1));
+  const probe = recordStep === null ? undefined : record.data?.texts[textIndex];
+  const picker = (
+    <Select
+      aria-label="Probe text"
+      value={String(textIndex)}
+      options={texts.map((one, index) => ({
+        value: String(index),
+        label: `probe text ${index + 1}: ${one.tokens
+          .slice(0, 10)
+          .map((token) => token.text)
+          .join("")}…`,
+      }))}
+      onChange={(event) => setProbeText(Number(event.target.value))}
+      data-testid="probe-text"
+    />
+  );
+  const recorded: RecordedText | undefined = probe && {
+    probe,
+    old: record.isPlaceholderData,
+    picker: (
+      <p className={styles["recorded"]} data-testid="recorded-note">
+        {picker} As the run saw it at step {record.data?.step}. No weights were kept there, so other
+        texts cannot be asked about.
+      </p>
+    ),
+  };
+  const seen = useTokenLosses(model, address.text);
+  const losses = probe ? [NaN, ...probe.losses] : seen.data?.losses;
+  const { data: tokenAnswer } = seen;
+  const every = run?.spec?.hooks?.probeEvery ?? 0;
+  const head = address.head === "mean" ? null : { layer: address.layer, head: address.head };
+
   return (
-    <div className={styles["page"]}>
-      <div className={styles["source"]}>
-        <SourcePicker
-          runs={runs}
-          runId={runId}
-          checkpoints={checkpoints}
-          checkpoint={address.checkpoint}
-          source={source}
-          model={model.data}
-          looking={model.isFetching}
-          follow={follow}
-          onRun={(id) => go({ run: id, checkpoint: null })}
-          onCheckpoint={(checkpoint) => go({ checkpoint })}
-          onLookAgain={() => void model.refetch()}
-          onFollow={setFollow}
-          state={run && <StateBadge state={run.state} />}
-        />
-        {problem && !neverKept && (
-          <ProblemNotice
-            problem={problem}
-            action={<Button onClick={() => void model.refetch()}>Try again</Button>}
+    <div className={styles["frame"]}>
+      <div className={styles["page"]}>
+        <div className={styles["source"]}>
+          <SourcePicker
+            runs={runs}
+            runId={runId}
+            checkpoints={checkpoints}
+            checkpoint={source.kind === "checkpoint" ? idOf(source.name) : null}
+            source={source}
+            model={model}
+            looking={loading.isFetching}
+            follow={follow}
+            onRun={(id) => go({ run: id, checkpoint: null })}
+            onCheckpoint={(id) =>
+              playhead.place(checkpoints.find((one) => idOf(one.name) === id)?.step ?? null)
+            }
+            onLookAgain={() => void loading.refetch()}
+            onFollow={setFollow}
+            state={run && <StateBadge state={run.state} />}
           />
+          {problem && recordStep === null && !neverKept && (
+            <ProblemNotice
+              problem={problem}
+              action={<Button onClick={() => void loading.refetch()}>Try again</Button>}
+            />
+          )}
+          {record.error && recordStep !== null && (
+            <ProblemNotice
+              problem={asProblem(record.error)}
+              action={<Button onClick={() => void record.refetch()}>Try again</Button>}
+            />
+          )}
+        </div>
+        {neverKept && recordStep === null && (
+          <Panel className={styles["whole"] ?? ""}>
+            <EmptyState title="This run's weights were not kept">
+              Saving was off and nobody looked inside while it was in training. Look while a run
+              trains, or let it save on stop.
+            </EmptyState>
+          </Panel>
+        )}
+        {(model !== undefined || recorded !== undefined || problem === undefined) && (
+          <>
+            <AttentionExplorer
+              model={model}
+              spec={run?.spec?.model}
+              text={address.text}
+              layer={address.layer}
+              head={address.head}
+              onText={(text) => go({ text })}
+              onHead={(layer, chosen) => go({ layer, head: chosen })}
+              onReload={() => void loading.refetch()}
+              record={recorded}
+              losses={losses}
+              reading={
+                tokenAnswer && model && recorded === undefined
+                  ? (position) => (
+                      <TokenGuesses
+                        token={position === null ? undefined : seen.tokens[position]}
+                        position={position}
+                        seen={[{ step: seen.step, answer: tokenAnswer }]}
+                      />
+                    )
+                  : undefined
+              }
+            />
+            <GenerationPane model={model} />
+          </>
         )}
       </div>
-      {neverKept && (
-        <Panel className={styles["whole"] ?? ""}>
-          <EmptyState title="This run's weights were not kept">
-            Saving was off and nobody looked inside while it was in training. Look while a run
-            trains, or let it save on stop.
-          </EmptyState>
-        </Panel>
-      )}
-      {(model.data !== undefined || problem === undefined) && (
-        <>
-          <AttentionExplorer
-            model={model.data}
-            spec={run?.spec?.model}
-            text={address.text}
-            layer={address.layer}
-            head={address.head}
-            onText={(text) => go({ text })}
-            onHead={(layer, head) => go({ layer, head })}
-            onReload={() => void model.refetch()}
-          />
-          <GenerationPane model={model.data} />
-        </>
-      )}
+      <div className={styles["records"]}>
+        <HeadScoresPanel
+          records={records}
+          at={at}
+          every={every}
+          chosen={head}
+          onChoose={(place) => go(place)}
+        />
+        <TokenLossesPanel
+          records={records}
+          text={textIndex}
+          vocabulary={run?.spec?.model?.vocabSize ?? 0}
+          at={at}
+          every={every}
+          picker={texts.length > 1 ? picker : undefined}
+          onPlace={playhead.place}
+        />
+      </div>
+      <PlayheadRail
+        rail={rail}
+        playhead={playhead}
+        newestStep={run?.stats?.step ?? 0}
+        live={run?.state === RunState.RUNNING}
+        log={log}
+        shownStep={at === null ? (recordStep ?? model?.step) : undefined}
+      />
     </div>
   );
 }

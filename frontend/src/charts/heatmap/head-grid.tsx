@@ -13,6 +13,7 @@ export function HeadGrid({
   matrixOf,
   chosen,
   dimmed,
+  onHover,
   onChoose,
   onKey,
 }: {
@@ -22,6 +23,8 @@ export function HeadGrid({
   /** One head, or all heads of a layer when their mean is shown. */
   chosen: readonly HeadPlace[];
   dimmed: boolean;
+  /** For a preview of the head under the pointer. */
+  onHover: (place: HeadPlace | null) => void;
   onChoose: (place: HeadPlace) => void;
   onKey: (key: string) => boolean;
 }) {
@@ -71,8 +74,16 @@ export function HeadGrid({
         data-testid="attention-thumbnails"
         data-layers={layers}
         data-heads={heads}
-        onPointerMove={(event) => setHovered(headUnder(event))}
-        onPointerLeave={() => setHovered(null)}
+        onPointerMove={(event) => {
+          const place = headUnder(event);
+          if (place?.layer === hovered?.layer && place?.head === hovered?.head) return;
+          setHovered(place);
+          onHover(place);
+        }}
+        onPointerLeave={() => {
+          setHovered(null);
+          onHover(null);
+        }}
         onClick={(event) => {
           const place = headUnder(event);
           if (place !== null) onChoose(place);

@@ -63,7 +63,7 @@ export function ValueGrid(props: ValueGridProps) {
     rows.forEach((name, row) => {
       if (row % every !== 0) return;
       const text = name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name;
-      context.fillText(text, NAMES_PX - 6, (row + 0.5) * rowPx);
+      context.fillText(text, NAMES_PX - 6, Math.max(7, (row + 0.5) * rowPx));
     });
   }, [picture, rows, rowPx, width, height, pixelRatio, theme]);
 

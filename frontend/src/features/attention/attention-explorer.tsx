@@ -1,26 +1,40 @@
 // What every head of the model looks at in a text: all heads small, one large.
-import { useMemo } from "react";
+import { useMemo, useState, type ReactNode } from "react";
 import { asProblem } from "@/api/problem";
 import type { Cell } from "@/charts/heatmap/map-geometry";
 import { HeadGrid } from "@/charts/heatmap/head-grid";
 import { neighbour, type HeadPlace } from "@/charts/heatmap/grid-geometry";
 import { TokenMap } from "@/charts/heatmap/token-map";
 import { WeightLegend } from "@/charts/heatmap/weight-legend";
+import { AttentionKind } from "@/gen/lab/v1/analysis_service_pb";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
+import type { ProbeText } from "@/gen/lab/v1/recording_pb";
 import type { ModelSpec } from "@/gen/lab/v1/run_spec_pb";
+import { useShortcut } from "@/lib/use-shortcut";
 import { Button } from "@/ui/button";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
+import { Select } from "@/ui/select";
 import styles from "./attention-explorer.module.css";
-import { strongestKeys, type WeightMatrix } from "./attention-maps";
+import { strongestKeys, withoutSink, type WeightMatrix } from "./attention-maps";
 import { HeadControls } from "./head-controls";
 import { HeadHabits } from "./head-habits";
+import { recordView } from "./record-view";
 import { RowReadout } from "./row-readout";
 import { TextForm } from "./text-form";
 import { TokenRibbon } from "./token-ribbon";
-import { shapeOf, type HeadChoice } from "./use-attention";
+import { mapOf, shapeOf, type ExactMap, type HeadChoice } from "./use-attention";
 import { useAttentionView } from "./use-attention-view";
 import { useCell } from "./use-cell";
+
+/** What a run recorded about one of its probe texts, instead of a model that could be asked. */
+export interface RecordedText {
+  readonly probe: ProbeText;
+  /** It is that of another step, shown until the wanted one is there. */
+  readonly old: boolean;
+  /** Chooses the text. */
+  readonly picker: ReactNode;
+}
 
 export function AttentionExplorer({
   model,
@@ -31,6 +45,9 @@ export function AttentionExplorer({
   onText,
   onHead,
   onReload,
+  record,
+  losses,
+  reading,
 }: {
   model: LoadedModel | undefined;
   /** Shape of the network, which may be known before its weights are there. */
@@ -42,13 +59,40 @@ export function AttentionExplorer({
   onHead: (layer: number, head: HeadChoice) => void;
   /** Takes weights anew, when those shown are gone for good. */
   onReload: () => void;
+  record?: RecordedText | undefined;
+  /** Of each token, in nats; colours the text. */
+  losses?: ArrayLike<number> | undefined;
+  /** Says more about the token that is pointed at. */
+  reading?: ((position: number | null) => ReactNode) | undefined;
 }) {
   const { layers, heads } = shapeOf(model?.spec ?? spec);
   const layer = clamp(wantedLayer, layers);
   const head = wantedHead === "mean" ? wantedHead : clamp(wantedHead, heads);
-  const view = useAttentionView(model, { text, layer, head });
+  const [wantedKind, setKind] = useState<AttentionKind>(AttentionKind.WEIGHTS);
+  const [hideSink, setHideSink] = useState(false);
+  const [preview, setPreview] = useState<HeadPlace | null>(null);
+  useShortcut("h", "Attention: hide the first token", () => setHideSink((hidden) => !hidden));
+  // A record has the weights alone; what is made of them needs the model.
+  const kind = record === undefined ? wantedKind : AttentionKind.WEIGHTS;
+  const asked = useAttentionView(record === undefined ? model : undefined, {
+    text,
+    layer,
+    head,
+    kind,
+  });
+  const recorded = useMemo(
+    () => record && recordView(record.probe, { heads, layer, head, old: record.old }),
+    [record, heads, layer, head],
+  );
+  const view = recorded ?? asked;
+  const exact = useMemo(
+    () => (hideSink && view.exact ? freeOf(view.exact) : view.exact),
+    [hideSink, view.exact],
+  );
+  const previewed = preview ? view.matrixOf(preview) : undefined;
+  const picture = previewed ?? (hideSink && exact ? exact.picture : view.picture);
   const problem = view.error === null ? undefined : asProblem(view.error);
-  const cell = useCell(view.picture?.tokens ?? 0);
+  const cell = useCell(picture?.tokens ?? 0);
   const chosen = useMemo<HeadPlace[]>(
     () =>
       head === "mean"
@@ -68,18 +112,26 @@ export function AttentionExplorer({
     if (next !== null) onHead(next.layer, next.head);
     return next !== null;
   };
-  const readCell = cell.cell ?? (view.exact ? restingCell(view.exact.matrix) : null);
+  const readCell = cell.cell ?? (exact ? restingCell(exact.matrix) : null);
+  const title =
+    previewed && preview ? `Head ${preview.layer}.${preview.head}` : nameOf(layer, head, kind);
 
   return (
     <>
       <div className={styles["question"]}>
-        <TextForm key={text} text={text} busy={view.busy && !view.picture} onSend={onText} />
+        {record ? (
+          record.picker
+        ) : (
+          <TextForm key={text} text={text} busy={view.busy && !view.picture} onSend={onText} />
+        )}
         <TokenRibbon
           tokens={view.tokens}
+          losses={losses}
           cell={cell.cell}
           onHover={cell.hover}
           onPick={cell.pick}
         />
+        {reading?.(cell.cell?.query ?? null)}
         {view.tooLong && (
           <p className={styles["warning"]} role="alert" data-testid="text-too-long">
             This text has {view.tokens.length} tokens; this model reads at most {view.context}. Take
@@ -110,28 +162,52 @@ export function AttentionExplorer({
           matrixOf={view.matrixOf}
           chosen={chosen}
           dimmed={view.overviewIsOld}
+          onHover={setPreview}
           onChoose={(place) => onHead(place.layer, place.head)}
           onKey={onKey}
         />
       </Panel>
       <Panel
-        title={head === "mean" ? `Layer ${layer}, mean over heads` : `Head ${layer}.${head}`}
+        title={title}
+        definition={KINDS[kind]}
         controls={
-          <HeadControls layers={layers} heads={heads} layer={layer} head={head} onHead={onHead} />
+          <>
+            <Select
+              aria-label="What of the head"
+              value={String(kind)}
+              disabled={record !== undefined}
+              options={KIND_NAMES.map(([one, label]) => ({ value: String(one), label }))}
+              onChange={(event) => {
+                const { value } = event.target;
+                const found = KIND_NAMES.find(([one]) => String(one) === value);
+                if (found) setKind(found[0]);
+              }}
+              data-testid="attention-kind"
+            />
+            <Button
+              aria-pressed={hideSink}
+              title="Leave the first token out and let the rest of each row sum to 1 (H)"
+              onClick={() => setHideSink(!hideSink)}
+              data-testid="hide-sink"
+            >
+              hide sink
+            </Button>
+            <HeadControls layers={layers} heads={heads} layer={layer} head={head} onHead={onHead} />
+          </>
         }
         className={styles["map"] ?? ""}
       >
         <div className={styles["key"]}>
-          <HeadHabits matrix={view.exact?.matrix} pending={view.exactIsOld} />
+          <HeadHabits matrix={exact?.matrix} pending={view.exactIsOld} />
           <WeightLegend />
         </div>
-        {view.picture ? (
+        {picture ? (
           <TokenMap
-            matrix={view.picture}
+            matrix={picture}
             labels={view.labels}
             cell={cell.cell}
             locked={cell.locked}
-            dimmed={view.pictureIsOld}
+            dimmed={view.pictureIsOld && previewed === undefined}
             summary={summaryOf(layer, head, view.labels)}
             onHover={cell.hover}
             onPick={cell.pick}
@@ -142,18 +218,42 @@ export function AttentionExplorer({
             {model === undefined ? "no weights yet" : view.busy ? "computing…" : ""}
           </div>
         )}
-        {view.exact && readCell && (
+        {exact && readCell && (
           <RowReadout
-            matrix={view.exact.matrix}
-            labels={view.exact.labels}
+            matrix={exact.matrix}
+            labels={exact.labels}
             cell={readCell}
             locked={cell.locked}
             pending={view.exactIsOld}
+            averaged={view.averaged}
           />
         )}
       </Panel>
     </>
   );
+}
+
+const CAVEAT = "Attention says where a head looked, not what mattered (Jain and Wallace, 2019).";
+
+const KIND_NAMES = [
+  [AttentionKind.WEIGHTS, "weights"],
+  [AttentionKind.VALUE_WEIGHTED, "value-weighted"],
+  [AttentionKind.ROLLOUT, "rollout"],
+] as const;
+
+const KINDS: Partial<Record<AttentionKind, string>> = {
+  [AttentionKind.WEIGHTS]: `softmax(q k ÷ √d): the share of its value that each key gives to a query. ${CAVEAT}`,
+  [AttentionKind.VALUE_WEIGHTED]: `Weight × length of what the head would write for that key, each row scaled to sum 1 (Kobayashi et al., 2020): much weight on a small value counts little. ${CAVEAT}`,
+  [AttentionKind.ROLLOUT]: `How much of a token's stream stems from which token after this many layers, if each layer hands on half of itself and half of its heads' mean (Abnar and Zuidema, 2020). It leaves the feed-forward layers out. ${CAVEAT}`,
+};
+
+function nameOf(layer: number, head: HeadChoice, kind: AttentionKind): string {
+  if (kind === AttentionKind.ROLLOUT) return `Rollout to layer ${layer}`;
+  return head === "mean" ? `Layer ${layer}, mean over heads` : `Head ${layer}.${head}`;
+}
+
+function freeOf({ labels, matrix }: ExactMap): ExactMap {
+  return mapOf(labels, withoutSink(matrix));
 }
 
 /** Read when nothing is pointed at: the last token, which has the whole text before it, and what it looks at most. */

@@ -114,3 +114,16 @@ export function strongestKeys(
     .sort((a, b) => b.weight - a.weight || a.key - b.key)
     .slice(0, count);
 }
+
+/** Without the first token, where heads put what they have no use for; the rest of each row sums to 1 again. */
+export function withoutSink({ tokens, weights }: WeightMatrix): WeightMatrix {
+  const free = new Float32Array(weights);
+  for (let query = 0; query < tokens; query++) {
+    const row = free.subarray(query * tokens, query * tokens + query + 1);
+    row[0] = 0;
+    const rest = row.reduce((sum, weight) => sum + weight, 0);
+    // A row that looked nowhere else is empty then.
+    if (rest > 0) row.forEach((weight, key) => (row[key] = weight / rest));
+  }
+  return { tokens, weights: free };
+}

@@ -6,6 +6,8 @@ export type ModelSource =
   /** `ready` is whether the run may be peeked at now, or only soon: while it starts, pauses or stops. */
   | { readonly kind: "live"; readonly run: string; readonly ready: boolean }
   | { readonly kind: "checkpoint"; readonly name: string }
+  /** No weights: what the run recorded of itself at a step. `name` is that of the run. */
+  | { readonly kind: "record"; readonly name: string; readonly step: number }
   | { readonly kind: "last-peek"; readonly name: string };
 
 const OVER: readonly RunState[] = [

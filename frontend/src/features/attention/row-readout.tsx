@@ -11,6 +11,7 @@ export function RowReadout({
   cell,
   locked,
   pending,
+  averaged = false,
 }: {
   matrix: WeightMatrix;
   labels: readonly string[];
@@ -18,6 +19,8 @@ export function RowReadout({
   locked: boolean;
   /** These numbers answer an older question. */
   pending: boolean;
+  /** Cells stand for several tokens, so that a row need not sum to 1. */
+  averaged?: boolean;
 }) {
   const weight = rowOf(matrix, cell.query)[cell.key] ?? 0;
   const strongest = strongestKeys(matrix, cell.query, KEYS_SHOWN);
@@ -33,7 +36,9 @@ export function RowReadout({
         <code>{labels[cell.key]}</code>
         <span className={styles["place"]}>{cell.key}</span> <strong>{weight.toFixed(4)}</strong>
         <span className={styles["sum"]} data-testid="row-sum">
-          row sums to {rowSum(matrix, cell.query).toFixed(3)}
+          {averaged
+            ? "cells are averages over several tokens"
+            : `row sums to ${rowSum(matrix, cell.query).toFixed(3)}`}
         </span>
         {locked && <span className={styles["lock"]}>locked, Esc lets go</span>}
       </p>

@@ -33,6 +33,7 @@ export function SourcePicker({
   /** Of this run, newest first. */
   checkpoints: readonly Checkpoint[];
   checkpoint: string | null;
+  /** A record at which the playhead stands has no model. */
   source: ModelSource;
   model: LoadedModel | undefined;
   looking: boolean;
@@ -118,11 +119,13 @@ function runOptions(runs: readonly Run[], runId: string): SelectOption[] {
 }
 
 function missingLabel(source: ModelSource, looking: boolean): string {
+  if (source.kind === "record") return `recorded at step ${formatCount(source.step)}`;
   if (looking) return "taking the weights…";
   return source.kind === "live" ? "weights come once it trains" : "no weights";
 }
 
 function newestLabel(source: ModelSource, checkpoint: string | null): string {
+  if (source.kind === "record") return "none: probe record";
   if (checkpoint !== null || source.kind === "live") return "newest of the run";
   return source.kind === "checkpoint" ? "newest checkpoint" : "last look while it ran";
 }

@@ -3,9 +3,18 @@
 import { useMemo } from "react";
 import type { HeadPlace } from "@/charts/heatmap/grid-geometry";
 import type { IndexMatrix } from "@/charts/heatmap/pixels";
+import { AttentionKind } from "@/gen/lab/v1/analysis_service_pb";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { visibleToken } from "@/lib/token-text";
-import { shapeOf, useExactMap, useOverview, useTokens, type HeadChoice } from "./use-attention";
+import type { Token } from "@/gen/lab/v1/tensor_pb";
+import {
+  shapeOf,
+  useExactMap,
+  useOverview,
+  useTokens,
+  type ExactMap,
+  type HeadChoice,
+} from "./use-attention";
 
 const NO_TOKENS: never[] = [];
 
@@ -13,12 +22,34 @@ export interface AttentionQuery {
   readonly text: string;
   readonly layer: number;
   readonly head: HeadChoice;
+  readonly kind: AttentionKind;
+}
+
+export interface AttentionView {
+  readonly tokens: readonly Token[];
+  readonly tooLong: boolean;
+  readonly context: number;
+  readonly matrixOf: (place: HeadPlace) => IndexMatrix | undefined;
+  readonly picture: IndexMatrix | undefined;
+  /** Of the picture, which may show an older text. */
+  readonly labels: readonly string[];
+  readonly pictureIsOld: boolean;
+  /** The newest exact weights there are, and whether they answer an older question. */
+  readonly exact: ExactMap | undefined;
+  readonly exactIsOld: boolean;
+  /** Cells stand for several tokens each, so rows need not sum to 1. */
+  readonly averaged: boolean;
+  readonly overviewIsOld: boolean;
+  readonly busy: boolean;
+  /** Why there is no answer yet; it may come by itself when something was away. */
+  readonly error: Error | null;
+  readonly retry: () => void;
 }
 
 export function useAttentionView(
   model: LoadedModel | undefined,
-  { text, layer, head }: AttentionQuery,
-) {
+  { text, layer, head, kind }: AttentionQuery,
+): AttentionView {
   const split = useTokens(text);
   const tokens = split.data ?? NO_TOKENS;
   const labels = useMemo(() => tokens.map((token) => visibleToken(token.text)), [tokens]);
@@ -26,7 +57,7 @@ export function useAttentionView(
   const tooLong = model !== undefined && tokens.length > context;
   const count = split.isPlaceholderData || tooLong ? 0 : tokens.length;
   const overview = useOverview(model, text, count);
-  const exact = useExactMap(model, { text, tokens: count, layer, head });
+  const exact = useExactMap(model, { text, tokens: count, layer, head, kind });
 
   const matrices = overview.data?.matrices;
   const matrixOf = useMemo(
@@ -34,7 +65,9 @@ export function useAttentionView(
     [matrices, heads],
   );
   const thumbnail =
-    head === "mean" || overview.isPlaceholderData ? undefined : matrixOf({ layer, head });
+    head === "mean" || kind !== AttentionKind.WEIGHTS || overview.isPlaceholderData
+      ? undefined
+      : matrixOf({ layer, head });
   const exactIsOld = exact.isPlaceholderData || exact.data === undefined;
   const picture: IndexMatrix | undefined =
     exactIsOld && thumbnail ? thumbnail : exact.data?.picture;
@@ -44,15 +77,13 @@ export function useAttentionView(
     context,
     matrixOf,
     picture,
-    /** Of the picture, which may show an older text. */
     labels: exactIsOld && thumbnail ? labels : (exact.data?.labels ?? labels),
     pictureIsOld: exactIsOld && thumbnail === undefined,
-    /** The newest exact weights there are, and whether they answer an older question. */
     exact: exact.data,
+    averaged: false,
     exactIsOld,
     overviewIsOld: overview.isPlaceholderData,
     busy: split.isFetching || overview.isFetching || exact.isFetching,
-    /** Why there is no answer yet; it may come by itself when something was away. */
     error: [split, exact, overview].map(troubleOf).find((error) => error !== null) ?? null,
     retry: () => {
       void split.refetch();

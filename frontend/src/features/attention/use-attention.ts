@@ -1,10 +1,13 @@
 // The questions of the attention explorer. Answers are cached by everything they depend on; the name of a model is a
 // digest of its weights, so an answer never goes out of date. Leaving a question cancels it.
 import { keepPreviousData, useQuery, type QueryFunctionContext } from "@tanstack/react-query";
+import { analyse } from "@/api/analyses";
 import { getAttention, tokensQuery, withModel } from "@/api/models";
+import { tensorNamed } from "@/api/tensors";
 import { ASK_AGAIN_MS, whileAway } from "@/api/retry";
 import { sqrtIndex } from "@/charts/heatmap/palette";
 import type { IndexMatrix } from "@/charts/heatmap/pixels";
+import { AttentionKind } from "@/gen/lab/v1/analysis_service_pb";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import type { ModelSpec } from "@/gen/lab/v1/run_spec_pb";
 import { Dtype } from "@/gen/lab/v1/tensor_pb";
@@ -82,23 +85,56 @@ async function fetchOverview(
   return { model: model.name, text, matrices };
 }
 
+export interface MapQuestion {
+  readonly text: string;
+  readonly tokens: number;
+  readonly layer: number;
+  readonly head: HeadChoice;
+  readonly kind: AttentionKind;
+}
+
 /** One map in full precision. */
-export function useExactMap(
-  model: LoadedModel | undefined,
-  { text, tokens, layer, head }: { text: string; tokens: number; layer: number; head: HeadChoice },
-) {
+export function useExactMap(model: LoadedModel | undefined, question: MapQuestion) {
+  const { text, tokens, layer, head, kind } = question;
   return useQuery({
     ...ANSWER,
-    queryKey: ["attention-map", model?.name, text, layer, head],
-    queryFn: ({ signal }) => fetchExactMap(model, { text, tokens, layer, head }, signal),
+    queryKey: ["attention-map", model?.name, text, layer, head, kind],
+    queryFn: ({ signal }) =>
+      kind === AttentionKind.WEIGHTS
+        ? fetchExactMap(model, question, signal)
+        : fetchOtherMap(model, question, signal),
     enabled: model !== undefined && tokens > 0,
     placeholderData: keepPreviousData,
   });
 }
 
+/** A map that is made of more than the weights: times the length of what is written, or followed through the layers. */
+async function fetchOtherMap(
+  model: LoadedModel | undefined,
+  { text, layer, head, kind }: MapQuestion,
+  signal: AbortSignal,
+): Promise<ExactMap> {
+  // A rollout has no heads; the mean of what heads write is the mean of their maps.
+  const heads = kind === AttentionKind.ROLLOUT || head === "mean" ? [] : [head];
+  const attention = { layers: [layer], heads, kind, dtype: Dtype.FLOAT32 };
+  const question = { case: "attention", value: attention } as const;
+  const answer = await analyse(model, { text, question }, signal);
+  const { shape, values } = tensorNamed(answer.tensors, "weights");
+  const tokens = shape.at(-1) ?? 0;
+  const cells = tokens * tokens;
+  const matrices = Array.from({ length: values.length / Math.max(1, cells) }, (_, index) => ({
+    tokens,
+    weights: values.subarray(index * cells, (index + 1) * cells),
+  }));
+  return mapOf(
+    answer.tokens.map((token) => visibleToken(token.text)),
+    meanMatrix(matrices),
+  );
+}
+
 async function fetchExactMap(
   model: LoadedModel | undefined,
-  { text, tokens, layer, head }: { text: string; tokens: number; layer: number; head: HeadChoice },
+  { text, tokens, layer, head }: MapQuestion,
   signal: AbortSignal,
 ): Promise<ExactMap> {
   if (model === undefined) throw new Error("There is no model to ask.");
@@ -117,9 +153,15 @@ async function fetchExactMap(
     labels = answer.tokens.map((token) => visibleToken(token.text));
   }
   const [only] = matrices;
-  const matrix = matrices.length === 1 && only !== undefined ? only : meanMatrix(matrices);
-  const indices = Uint8Array.from(matrix.weights, sqrtIndex);
-  return { labels, matrix, picture: { tokens: matrix.tokens, indices } };
+  return mapOf(labels, matrices.length === 1 && only !== undefined ? only : meanMatrix(matrices));
+}
+
+export function mapOf(labels: readonly string[], matrix: WeightMatrix): ExactMap {
+  return { labels, matrix, picture: pictureOf(matrix) };
+}
+
+function pictureOf({ tokens, weights }: WeightMatrix): IndexMatrix {
+  return { tokens, indices: Uint8Array.from(weights, sqrtIndex) };
 }
 
 export function shapeOf(spec: ModelSpec | undefined): {

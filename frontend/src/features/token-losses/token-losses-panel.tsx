@@ -1,5 +1,5 @@
 // Tokens × steps: how the loss of each token of a probe text fell, and when it was learned.
-import { useMemo, useState } from "react";
+import { useMemo, useState, type ReactNode } from "react";
 import { ScaleLegend } from "@/charts/heatmap/scale-legend";
 import { ValueGrid, type GridCell } from "@/charts/heatmap/value-grid";
 import { LineChart } from "@/charts/line/line-chart";
@@ -23,6 +23,7 @@ export function TokenLossesPanel({
   vocabulary,
   at,
   every,
+  picker,
   onPlace,
 }: {
   /** By step, rising. */
@@ -34,6 +35,8 @@ export function TokenLossesPanel({
   at: number | null;
   /** Steps between two records; 0 when none are made. */
   every: number;
+  /** Chooses the text, where there are several. */
+  picker?: ReactNode;
   onPlace: (step: number) => void;
 }) {
   const timeline = useMemo(() => timelineOf(records, text), [records, text]);
@@ -53,7 +56,12 @@ export function TokenLossesPanel({
       title="Token losses over the run"
       definition={DEFINITIONS.losses}
       data-testid="token-losses"
-      controls={<ScaleLegend what="loss in nats" low="0" high={`ln V = ${blind.toFixed(1)}`} />}
+      controls={
+        <>
+          {picker}
+          <ScaleLegend what="loss in nats" low="0" high={`ln V = ${blind.toFixed(1)}`} />
+        </>
+      }
     >
       {empty ? (
         <EmptyState title={every > 0 ? "No probe record yet" : "Not recorded"}>

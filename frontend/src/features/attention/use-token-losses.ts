@@ -1,0 +1,58 @@
+// How surprised a model is by each token of a text, and what it held likelier.
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
+import { analysisQuery } from "@/api/analyses";
+import { tensorNamed } from "@/api/tensors";
+import type { AnalyseResponse } from "@/gen/lab/v1/analysis_service_pb";
+import type { LoadedModel } from "@/gen/lab/v1/model_pb";
+
+const TOP = 5;
+const NONE: never[] = [];
+
+export interface Guess {
+  readonly id: number;
+  readonly text: string;
+  readonly probability: number;
+}
+
+export interface TokenLosses {
+  readonly losses: Float32Array;
+  readonly ranks: Float32Array;
+  /** What was held likeliest at the place of a token, best first; nothing for the first. */
+  readonly guesses: (position: number) => Guess[];
+}
+
+/** undefined until it is known; while another model is asked, the answer of the one before stays. */
+export function useTokenLosses(model: LoadedModel | undefined, text: string) {
+  const question = { case: "tokens", value: { top: TOP } } as const;
+  const { data, isPlaceholderData } = useQuery({
+    ...analysisQuery(model, { text, question }),
+    enabled: model !== undefined && text !== "",
+    placeholderData: keepPreviousData,
+  });
+  const answer = useMemo(() => (data === undefined ? undefined : tokenLosses(data)), [data]);
+  return {
+    data: answer,
+    tokens: data?.tokens ?? NONE,
+    step: data?.step ?? 0,
+    old: isPlaceholderData,
+  };
+}
+
+export function tokenLosses({ tensors, words }: AnalyseResponse): TokenLosses {
+  const ids = tensorNamed(tensors, "top_ids");
+  const probabilities = tensorNamed(tensors, "top_probabilities").values;
+  const top = ids.shape[1] ?? 0;
+  const texts = new Map(words.map((word) => [word.id, word.text]));
+  return {
+    losses: tensorNamed(tensors, "loss").values,
+    ranks: tensorNamed(tensors, "rank").values,
+    // The row of a place tells what comes after it.
+    guesses: (position) =>
+      Array.from({ length: position > 0 ? top : 0 }, (_, rank) => {
+        const cell = (position - 1) * top + rank;
+        const id = ids.values[cell] ?? 0;
+        return { id, text: texts.get(id) ?? `#${id}`, probability: probabilities[cell] ?? 0 };
+      }),
+  };
+}
