@@ -1,6 +1,14 @@
 """One optimizer step: read, predict, compare, find the gradients, move the weights.
 
-Book: chapter 5, the loss in section 5.1 and the training function in 5.2.
+Book: chapter 5, the loss in section 5.1 and the training function in 5.2; warm-up, decay and
+clipping are appendix D. There a step is four lines, and they are all here:
+
+    optimizer.zero_grad()                                training.gradients.zero_()
+    loss = calc_loss_batch(inputs, targets, model)       model.hidden, then linear_cross_entropy
+    loss.backward()                                      share.backward()
+    optimizer.step()                                     clip_and_step
+
+Shapes: B sequences in a step, b of them in a micro-batch, T tokens in each, C numbers per token.
 """
 
 import math
@@ -73,6 +81,7 @@ def training_step(training: Training) -> StepResult:
     """
     spec, optimizer, ranks = training.spec, training.optimizer, training.ranks
     step = training.step + 1
+    # A pure function of the step: nothing to save, and a resumed run cannot get it wrong.
     rate = learning_rate(spec, step) * training.rate_scale
     for group in optimizer.param_groups:
         group["lr"] = rate
@@ -87,6 +96,7 @@ def training_step(training: Training) -> StepResult:
             torch.manual_seed(derive(spec.data.seed, "dropout", step, place))
         losses.append(_pass(training, inputs, targets))
         place += len(inputs)
+    # Every parameter's .grad is a piece of this one row, so that it is summed in one go.
     ranks.sum(training.gradients)
     sequence_losses = ranks.whole(torch.cat(losses), batch=spec.budget.batch)  # (B,)
     loss = sequence_losses.mean()
@@ -123,20 +133,27 @@ def _pass(training: Training, inputs: Tensor, targets: Tensor) -> Tensor:
 def _add_gradients(training: Training, inputs: Tensor, targets: Tensor) -> Tensor:
     """Adds a micro-batch's share to every parameter's .grad; answers its sequences' losses (b).
 
-    Cross-entropy: how surprised the model is by each next token, in nats.
+    Cross-entropy: how surprised the model is by each next token, in nats. The target of each place
+    is the token that stands one further on, so one text of T tokens is T exercises, and the causal
+    mask sees to it that none knows its answer. An untrained model's loss is ln V: all V tokens are
+    the same to it.
+
+    The head and the loss are one function, because the logits (b T, V) are by far the largest thing
+    in a step (lab.model.loss). It puts the head's gradient where it belongs at once; `backward`
+    takes the rest of the way down, through the blocks to the embeddings.
     """
     hidden = training.model.hidden(inputs, dtype=training.dtype)  # (b, T, C)
     head = training.model.head_weight
     share, token_losses = linear_cross_entropy(
-        hidden.flatten(0, 1),
-        head,
-        targets.flatten(),
+        hidden.flatten(0, 1),  # (b T, C)
+        head,  # (V, C)
+        targets.flatten(),  # (b T)
         room=training.room,
         scale=1 / training.batch_tokens,
         gradient=head.grad,
     )
     share.backward()  # type: ignore[no-untyped-call]
-    return token_losses.view_as(targets).mean(dim=1)
+    return token_losses.view_as(targets).mean(dim=1)  # (b T) to (b, T) to (b)
 
 
 def _check(step: int, result: StepResult, *, clip: float) -> None:
