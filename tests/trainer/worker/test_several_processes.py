@@ -26,7 +26,9 @@ from lab.v1.worker_pb2 import (
     StageCheckpoint,
     StartTraining,
     StopTraining,
+    WorkerCommand,
 )
+from services.trainer.runs.worker_process import start_worker
 from services.trainer.worker.distributed import Ranks
 from services.trainer.worker.precision import multiplies_bf16
 from tests.support.processes import all_end, ended
@@ -226,6 +228,22 @@ def test_nobody_outlives_torchrun(worker: StartWorker, start: StartTraining) -> 
     members = family(one)
     os.kill(one.process.pid, signal.SIGKILL)
     assert one.exit_code() == -signal.SIGKILL
+    assert len(members) == 3
+    assert all_end(members)
+
+
+async def test_the_trainer_ends_all_of_them(start: StartTraining) -> None:
+    start.spec.budget.processes, start.spec.budget.steps = 2, ENDLESS
+    one = await start_worker("a", processes=2, nice=0)
+    await one.send(WorkerCommand(start=start))
+    async for event in one.events():
+        if event.HasField("step_measured"):
+            break
+    torchrun = psutil.Process(one.pid)
+    members = [torchrun, *torchrun.children(recursive=True)]
+    one.kill()
+    ending = await one.ended()
+    assert (ending.exit_code, ending.processes) == (-signal.SIGKILL, 2)
     assert len(members) == 3
     assert all_end(members)
 
