@@ -14,6 +14,7 @@ from types import FrameType
 
 from lab import folders
 from lab.cli.output import errors
+from lab.cli.spikes import spike_lines
 from lab.cli.train_keep import Kept
 from lab.cli.train_screen import Screen
 from lab.link import Link, LinkClosed
@@ -138,6 +139,9 @@ class Session:
                     screen.say(f"step {sample.step:,}: {text}")
                 case "log_written":
                     screen.say(event.log_written.text)
+                case "spike_flagged":
+                    for line in spike_lines(event.spike_flagged):
+                        screen.say(line)
                 case "staged":
                     folder = self._kept.keep(event.staged)
                     screen.say(f"saved step {event.staged.step:,} in {folder}")

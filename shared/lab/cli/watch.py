@@ -6,6 +6,7 @@ from rich.live import Live
 from rich.text import Text
 
 from lab.cli.output import answers, duration
+from lab.cli.spikes import spike_lines
 from lab.client import Lab
 from lab.client.runs import at_rest
 from lab.v1.event_pb2 import Event
@@ -71,6 +72,8 @@ class Line:
                 return [f"saved {event.checkpoint_committed.checkpoint}"]
             case "log_written":
                 return [event.log_written.text]
+            case "spike_flagged":
+                return spike_lines(event.spike_flagged)
         return []
 
     def text(self) -> Text:

@@ -9,6 +9,7 @@ from lab.v1.event_pb2 import (
     StepMeasured,
     TextSampled,
 )
+from lab.v1.recording_pb2 import SPIKE_KIND_LOSS, SPIKE_KIND_NON_FINITE, SpikeFlagged
 from lab.v1.run_pb2 import Run, RunState, RunStats
 
 
@@ -51,3 +52,16 @@ def test_a_run_is_at_rest_when_it_has_ended_and_not_again_after_a_resume() -> No
     assert line.at_rest
     line.take(Event(run_state_changed=RunStateChanged(run=running(step=70))))
     assert not line.at_rest
+
+
+def test_a_spike_has_a_line_with_its_worst_sequences() -> None:
+    line = Line(running())
+    spike = SpikeFlagged(step=1_412, kind=SPIKE_KIND_LOSS, value=7.25, z=9.87)
+    spike.worst.add(index=3, loss=11.5)
+    spike.worst.add(index=0, loss=6.25)
+    assert line.take(Event(spike_flagged=spike)) == [
+        "step 1,412: loss 7.25 is far above the usual (z 9.9); "
+        "worst sequences of its batch: 3 (11.50), 0 (6.25)"
+    ]
+    spike.kind = SPIKE_KIND_NON_FINITE
+    assert line.take(Event(spike_flagged=spike)) == []  # the log has it
