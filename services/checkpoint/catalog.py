@@ -79,29 +79,23 @@ class Catalog:
 
     def all(self, run: str = "") -> list[Checkpoint]:
         """Every checkpoint of `runs/{run}`, or of all when empty."""
+        return self.look(run)[0]
+
+    def look(self, run: str = "") -> tuple[list[Checkpoint], list[UnreadableCheckpoint]]:
+        """The same, and what should be a checkpoint and is none."""
         listed = list(self._layout.listed(run))
         found: list[Checkpoint] = []
+        unreadable: list[UnreadableCheckpoint] = []
         for name, folder in listed:
             try:
                 found.append(self.read(name, folder))
             except Damaged as error:
                 if folder.exists():
-                    log.warning("checkpoint not listed", checkpoint=name, detail=error.message)
+                    unreadable.append(UnreadableCheckpoint(name=name, why=error.message))
         if not run:
             trashed = {entry.folder for entry in self._trash.entries()}
             self._forget_all_but(trashed | {folder for _, folder in listed})
-        return found
-
-    def unreadable(self, run: str = "") -> list[UnreadableCheckpoint]:
-        """Folders of `runs/{run}`, or of all, that should be checkpoints and are none."""
-        found: list[UnreadableCheckpoint] = []
-        for name, folder in self._layout.listed(run):
-            try:
-                self.read(name, folder)
-            except Damaged as error:
-                if folder.exists():
-                    found.append(UnreadableCheckpoint(name=name, why=error.message))
-        return found
+        return found, unreadable
 
     def _forget_all_but(self, folders: set[Path]) -> None:
         with self._lock:

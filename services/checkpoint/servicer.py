@@ -105,17 +105,18 @@ class CheckpointServicer(services.CheckpointServiceServicer):
     async def ListCheckpoints(
         self, request: messages.ListCheckpointsRequest, context: Any
     ) -> messages.ListCheckpointsResponse:
+        unreadable: list[messages.UnreadableCheckpoint] = []
         if request.in_bucket:
             found = await asyncio.to_thread(self._bucket().all, request.run)
+        elif request.trashed:
+            found = await asyncio.to_thread(self._catalog.in_trash, request.run)
         else:
-            found = await asyncio.to_thread(
-                self._catalog.in_trash if request.trashed else self._catalog.all, request.run
-            )
+            found, unreadable = await asyncio.to_thread(self._catalog.look, request.run)
         page, token = page_of(found, size=request.page_size, token=request.page_token)
         answer = messages.ListCheckpointsResponse(next_page_token=token)
         answer.checkpoints.extend(map(self._with_copy, page))
-        if not (request.page_token or request.trashed or request.in_bucket):
-            answer.unreadable.extend(await asyncio.to_thread(self._catalog.unreadable, request.run))
+        if not request.page_token:
+            answer.unreadable.extend(unreadable)
         return answer
 
     async def VerifyCheckpoint(

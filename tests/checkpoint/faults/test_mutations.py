@@ -15,6 +15,7 @@ from lab.client.checkpoints import Checkpoints
 from lab.errors import Code, Damaged, LabError
 from lab.manifest import MANIFEST
 from lab.v1.checkpoint_service_pb2 import (
+    DeleteCheckpointRequest,
     GetCheckpointRequest,
     ListCheckpointsRequest,
     VerifyCheckpointRequest,
@@ -173,3 +174,15 @@ async def test_a_verdict_is_kept_and_a_mended_file_is_whole_again(
         after = (await stub.GetCheckpoint(GetCheckpointRequest(name=NAME))).checkpoint
         assert (answer.whole, list(after.damage) == []) == (whole, whole)
         assert after.verify_time.ToNanoseconds() > before.verify_time.ToNanoseconds()
+
+
+async def test_what_cannot_be_read_can_be_deleted_and_its_name_used_again(
+    stub: Stub, tmp_path: Path
+) -> None:
+    await write(stub, parts(FILES))
+    (tmp_path / "checkpoints" / "nano-1" / "step-00000010" / MANIFEST).write_text("{")
+    await stub.DeleteCheckpoint(DeleteCheckpointRequest(name=NAME))
+    listed = await stub.ListCheckpoints(ListCheckpointsRequest())
+    assert (list(listed.checkpoints), list(listed.unreadable)) == ([], [])
+    await write(stub, parts(FILES))
+    assert (await stub.VerifyCheckpoint(VerifyCheckpointRequest(name=NAME))).whole

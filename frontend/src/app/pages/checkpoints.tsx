@@ -19,6 +19,7 @@ import { EmptyState } from "@/ui/empty-state";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { TextInput } from "@/ui/text-input";
+import styles from "./checkpoints.module.css";
 
 export function CheckpointsPage() {
   const { checkpoints, unreadable, trash, disk, error } = useShelf();
@@ -55,6 +56,7 @@ export function CheckpointsPage() {
               </span>
               <TextInput
                 ref={filterField}
+                className={styles["filter"]}
                 type="search"
                 placeholder="Filter by run, step, label, kind"
                 aria-label="Filter checkpoints"

@@ -1,11 +1,16 @@
 // What is on disk under a checkpoint's name and cannot be used, and what to do about it.
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { CHECKPOINTS, deleteCheckpoint } from "@/api/checkpoints";
+import { asProblem } from "@/api/problem";
 import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
 import type { UnreadableCheckpoint } from "@/gen/lab/v1/checkpoint_service_pb";
 import { formatCount } from "@/lib/format";
+import { Button } from "@/ui/button";
+import { ProblemNotice } from "@/ui/problem-notice";
 import { placeOf } from "./checkpoint-name";
 import styles from "./damage-list.module.css";
 
-const MOST_SHOWN = 5;
+const MOST_SHOWN = 3;
 
 export function DamageList({
   checkpoints,
@@ -14,6 +19,11 @@ export function DamageList({
   checkpoints: readonly Checkpoint[];
   unreadable: readonly UnreadableCheckpoint[];
 }) {
+  const queries = useQueryClient();
+  const remove = useMutation({
+    mutationFn: deleteCheckpoint,
+    onSettled: () => queries.invalidateQueries({ queryKey: CHECKPOINTS }),
+  });
   const damaged = [
     ...unreadable.map(({ name, why }) => ({ name, why })),
     ...checkpoints
@@ -31,13 +41,23 @@ export function DamageList({
       <ul>
         {damaged.slice(0, MOST_SHOWN).map(({ name, why }) => (
           <li key={name}>
-            {placeOf(name).run}, {placeOf(name).checkpoint}: {why}
+            {placeOf(name).run}, {placeOf(name).checkpoint}: {why}{" "}
+            <Button
+              kind="quiet"
+              busy={remove.isPending}
+              onClick={() => remove.mutate(name)}
+              aria-label={`Delete ${name}`}
+              data-testid="damage-delete"
+            >
+              Delete
+            </Button>
           </li>
         ))}
         {damaged.length > MOST_SHOWN && (
           <li>and {formatCount(damaged.length - MOST_SHOWN)} more</li>
         )}
       </ul>
+      {remove.error !== null && <ProblemNotice problem={asProblem(remove.error)} />}
     </div>
   );
 }
