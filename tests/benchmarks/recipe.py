@@ -31,8 +31,8 @@ from services.trainer.worker.step import training_step
 from services.trainer.worker.training import Training, build
 from tests.benchmarks.train_steps import PlainGPT
 
-TOKENS = 102_400  # a third of the training split
-POINT_TOKENS = 12_800
+TOKENS = 98_304  # a third of the training split
+POINT_TOKENS = 12_288
 VALIDATION_SEQUENCES = 32
 
 

@@ -39,7 +39,7 @@ def _chart(
     high: float,
 ) -> str:
     right = max(x(p) for points in curves.values() for p in points)
-    start, width = at * (WIDTH + GAP) + LEFT, WIDTH - LEFT - 8
+    start, width = at * (WIDTH + GAP) + LEFT, WIDTH - LEFT - 16
     height = HEIGHT - TOP - BOTTOM
 
     def place(p: Point) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.benchmarks.recipe import curves, table
 
-TOKENS = 25_600
+TOKENS = 49_152
 
 
 @pytest.mark.bench
@@ -15,6 +15,6 @@ def test_the_same_loss_in_less_than_half_the_time() -> None:
     (_, secs, loss), (_, plain_secs, plain_loss) = (
         curve.points[-1] for curve in (made["the lab"], made["plain loop"])
     )
-    assert loss < 7.5, "ln V is 10.82; the recipe must have taken most of the way to a unigram"
+    assert loss < 7.0, "ln V is 10.82; the recipe must have taken most of the way to a unigram"
     assert loss == pytest.approx(plain_loss, rel=0.03)
     assert secs < plain_secs / 2
