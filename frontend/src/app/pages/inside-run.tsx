@@ -3,6 +3,7 @@ import { useIsFetching, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { asProblem } from "@/api/problem";
 import { probeQuery, probesQuery } from "@/api/probes";
+import { ActivationsPanel } from "@/features/activations/activations-panel";
 import { AttentionExplorer, type RecordedText } from "@/features/attention/attention-explorer";
 import { idOf, sourceFor, type ModelSource } from "@/features/attention/model-source";
 import { SourcePicker } from "@/features/attention/source-picker";
@@ -11,6 +12,7 @@ import { useSourceModel } from "@/features/attention/use-source-model";
 import { useTokenLosses } from "@/features/attention/use-token-losses";
 import { GenerationPane } from "@/features/generation/generation-pane";
 import { HeadScoresPanel } from "@/features/head-scores/head-scores-panel";
+import { LensPanel } from "@/features/lens/lens-panel";
 import { PlayheadRail } from "@/features/playhead/playhead-rail";
 import { nearestStop } from "@/features/playhead/stops";
 import { usePlayhead } from "@/features/playhead/use-playhead";
@@ -204,6 +206,8 @@ export function InsideRun({
           picker={texts.length > 1 ? picker : undefined}
           onPlace={playhead.place}
         />
+        <LensPanel model={model} text={address.text} />
+        <ActivationsPanel model={model} text={address.text} />
       </div>
       <PlayheadRail
         rail={rail}

@@ -1,0 +1,91 @@
+// How large the residual stream of each token is, from the embedding to the end.
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useMemo, useState } from "react";
+import { analysisQuery } from "@/api/analyses";
+import { asProblem } from "@/api/problem";
+import { ScaleLegend } from "@/charts/heatmap/scale-legend";
+import { ValueGrid, type GridCell } from "@/charts/heatmap/value-grid";
+import type { LoadedModel } from "@/gen/lab/v1/model_pb";
+import { formatCount, formatNumber } from "@/lib/format";
+import { visibleToken } from "@/lib/token-text";
+import { EmptyState } from "@/ui/empty-state";
+import { Panel } from "@/ui/panel";
+import { ProblemNotice } from "@/ui/problem-notice";
+import styles from "./activations-panel.module.css";
+import { streamNorms } from "./stream-norms";
+
+const DEFINITION =
+  "Length ‖x‖ of each token's vector after the embedding and, in each block, after attention and after the feed-forward layer were added. Growth with depth is normal; one token far above the others is often the attention sink. Size is not meaning: the norm before each layer divides it out.";
+
+export function ActivationsPanel({
+  model,
+  text,
+}: {
+  model: LoadedModel | undefined;
+  text: string;
+}) {
+  const question = { case: "activations", value: {} } as const;
+  const { data, error, isPlaceholderData } = useQuery({
+    ...analysisQuery(model, { text, question }),
+    enabled: model !== undefined && text !== "",
+    placeholderData: keepPreviousData,
+  });
+  const norms = useMemo(
+    () => (data && model ? streamNorms(data.tensors) : undefined),
+    [data, model],
+  );
+  const share = useMemo(() => (value: number) => value / (norms?.largest ?? 1), [norms]);
+  const [at, setAt] = useState<GridCell | null>(null);
+  // Without a pointer the last token is read, which has the whole text before it.
+  const column = at?.column ?? (norms ? norms.tokens - 1 : 0);
+  return (
+    <Panel
+      title="Activations"
+      definition={DEFINITION}
+      data-testid="activations"
+      controls={
+        <>
+          {data && model && `step ${formatCount(data.step)}`}
+          <ScaleLegend what="length" low="0" high={formatNumber(norms?.largest)} />
+        </>
+      }
+    >
+      {error && <ProblemNotice problem={asProblem(error)} />}
+      {norms ? (
+        <>
+          <ValueGrid
+            rows={norms.rows}
+            columns={norms.tokens}
+            values={norms.values}
+            share={share}
+            dimmed={isPlaceholderData}
+            summary={`Lengths of the vectors of ${norms.tokens} tokens at ${norms.rows.length} places.`}
+            onHover={setAt}
+            data-testid="activations-map"
+          />
+          <p className={styles["token"]}>
+            token {column} <code>{visibleToken(data?.tokens[column]?.text ?? "")}</code>
+          </p>
+          <ol className={styles["bars"]} aria-label="Lengths of one token's vector, in order">
+            {norms.rows.map((name, row) => {
+              const value = norms.values[row * norms.tokens + column] ?? 0;
+              return (
+                <li key={name}>
+                  <span>{name}</span>
+                  <span className={styles["track"]}>
+                    <i style={{ width: `${share(value) * 100}%` }} />
+                  </span>
+                  <span>{formatNumber(value)}</span>
+                </li>
+              );
+            })}
+          </ol>
+        </>
+      ) : (
+        <EmptyState title={model ? "computing…" : "Needs weights"}>
+          {model ? "" : "Go to a saved checkpoint, or to the live end of a run in training."}
+        </EmptyState>
+      )}
+    </Panel>
+  );
+}

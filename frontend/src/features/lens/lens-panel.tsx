@@ -1,0 +1,142 @@
+// Logit lens: what would be predicted after each layer, layers down and tokens across; one canvas, drawn for what is in sight.
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { interpolateViridis } from "d3-scale-chromatic";
+import { useEffect, useMemo, useRef, useState, type MouseEvent } from "react";
+import { analysisQuery } from "@/api/analyses";
+import { asProblem } from "@/api/problem";
+import { prepareCanvas } from "@/charts/heatmap/canvas";
+import { ScaleLegend } from "@/charts/heatmap/scale-legend";
+import { useStage } from "@/charts/heatmap/use-stage";
+import type { LoadedModel } from "@/gen/lab/v1/model_pb";
+import { cssColor } from "@/lib/colors";
+import { formatCount } from "@/lib/format";
+import { visibleToken } from "@/lib/token-text";
+import { EmptyState } from "@/ui/empty-state";
+import { Panel } from "@/ui/panel";
+import { ProblemNotice } from "@/ui/problem-notice";
+import { lensOf, type Lens } from "./lens";
+import styles from "./lens-panel.module.css";
+
+const DEFINITION =
+  "The final norm and the output head put after the embedding and after each block: softmax(W norm(x)). The last row is what the model says. Earlier layers were never trained to speak this way, so a strange word there does not mean a strange thought.";
+const CELL_WIDTH = 76;
+const CELL_HEIGHT = 20;
+const NAMES = 64;
+
+export function LensPanel({ model, text }: { model: LoadedModel | undefined; text: string }) {
+  const question = { case: "lens", value: { top: 5 } } as const;
+  const { data, error, isPlaceholderData } = useQuery({
+    ...analysisQuery(model, { text, question }),
+    enabled: model !== undefined && text !== "",
+    placeholderData: keepPreviousData,
+  });
+  const lens = useMemo(() => (data && model ? lensOf(data) : undefined), [data, model]);
+  return (
+    <Panel
+      title="Logit lens"
+      definition={DEFINITION}
+      data-testid="lens"
+      controls={
+        <>
+          {data && model && `step ${formatCount(data.step)}`}
+          <ScaleLegend what="probability" low="0" high="1" />
+        </>
+      }
+    >
+      {error && <ProblemNotice problem={asProblem(error)} />}
+      {lens ? (
+        <LensTable lens={lens} dimmed={isPlaceholderData} />
+      ) : (
+        <EmptyState title={model ? "computing…" : "Needs weights"}>
+          {model ? "" : "Go to a saved checkpoint, or to the live end of a run in training."}
+        </EmptyState>
+      )}
+    </Panel>
+  );
+}
+
+function LensTable({ lens, dimmed }: { lens: Lens; dimmed: boolean }) {
+  const frame = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const [scrolled, setScrolled] = useState(0);
+  const [at, setAt] = useState<{ row: number; token: number } | null>(null);
+  const { width, pixelRatio, theme } = useStage(frame);
+  const height = (lens.rows + 1) * CELL_HEIGHT;
+
+  useEffect(() => {
+    const context = canvas.current && prepareCanvas(canvas.current, { width, height, pixelRatio });
+    if (!context || width === 0) return;
+    context.font = `11px ${cssColor("--font-code")}`;
+    context.textBaseline = "middle";
+    context.textAlign = "left";
+    const first = Math.floor(scrolled / CELL_WIDTH);
+    const last = Math.min(lens.tokens.length, Math.ceil((scrolled + width) / CELL_WIDTH));
+    for (let token = first; token < last; token += 1) {
+      const x = NAMES + token * CELL_WIDTH - scrolled;
+      context.fillStyle = cssColor("--text");
+      context.fillText(shortened(lens.tokens[token] ?? ""), x + 3, CELL_HEIGHT / 2);
+      for (let row = 0; row < lens.rows; row += 1) {
+        const [best] = lens.top(row, token);
+        const y = (row + 1) * CELL_HEIGHT;
+        const share = best?.probability ?? 0;
+        context.fillStyle = interpolateViridis(share);
+        context.fillRect(x, y, CELL_WIDTH - 1, CELL_HEIGHT - 1);
+        context.fillStyle = share > 0.6 ? "#14181d" : "#ffffff";
+        context.fillText(shortened(best?.text ?? ""), x + 3, y + CELL_HEIGHT / 2);
+      }
+    }
+    context.clearRect(0, 0, NAMES, height);
+    context.fillStyle = cssColor("--muted");
+    for (let row = 0; row < lens.rows; row += 1) {
+      const name = row === 0 ? "embedding" : `after ${row - 1}`;
+      context.fillText(name, 0, (row + 1.5) * CELL_HEIGHT, NAMES - 4);
+    }
+  }, [lens, scrolled, width, height, pixelRatio, theme]);
+
+  const under = (event: MouseEvent) => {
+    const box = event.currentTarget.getBoundingClientRect();
+    const token = Math.floor((event.clientX - box.left - NAMES + scrolled) / CELL_WIDTH);
+    const row = Math.floor((event.clientY - box.top) / CELL_HEIGHT) - 1;
+    const inside = row >= 0 && row < lens.rows && token >= 0 && token < lens.tokens.length;
+    setAt(inside ? { row, token } : null);
+  };
+  return (
+    <>
+      <div
+        ref={frame}
+        className={dimmed ? styles["dimmed"] : styles["frame"]}
+        tabIndex={0}
+        role="group"
+        aria-label="What would be predicted after each layer; scrolls sideways"
+        onScroll={(event) => setScrolled(event.currentTarget.scrollLeft)}
+      >
+        <canvas
+          ref={canvas}
+          className={styles["canvas"]}
+          style={{ width, height }}
+          role="img"
+          aria-label={`Predictions of ${lens.rows} layers for ${lens.tokens.length} tokens`}
+          data-testid="lens-table"
+          data-rows={lens.rows}
+          data-tokens={lens.tokens.length}
+          onPointerMove={under}
+          onPointerLeave={() => setAt(null)}
+        />
+        <div style={{ width: NAMES + lens.tokens.length * CELL_WIDTH, height: 1 }} />
+      </div>
+      <p className={styles["readout"]}>
+        {at === null
+          ? "hover a cell"
+          : `after ${lens.tokens[at.token]}, ${at.row === 0 ? "embedding" : `layer ${at.row - 1}`}: ${lens
+              .top(at.row, at.token)
+              .map((one) => `${one.text} ${(one.probability * 100).toFixed(1)} %`)
+              .join(", ")}`}
+      </p>
+    </>
+  );
+}
+
+function shortened(text: string): string {
+  const shown = visibleToken(text);
+  return shown.length > 10 ? `${shown.slice(0, 9)}…` : shown;
+}

@@ -1,0 +1,34 @@
+import { create } from "@bufbuild/protobuf";
+import { expect, it } from "vitest";
+import { AnalyseResponseSchema } from "@/gen/lab/v1/analysis_service_pb";
+import { Dtype } from "@/gen/lab/v1/tensor_pb";
+import { lensOf } from "./lens";
+
+const bytes = (numbers: Int32Array | Float32Array) => new Uint8Array(numbers.buffer);
+
+it("finds the guess of a row at a token", () => {
+  const shape = [2, 2, 1]; // embedding and one block, two tokens, the best guess of each
+  const answer = create(AnalyseResponseSchema, {
+    tokens: [{ text: "a" }, { text: " b" }],
+    words: [
+      { id: 7, text: " c" },
+      { id: 9, text: "\n" },
+    ],
+    tensors: [
+      {
+        name: "top_ids",
+        tensor: { shape, dtype: Dtype.INT32, data: bytes(Int32Array.of(7, 9, 8, 7)) },
+      },
+      {
+        name: "top_probabilities",
+        tensor: { shape, dtype: Dtype.FLOAT32, data: bytes(Float32Array.of(0.5, 0.25, 1, 0.75)) },
+      },
+    ],
+  });
+  const lens = lensOf(answer);
+  expect(lens.tokens).toEqual(["a", "·b"]);
+  expect(lens.rows).toBe(2);
+  expect(lens.top(0, 1)).toEqual([{ text: "↵", probability: 0.25 }]);
+  expect(lens.top(1, 0)).toEqual([{ text: "#8", probability: 1 }]);
+  expect(lens.top(1, 1)).toEqual([{ text: "·c", probability: 0.75 }]);
+});
