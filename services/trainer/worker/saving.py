@@ -17,7 +17,9 @@ from pathlib import Path
 from services.trainer.worker.buffers import Buffers
 from services.trainer.worker.state import Content, write
 
-_WRITER_NICE = 19  # steps back for the training, whose own threads share the processor with it
+# The writer steps back for the training, whose own threads share the processor with it: a ninth of
+# what one of them gets, and not the least of all, or on a busy machine a save would never end.
+_NICER = 9
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ class Saver:
 
         def work() -> None:
             with contextlib.suppress(OSError):  # a politeness, not a need
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _WRITER_NICE)
+                here = threading.get_native_id()
+                nice = os.getpriority(os.PRIO_PROCESS, here) + _NICER
+                os.setpriority(os.PRIO_PROCESS, here, min(19, nice))
             written = _write(copy, into, prefix, began=began, stall_secs=stall_secs)
             self.free = True
             done(written)
