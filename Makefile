@@ -40,9 +40,10 @@ install: .venv/.installed frontend/node_modules/.installed ## Python environment
 	@echo "installing Python packages (a few minutes the first time)"
 	@$(PY) -m pip install -q --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt \
 	  -e './shared[model]' -e '.[dev]'
-	@# The book's package asks for TensorFlow and Jupyter; its models, a reference in tests, for torch.
+	@# The book's package asks for TensorFlow, Jupyter and Python up to 3.13.0; its models, which are a
+	@# reference in tests, for torch alone.
 	@$(PY) -m pip install -q --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt \
-	  --no-deps llms-from-scratch
+	  --no-deps --ignore-requires-python llms-from-scratch
 	@touch $@
 
 .PHONY: .python-venv
