@@ -22,8 +22,21 @@ describe("toRequest", () => {
     ["maxTokens", "2.5"],
     ["maxTokens", "many"],
     ["seed", "-3"],
+    ["topP", ""],
+    ["minP", "."],
+    ["repetitionPenalty", "-1"],
   ] as const)("names the field when %s is %j", (field, value) => {
     const request = toRequest("models/m1", { ...DEFAULT_SETTINGS, [field]: value });
     expect(isSettingsError(request) && request.field).toBe(field);
+  });
+
+  it("sends what narrows the choice, and stop strings line by line", () => {
+    const settings = { ...DEFAULT_SETTINGS, topP: "0.9", minP: ".05", stop: "\nROMEO:\n\n." };
+    expect(toRequest("models/m1", settings)).toMatchObject({
+      topP: 0.9,
+      minP: 0.05,
+      repetitionPenalty: 1,
+      stop: ["ROMEO:", "."],
+    });
   });
 });

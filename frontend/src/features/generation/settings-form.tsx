@@ -8,6 +8,14 @@ import styles from "./settings-form.module.css";
 
 const MOST_TEMPERATURE = 2;
 
+const ORDER = "Applied in this order: penalties, top-k, top-p, min-p, temperature.";
+
+const MORE = [
+  { field: "topP", label: "top-p", hint: "1 = all", testId: "top-p" },
+  { field: "minP", label: "min-p", hint: "0 = all", testId: "min-p" },
+  { field: "repetitionPenalty", label: "repetition", hint: "1 = none", testId: "repetition" },
+] as const;
+
 export function SettingsForm({
   settings,
   error,
@@ -86,6 +94,37 @@ export function SettingsForm({
           )}
         </Field>
       </div>
+      <details className={styles["more"]}>
+        <summary>more of the sampler</summary>
+        <p>{ORDER}</p>
+        <div className={styles["numbers"]}>
+          {MORE.map(({ field, label, hint, testId }) => (
+            <Field key={field} label={label} hint={hint} error={errorOf(field)}>
+              {(control) => (
+                <TextInput
+                  {...control}
+                  inputMode="decimal"
+                  value={settings[field]}
+                  onChange={(event) => onChange({ [field]: event.target.value })}
+                  data-testid={testId}
+                />
+              )}
+            </Field>
+          ))}
+        </div>
+        <Field label="stop strings" hint="one per line; the text ends before any of them">
+          {(control) => (
+            <TextArea
+              {...control}
+              rows={2}
+              value={settings.stop}
+              spellCheck={false}
+              onChange={(event) => onChange({ stop: event.target.value })}
+              data-testid="stop-strings"
+            />
+          )}
+        </Field>
+      </details>
     </div>
   );
 }
