@@ -10,6 +10,7 @@ import { drawn, EMPTY_SKETCH, PLACES, points, stepOf, type Sketch } from "./sket
 const WIDTH = 600;
 const HEIGHT = 180;
 const MOST_LOSS = 12;
+const GRID = [2, 4, 6, 8, 10] as const;
 const TYPED_PLACES = [0, 4, 10, 20, 40] as const;
 
 const toX = (place: number) => (place / (PLACES - 1)) * WIDTH;
@@ -39,6 +40,13 @@ export function LossSketch({
   const blind = vocabulary > 1 ? Math.log(vocabulary) : undefined;
   return (
     <div className={styles["sketch"]}>
+      <div className={styles["labels"]} aria-hidden="true">
+        {GRID.map((loss) => (
+          <span key={loss} style={{ top: toY(loss) }}>
+            {loss}
+          </span>
+        ))}
+      </div>
       <svg
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         preserveAspectRatio="none"
@@ -75,7 +83,7 @@ export function LossSketch({
           last.current = null;
         }}
       >
-        {[2, 4, 6, 8, 10].map((loss) => (
+        {GRID.map((loss) => (
           <path key={loss} className={styles["grid"]} d={`M0 ${toY(loss)}H${WIDTH}`} />
         ))}
         {blind !== undefined && (
