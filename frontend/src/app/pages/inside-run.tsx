@@ -64,7 +64,9 @@ export function InsideRun({
   const checkpoint = stop?.checkpoint ? idOf(stop.checkpoint) : address.checkpoint;
   const newest = sourceFor(runId, { run, checkpoint, saved: checkpoints.map((one) => one.name) });
   const recordOf = (step: number): ModelSource => ({ kind: "record", name, step });
-  const wanted = stop && stop.checkpoint === null ? recordOf(stop.step) : newest;
+  // Until the stops are known, a record is the cheapest guess: no peek is taken of a run for a step long gone.
+  const isRecord = stop ? stop.checkpoint === null : at !== null;
+  const wanted = isRecord ? recordOf(stop?.step ?? at ?? 0) : newest;
 
   // Following a run at rest would show the same weights again and again.
   const loading = useSourceModel(wanted, { follow: follow && run?.state === RunState.RUNNING });
