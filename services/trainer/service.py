@@ -73,14 +73,14 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     folder = settings.home / "trainer"
     lock = lock_folder(folder)
     service.on_exit(partial(asyncio.to_thread, lock.close))
-    stored = await asyncio.to_thread(read_store, folder)
 
     bus = await join_bus(service, settings.nats_url)
     writer = Writer(first=store_path(folder), failed=partial(_fail, service))
     writer.start()
     service.on_exit(writer.stop)
     store = Store(folder, writer)
-    store.take_over()
+    await store.take_over()
+    stored = await asyncio.to_thread(read_store, folder)  # nobody else changes it any more
 
     async def refill(run: str, after_sequence: int, limit: int) -> Sequence[Event]:
         try:

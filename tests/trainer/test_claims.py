@@ -2,11 +2,13 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import apsw
 import pytest
 
 from lab.errors import LabError
@@ -14,11 +16,12 @@ from lab.v1.checkpoint_pb2 import CHECKPOINT_KIND_FULL, Checkpoint
 from lab.v1.checkpoint_service_pb2 import FenceRunRequest
 from lab.v1.event_pb2 import Event, StepMeasured
 from lab.v1.run_pb2 import Run
-from services.trainer.runs import journal_file
+from services.trainer.runs import journal_file, journal_tables
+from services.trainer.runs.claim import Superseded
 from services.trainer.runs.journal import Journal
 from services.trainer.runs.sending import send, shelf_of
 from services.trainer.runs.store import Store, read_store
-from services.trainer.runs.writer import Superseded, Writer
+from services.trainer.runs.writer import Writer
 from tests.support.checkpoint_service import checkpoint_service, checkpoint_stub
 from tests.support.waiting import until
 
@@ -105,12 +108,64 @@ async def test_a_claim_in_the_middle_of_writing_keeps_what_was_shown_and_no_more
         assert shown[-1] == 5_000
 
 
+@pytest.mark.parametrize("wrote_before", [True, False])
+async def test_the_journal_of_a_run_at_rest_takes_nothing_from_the_older(
+    tmp_path: Path, wrote_before: bool
+) -> None:
+    """Neither through a file that it has open nor through one that it opens only now."""
+    async with claimant(tmp_path) as first:
+        await first.journal.open("a")
+        await first.journal.committed("a", first.make_step(1))
+    async with claimant(tmp_path) as older, claimant(tmp_path) as newer:
+        await older.store.take_over()
+        await older.journal.open("a")
+        if wrote_before:
+            await older.journal.committed("a", older.make_step(2))
+        await newer.store.take_over()  # and no write to the file itself
+        older.make_step(3)
+        await until(partial(list, older.deaths), what="the older is superseded")
+        assert isinstance(older.deaths[0], Superseded)
+        await newer.journal.open("a")
+        await newer.journal.committed("a", newer.make_step(9))
+        assert not newer.deaths
+    assert rows(tmp_path) == ([1, 2, 9] if wrote_before else [1, 9])
+
+
+async def test_a_transaction_under_way_ends_before_its_file_is_taken_up(tmp_path: Path) -> None:
+    """The older has looked whose the folder is, and is suspended before it commits."""
+    looked, go_on = threading.Event(), threading.Event()
+
+    def linger(connection: apsw.Connection) -> None:
+        looked.set()
+        assert go_on.wait(30)
+
+    async with claimant(tmp_path) as older, claimant(tmp_path) as newer:
+        await older.journal.open("a")
+        await older.journal.committed("a", older.make_step(1))
+        older.writer.write(older.journal.path("a"), journal_tables.SCHEMA, linger)
+        older.make_step(2)  # may come into the same transaction, or be refused
+        assert await asyncio.to_thread(looked.wait, 30)
+        await newer.store.take_over()
+        opening = asyncio.create_task(newer.journal.open("a"))
+        done, _ = await asyncio.wait([opening], timeout=0.2)
+        assert not done, "it did not wait for the transaction"
+        go_on.set()
+        await opening
+        taken_up = newer.journal.last_sequence("a")
+        older.make_step(3)
+        await until(partial(list, older.deaths), what="the older is superseded")
+        assert await newer.journal.facts_after("a", taken_up, 10) == []
+        await newer.journal.committed("a", newer.make_step(9))
+        assert not newer.deaths
+    assert rows(tmp_path) in ([1, 9], [1, 2, 9])
+
+
 async def test_a_trainer_that_was_taken_over_can_change_no_record(tmp_path: Path) -> None:
     read_store(tmp_path)
     async with claimant(tmp_path) as older, claimant(tmp_path) as newer:
         older.store.save_run("a", Run(name="runs/a", notes="old"))
         assert await older.store.claim("a") == 1
-        newer.store.take_over()
+        await newer.store.take_over()
         assert await newer.store.claim("a") == 2
         older.store.save_run("a", Run(name="runs/a", notes="stale"))
         await until(lambda: older.deaths, what="the older is superseded")

@@ -65,19 +65,20 @@ class Journal:
             self.path(run_id), first, first, after_sequence, after_sequence, after_sequence
         )
 
-    async def open(self, run_id: str, *, claim: bool = True) -> tuple[Event | None, int]:
+    async def open(self, run_id: str) -> tuple[Event | None, int]:
         """Takes up a run after a restart: its newest state fact, and how far it was published.
 
-        Claimed first, it cannot grow any more while it is read: a trainer that was only suspended
-        may have been writing.
+        The file is locked once before it is read, at rest or not. A trainer that was only suspended
+        may be in the middle of a transaction; after that it adds nothing, because the folder is
+        ours. A lock that writes nothing costs no sync.
         """
         path = self.path(run_id)
-        if claim and path.exists():
-            claimed = asyncio.get_running_loop().create_future()
+        if path.exists():
+            locked = asyncio.get_running_loop().create_future()
             self._writer.write(
-                path, journal_tables.SCHEMA, lambda _: None, done=partial(_wake, claimed)
+                path, journal_tables.SCHEMA, lambda _: None, done=partial(_wake, locked)
             )
-            await claimed
+            await locked
 
         def look() -> tuple[int, int, list[Event]]:
             if not path.exists():  # the trainer died between the run's record and its first fact

@@ -50,7 +50,7 @@ async def recover(
 
 async def _take_up(run: Run, around: Surroundings, publisher: Publisher) -> None:
     run_id = names.run_id(run.name)
-    told, published = await around.journal.open(run_id, claim=run.state not in state.ENDED)
+    told, published = await around.journal.open(run_id)
     if published < around.journal.last_sequence(run_id):
         publisher.catch_up(run.name, after_sequence=published)
     if run.state in state.ACTIVE:

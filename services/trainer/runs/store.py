@@ -82,9 +82,11 @@ class Store:
     def remove_upload(self, staged: CheckpointStaged) -> None:
         self._write("DELETE FROM uploads WHERE folder = ?", (staged.folder,))
 
-    def take_over(self) -> None:
-        """Nothing that another trainer still wants to write here is accepted from now on."""
-        self._writer.write(self._path, SCHEMA, lambda connection: None)
+    async def take_over(self) -> None:
+        """Nothing that another trainer still wants to write here is accepted after this."""
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writer.write(self._path, SCHEMA, lambda _: None, done=partial(_resolve, taken))
+        await taken
 
     async def claim(self, run_id: str) -> int:
         """A number higher than all before for that name, deleted runs included. It goes with the
@@ -127,7 +129,7 @@ def store_path(folder: Path) -> Path:
 
 
 def read_store(folder: Path) -> Stored:
-    """Blocks; called once at boot, before the writer has work."""
+    """Blocks; called once at boot, when the folder is taken over."""
     folder.mkdir(parents=True, exist_ok=True)
     connection = connect(store_path(folder), SCHEMA)
     try:

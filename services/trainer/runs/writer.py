@@ -4,9 +4,7 @@ Whatever was queued while the last commit was syncing goes into the next one, so
 one sync per group and an idle one no delay. A full or failing disk holds everything back in memory
 and in order; it is tried again until it works.
 
-Each file counts the writers that have claimed it, and every transaction begins by looking whether
-the last claim is still ours. So a trainer that was suspended while another took over its folder
-adds not one row, whatever it believes.
+Every transaction locks its file and then looks whether the folder is still ours (see claim).
 """
 
 import asyncio
@@ -16,12 +14,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import apsw
 import structlog
 
 from lab.errors import Unavailable
+from services.trainer.runs.claim import Claim, Superseded
 
 RETRY_SECS: Final = 1.0
 OPEN_FILES: Final = 32
@@ -37,11 +36,6 @@ DISK_TROUBLE: Final = (
     apsw.BusyError,
 )
 
-CLAIM_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS writer_claim (
-  only INTEGER PRIMARY KEY CHECK (only = 1), token INTEGER NOT NULL) STRICT;
-"""
-
 Work = Callable[[apsw.Connection], None]
 
 log = structlog.get_logger()
@@ -51,6 +45,7 @@ def connect(path: Path, schema: str) -> apsw.Connection:
     """A connection that writes; every commit is on disk when it returns."""
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(5_000)
+    connection.transaction_mode = "IMMEDIATE"  # locked before it is looked whose it is
     connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
     connection.execute(schema)
     return connection
@@ -62,16 +57,6 @@ def check_sqlite() -> None:
     if tuple(int(part) for part in version.split(".")) < SQLITE_FLOOR:
         floor = ".".join(map(str, SQLITE_FLOOR))
         raise Unavailable(f"SQLite {version} can damage databases; install apsw {floor} or newer")
-
-
-class Superseded(Exception):
-    """Another trainer has claimed a file of this one. Nothing was written."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f"another trainer has taken over this data folder ({path.parent.name}/{path.name}); "
-            "this one ends, and what it did since is not recorded"
-        )
 
 
 @dataclass(frozen=True)
@@ -86,7 +71,7 @@ class Writer:
     """Jobs are queued from the event loop's thread; `done` is called there after the commit.
 
     Jobs of one file keep their order, and within one group the file named `first` is committed
-    before all others.
+    before all others. That file also holds the claim on the folder, taken before the first job.
     """
 
     def __init__(self, *, first: Path, failed: Callable[[BaseException], None]) -> None:
@@ -95,7 +80,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._open: dict[Path, apsw.Connection] = {}
-        self._claims: dict[Path, int] = {}  # ours, of every file this writer has written
+        self._claim = Claim(first)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal writer", daemon=True)
         self.trouble: str | None = None
@@ -135,6 +120,7 @@ class Writer:
         finally:
             for connection in self._open.values():
                 connection.close()
+            self._claim.close()
 
     def _next_group(self) -> list[_Job | None]:
         group = [self._jobs.get()]
@@ -156,10 +142,8 @@ class Writer:
             part = jobs[: ends[0]] if ends else jobs
             if part:
                 self._commit_until_it_works(path, part)
-            if ends:
-                self._claims.pop(path, None)
-                if connection := self._open.pop(path, None):
-                    connection.close()
+            if ends and (connection := self._open.pop(path, None)):
+                connection.close()
             done = jobs[: ends[0] + 1] if ends else jobs
             jobs = jobs[len(done) :]
             self._call(lambda done=done: [job.done() for job in done])  # type: ignore[misc]
@@ -167,13 +151,13 @@ class Writer:
     def _commit_until_it_works(self, path: Path, jobs: list[_Job]) -> None:
         while True:
             try:
+                self._claim.hold()
                 connection = self._connection(path, jobs[0].schema)
                 with connection:
-                    claim = self._claim(path, connection)
+                    self._claim.check()
                     for job in jobs:
                         assert job.work is not None
                         job.work(connection)
-                self._claims[path] = claim
                 self.commits += 1
                 if self.trouble:
                     log.info("the journal can be written again", file=path.name)
@@ -184,31 +168,16 @@ class Writer:
                 log.error("the journal cannot be written; trying again", error=str(error))
                 if broken := self._open.pop(path, None):
                     broken.close()
+                self._claim.close()
                 if self._stopping.is_set():
                     raise
                 time.sleep(RETRY_SECS)
-
-    def _claim(self, path: Path, connection: apsw.Connection) -> int:
-        """Ours: a new one at the first writing. Raises Superseded when there is a newer one. Both
-        ways it writes, so that nobody can come between it and the rest of the transaction."""
-        ours = self._claims.get(path)
-        if ours is None:
-            query = (
-                "INSERT INTO writer_claim VALUES (1, 1) "
-                "ON CONFLICT (only) DO UPDATE SET token = token + 1 RETURNING token"
-            )
-            [row] = connection.execute(query).fetchall()
-            return cast(int, row[0])
-        connection.execute("UPDATE writer_claim SET token = token WHERE token = ?", (ours,))
-        if not connection.changes():
-            raise Superseded(path)
-        return ours
 
     def _connection(self, path: Path, schema: str) -> apsw.Connection:
         connection = self._open.pop(path, None)
         if connection is None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            connection = connect(path, schema + CLAIM_SCHEMA)
+            connection = connect(path, schema)
             if len(self._open) >= OPEN_FILES:
                 self._open.pop(next(iter(self._open))).close()
         self._open[path] = connection  # the most recently used comes last
