@@ -34,7 +34,9 @@ class _CheckpointKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Checkp
     CHECKPOINT_KIND_PEEK: _CheckpointKind.ValueType  # 2
     """Weights only, one per run, replaced each time, never listed: for a look inside."""
     CHECKPOINT_KIND_WEIGHTS: _CheckpointKind.ValueType  # 3
-    """Weights from elsewhere, "runs/imports/checkpoints/{checkpoint}": can be looked into, not resumed."""
+    """Weights only: can be looked into, not resumed. From elsewhere, "runs/imports/checkpoints/{checkpoint}", or of a run
+    that was told to keep no more, "runs/{run}/checkpoints/weights-{step}".
+    """
 
 class CheckpointKind(_CheckpointKind, metaclass=_CheckpointKindEnumTypeWrapper):
     """What a checkpoint holds."""
@@ -46,7 +48,9 @@ CHECKPOINT_KIND_FULL: CheckpointKind.ValueType  # 1
 CHECKPOINT_KIND_PEEK: CheckpointKind.ValueType  # 2
 """Weights only, one per run, replaced each time, never listed: for a look inside."""
 CHECKPOINT_KIND_WEIGHTS: CheckpointKind.ValueType  # 3
-"""Weights from elsewhere, "runs/imports/checkpoints/{checkpoint}": can be looked into, not resumed."""
+"""Weights only: can be looked into, not resumed. From elsewhere, "runs/imports/checkpoints/{checkpoint}", or of a run
+that was told to keep no more, "runs/{run}/checkpoints/weights-{step}".
+"""
 Global___CheckpointKind: _TypeAlias = CheckpointKind  # noqa: Y015
 
 class _BucketCopyState:

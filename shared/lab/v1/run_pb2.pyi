@@ -161,7 +161,7 @@ class Run(_message.Message):
     preset: _builtins.str
     """Name of the preset the spec was made from."""
     latest_checkpoint: _builtins.str
-    """Output only. Name of the newest checkpoint; empty when there is none."""
+    """Output only. Name of the newest checkpoint that can be resumed from; empty when there is none."""
     restarts: _builtins.int
     """Output only. How often it was resumed by itself since it last saved a checkpoint or since somebody resumed it."""
     @_builtins.property
@@ -329,6 +329,7 @@ class LiveSettings(_message.Message):
     CHECKPOINT_LOG_SPACED_FIELD_NUMBER: _builtins.int
     CHECKPOINT_BEST_FIELD_NUMBER: _builtins.int
     CHECKPOINT_ON_STOP_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_WEIGHTS_ONLY_FIELD_NUMBER: _builtins.int
     learning_rate_scale: _builtins.float
     """The schedule's learning rate is multiplied by this; absent means 1."""
     sample_every: _builtins.int
@@ -343,6 +344,8 @@ class LiveSettings(_message.Message):
     """Whether a checkpoint is written at each new lowest validation loss, instead of the spec's."""
     checkpoint_on_stop: _builtins.bool
     """Whether a checkpoint is written when the run ends or is stopped, instead of the spec's."""
+    checkpoint_weights_only: _builtins.bool
+    """Whether what is saved by these rules holds the weights only, instead of the spec's."""
     @_builtins.property
     def sample_prompts(self) -> Global___SamplePrompts:
         """The prompts, instead of the spec's."""
@@ -358,10 +361,11 @@ class LiveSettings(_message.Message):
         checkpoint_log_spaced: _builtins.bool | None = ...,
         checkpoint_best: _builtins.bool | None = ...,
         checkpoint_on_stop: _builtins.bool | None = ...,
+        checkpoint_weights_only: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best", "_checkpoint_every", b"_checkpoint_every", "_checkpoint_log_spaced", b"_checkpoint_log_spaced", "_checkpoint_minutes", b"_checkpoint_minutes", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_learning_rate_scale", b"_learning_rate_scale", "_sample_every", b"_sample_every", "checkpoint_best", b"checkpoint_best", "checkpoint_every", b"checkpoint_every", "checkpoint_log_spaced", b"checkpoint_log_spaced", "checkpoint_minutes", b"checkpoint_minutes", "checkpoint_on_stop", b"checkpoint_on_stop", "learning_rate_scale", b"learning_rate_scale", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best", "_checkpoint_every", b"_checkpoint_every", "_checkpoint_log_spaced", b"_checkpoint_log_spaced", "_checkpoint_minutes", b"_checkpoint_minutes", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_checkpoint_weights_only", b"_checkpoint_weights_only", "_learning_rate_scale", b"_learning_rate_scale", "_sample_every", b"_sample_every", "checkpoint_best", b"checkpoint_best", "checkpoint_every", b"checkpoint_every", "checkpoint_log_spaced", b"checkpoint_log_spaced", "checkpoint_minutes", b"checkpoint_minutes", "checkpoint_on_stop", b"checkpoint_on_stop", "checkpoint_weights_only", b"checkpoint_weights_only", "learning_rate_scale", b"learning_rate_scale", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best", "_checkpoint_every", b"_checkpoint_every", "_checkpoint_log_spaced", b"_checkpoint_log_spaced", "_checkpoint_minutes", b"_checkpoint_minutes", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_learning_rate_scale", b"_learning_rate_scale", "_sample_every", b"_sample_every", "checkpoint_best", b"checkpoint_best", "checkpoint_every", b"checkpoint_every", "checkpoint_log_spaced", b"checkpoint_log_spaced", "checkpoint_minutes", b"checkpoint_minutes", "checkpoint_on_stop", b"checkpoint_on_stop", "learning_rate_scale", b"learning_rate_scale", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best", "_checkpoint_every", b"_checkpoint_every", "_checkpoint_log_spaced", b"_checkpoint_log_spaced", "_checkpoint_minutes", b"_checkpoint_minutes", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_checkpoint_weights_only", b"_checkpoint_weights_only", "_learning_rate_scale", b"_learning_rate_scale", "_sample_every", b"_sample_every", "checkpoint_best", b"checkpoint_best", "checkpoint_every", b"checkpoint_every", "checkpoint_log_spaced", b"checkpoint_log_spaced", "checkpoint_minutes", b"checkpoint_minutes", "checkpoint_on_stop", b"checkpoint_on_stop", "checkpoint_weights_only", b"checkpoint_weights_only", "learning_rate_scale", b"learning_rate_scale", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checkpoint_best: _TypeAlias = _typing.Literal["checkpoint_best"]  # noqa: Y015
     _WhichOneofArgType__checkpoint_best: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best"]  # noqa: Y015
@@ -373,6 +377,8 @@ class LiveSettings(_message.Message):
     _WhichOneofArgType__checkpoint_minutes: _TypeAlias = _typing.Literal["_checkpoint_minutes", b"_checkpoint_minutes"]  # noqa: Y015
     _WhichOneofReturnType__checkpoint_on_stop: _TypeAlias = _typing.Literal["checkpoint_on_stop"]  # noqa: Y015
     _WhichOneofArgType__checkpoint_on_stop: _TypeAlias = _typing.Literal["_checkpoint_on_stop", b"_checkpoint_on_stop"]  # noqa: Y015
+    _WhichOneofReturnType__checkpoint_weights_only: _TypeAlias = _typing.Literal["checkpoint_weights_only"]  # noqa: Y015
+    _WhichOneofArgType__checkpoint_weights_only: _TypeAlias = _typing.Literal["_checkpoint_weights_only", b"_checkpoint_weights_only"]  # noqa: Y015
     _WhichOneofReturnType__learning_rate_scale: _TypeAlias = _typing.Literal["learning_rate_scale"]  # noqa: Y015
     _WhichOneofArgType__learning_rate_scale: _TypeAlias = _typing.Literal["_learning_rate_scale", b"_learning_rate_scale"]  # noqa: Y015
     _WhichOneofReturnType__sample_every: _TypeAlias = _typing.Literal["sample_every"]  # noqa: Y015
@@ -387,6 +393,8 @@ class LiveSettings(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_minutes) -> _WhichOneofReturnType__checkpoint_minutes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_on_stop) -> _WhichOneofReturnType__checkpoint_on_stop | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_weights_only) -> _WhichOneofReturnType__checkpoint_weights_only | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__learning_rate_scale) -> _WhichOneofReturnType__learning_rate_scale | None: ...
     @_typing.overload

@@ -542,6 +542,7 @@ class HooksSpec(_message.Message):
     CHECKPOINT_LOG_SPACED_FIELD_NUMBER: _builtins.int
     CHECKPOINT_BEST_FIELD_NUMBER: _builtins.int
     RESTARTS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_WEIGHTS_ONLY_FIELD_NUMBER: _builtins.int
     HEALTH_EVERY_FIELD_NUMBER: _builtins.int
     PROBE_EVERY_FIELD_NUMBER: _builtins.int
     PROBE_TEXTS_FIELD_NUMBER: _builtins.int
@@ -573,6 +574,8 @@ class HooksSpec(_message.Message):
     """How often in a row the run is resumed by itself from its newest checkpoint when its worker or the trainer vanished;
     0 leaves that to its owner. A run that failed of itself is never resumed by itself.
     """
+    checkpoint_weights_only: _builtins.bool
+    """Whether what the rules above save holds the weights only: a third of the size, to look into and not to resume from."""
     health_every: _builtins.int
     """Steps between two looks at the health of every tensor and layer."""
     probe_every: _builtins.int
@@ -606,13 +609,14 @@ class HooksSpec(_message.Message):
         checkpoint_log_spaced: _builtins.bool | None = ...,
         checkpoint_best: _builtins.bool | None = ...,
         restarts: _builtins.int | None = ...,
+        checkpoint_weights_only: _builtins.bool | None = ...,
         health_every: _builtins.int | None = ...,
         probe_every: _builtins.int | None = ...,
         probe_texts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best", "_checkpoint_every", b"_checkpoint_every", "_checkpoint_log_spaced", b"_checkpoint_log_spaced", "_checkpoint_minutes", b"_checkpoint_minutes", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_evaluate_batches", b"_evaluate_batches", "_evaluate_every", b"_evaluate_every", "_health_every", b"_health_every", "_metrics_every", b"_metrics_every", "_probe_every", b"_probe_every", "_restarts", b"_restarts", "_sample_every", b"_sample_every", "_sample_temperature", b"_sample_temperature", "_sample_tokens", b"_sample_tokens", "_sample_top_k", b"_sample_top_k", "checkpoint_best", b"checkpoint_best", "checkpoint_every", b"checkpoint_every", "checkpoint_log_spaced", b"checkpoint_log_spaced", "checkpoint_minutes", b"checkpoint_minutes", "checkpoint_on_stop", b"checkpoint_on_stop", "evaluate_batches", b"evaluate_batches", "evaluate_every", b"evaluate_every", "health_every", b"health_every", "metrics_every", b"metrics_every", "probe_every", b"probe_every", "restarts", b"restarts", "sample_every", b"sample_every", "sample_temperature", b"sample_temperature", "sample_tokens", b"sample_tokens", "sample_top_k", b"sample_top_k"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best", "_checkpoint_every", b"_checkpoint_every", "_checkpoint_log_spaced", b"_checkpoint_log_spaced", "_checkpoint_minutes", b"_checkpoint_minutes", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_checkpoint_weights_only", b"_checkpoint_weights_only", "_evaluate_batches", b"_evaluate_batches", "_evaluate_every", b"_evaluate_every", "_health_every", b"_health_every", "_metrics_every", b"_metrics_every", "_probe_every", b"_probe_every", "_restarts", b"_restarts", "_sample_every", b"_sample_every", "_sample_temperature", b"_sample_temperature", "_sample_tokens", b"_sample_tokens", "_sample_top_k", b"_sample_top_k", "checkpoint_best", b"checkpoint_best", "checkpoint_every", b"checkpoint_every", "checkpoint_log_spaced", b"checkpoint_log_spaced", "checkpoint_minutes", b"checkpoint_minutes", "checkpoint_on_stop", b"checkpoint_on_stop", "checkpoint_weights_only", b"checkpoint_weights_only", "evaluate_batches", b"evaluate_batches", "evaluate_every", b"evaluate_every", "health_every", b"health_every", "metrics_every", b"metrics_every", "probe_every", b"probe_every", "restarts", b"restarts", "sample_every", b"sample_every", "sample_temperature", b"sample_temperature", "sample_tokens", b"sample_tokens", "sample_top_k", b"sample_top_k"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best", "_checkpoint_every", b"_checkpoint_every", "_checkpoint_log_spaced", b"_checkpoint_log_spaced", "_checkpoint_minutes", b"_checkpoint_minutes", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_evaluate_batches", b"_evaluate_batches", "_evaluate_every", b"_evaluate_every", "_health_every", b"_health_every", "_metrics_every", b"_metrics_every", "_probe_every", b"_probe_every", "_restarts", b"_restarts", "_sample_every", b"_sample_every", "_sample_temperature", b"_sample_temperature", "_sample_tokens", b"_sample_tokens", "_sample_top_k", b"_sample_top_k", "checkpoint_best", b"checkpoint_best", "checkpoint_every", b"checkpoint_every", "checkpoint_log_spaced", b"checkpoint_log_spaced", "checkpoint_minutes", b"checkpoint_minutes", "checkpoint_on_stop", b"checkpoint_on_stop", "evaluate_batches", b"evaluate_batches", "evaluate_every", b"evaluate_every", "health_every", b"health_every", "metrics_every", b"metrics_every", "probe_every", b"probe_every", "probe_texts", b"probe_texts", "restarts", b"restarts", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts", "sample_temperature", b"sample_temperature", "sample_tokens", b"sample_tokens", "sample_top_k", b"sample_top_k"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best", "_checkpoint_every", b"_checkpoint_every", "_checkpoint_log_spaced", b"_checkpoint_log_spaced", "_checkpoint_minutes", b"_checkpoint_minutes", "_checkpoint_on_stop", b"_checkpoint_on_stop", "_checkpoint_weights_only", b"_checkpoint_weights_only", "_evaluate_batches", b"_evaluate_batches", "_evaluate_every", b"_evaluate_every", "_health_every", b"_health_every", "_metrics_every", b"_metrics_every", "_probe_every", b"_probe_every", "_restarts", b"_restarts", "_sample_every", b"_sample_every", "_sample_temperature", b"_sample_temperature", "_sample_tokens", b"_sample_tokens", "_sample_top_k", b"_sample_top_k", "checkpoint_best", b"checkpoint_best", "checkpoint_every", b"checkpoint_every", "checkpoint_log_spaced", b"checkpoint_log_spaced", "checkpoint_minutes", b"checkpoint_minutes", "checkpoint_on_stop", b"checkpoint_on_stop", "checkpoint_weights_only", b"checkpoint_weights_only", "evaluate_batches", b"evaluate_batches", "evaluate_every", b"evaluate_every", "health_every", b"health_every", "metrics_every", b"metrics_every", "probe_every", b"probe_every", "probe_texts", b"probe_texts", "restarts", b"restarts", "sample_every", b"sample_every", "sample_prompts", b"sample_prompts", "sample_temperature", b"sample_temperature", "sample_tokens", b"sample_tokens", "sample_top_k", b"sample_top_k"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checkpoint_best: _TypeAlias = _typing.Literal["checkpoint_best"]  # noqa: Y015
     _WhichOneofArgType__checkpoint_best: _TypeAlias = _typing.Literal["_checkpoint_best", b"_checkpoint_best"]  # noqa: Y015
@@ -624,6 +628,8 @@ class HooksSpec(_message.Message):
     _WhichOneofArgType__checkpoint_minutes: _TypeAlias = _typing.Literal["_checkpoint_minutes", b"_checkpoint_minutes"]  # noqa: Y015
     _WhichOneofReturnType__checkpoint_on_stop: _TypeAlias = _typing.Literal["checkpoint_on_stop"]  # noqa: Y015
     _WhichOneofArgType__checkpoint_on_stop: _TypeAlias = _typing.Literal["_checkpoint_on_stop", b"_checkpoint_on_stop"]  # noqa: Y015
+    _WhichOneofReturnType__checkpoint_weights_only: _TypeAlias = _typing.Literal["checkpoint_weights_only"]  # noqa: Y015
+    _WhichOneofArgType__checkpoint_weights_only: _TypeAlias = _typing.Literal["_checkpoint_weights_only", b"_checkpoint_weights_only"]  # noqa: Y015
     _WhichOneofReturnType__evaluate_batches: _TypeAlias = _typing.Literal["evaluate_batches"]  # noqa: Y015
     _WhichOneofArgType__evaluate_batches: _TypeAlias = _typing.Literal["_evaluate_batches", b"_evaluate_batches"]  # noqa: Y015
     _WhichOneofReturnType__evaluate_every: _TypeAlias = _typing.Literal["evaluate_every"]  # noqa: Y015
@@ -654,6 +660,8 @@ class HooksSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_minutes) -> _WhichOneofReturnType__checkpoint_minutes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_on_stop) -> _WhichOneofReturnType__checkpoint_on_stop | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__checkpoint_weights_only) -> _WhichOneofReturnType__checkpoint_weights_only | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__evaluate_batches) -> _WhichOneofReturnType__evaluate_batches | None: ...
     @_typing.overload

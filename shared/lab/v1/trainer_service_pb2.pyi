@@ -586,7 +586,7 @@ class StopRunRequest(_message.Message):
     name: _builtins.str
     """"runs/{run}"."""
     save: _builtins.bool
-    """Whether to write a checkpoint first; when not set, the spec's checkpoint_on_stop decides."""
+    """Whether to write a full checkpoint first; when not set, the saving policy decides."""
     def __init__(
         self,
         *,
@@ -634,16 +634,20 @@ class SnapshotRunRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    WEIGHTS_ONLY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"runs/{run}"."""
+    weights_only: _builtins.bool
+    """Only the weights: a third of the size, to look into and not to resume from."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        weights_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "weights_only", b"weights_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -35,6 +35,8 @@ class _StagingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StagingKi
     """A full checkpoint, from which the run can be resumed."""
     STAGING_KIND_PEEK: _StagingKind.ValueType  # 2
     """A peek: weights only, for a look inside."""
+    STAGING_KIND_WEIGHTS: _StagingKind.ValueType  # 3
+    """Weights only, kept and listed."""
 
 class StagingKind(_StagingKind, metaclass=_StagingKindEnumTypeWrapper):
     """What a staging folder is to become."""
@@ -45,6 +47,8 @@ STAGING_KIND_CHECKPOINT: StagingKind.ValueType  # 1
 """A full checkpoint, from which the run can be resumed."""
 STAGING_KIND_PEEK: StagingKind.ValueType  # 2
 """A peek: weights only, for a look inside."""
+STAGING_KIND_WEIGHTS: StagingKind.ValueType  # 3
+"""Weights only, kept and listed."""
 Global___StagingKind: _TypeAlias = StagingKind  # noqa: Y015
 
 @_typing.final
@@ -228,16 +232,20 @@ class StopTraining(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SAVE_FIELD_NUMBER: _builtins.int
+    WEIGHTS_ONLY_FIELD_NUMBER: _builtins.int
     save: _builtins.bool
-    """Whether to stage a full checkpoint first."""
+    """Whether to stage a checkpoint first."""
+    weights_only: _builtins.bool
+    """Whether that holds the weights only."""
     def __init__(
         self,
         *,
         save: _builtins.bool = ...,
+        weights_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["save", b"save"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["save", b"save", "weights_only", b"weights_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -300,7 +300,8 @@ export enum CheckpointKind {
   PEEK = 2,
 
   /**
-   * Weights from elsewhere, "runs/imports/checkpoints/{checkpoint}": can be looked into, not resumed.
+   * Weights only: can be looked into, not resumed. From elsewhere, "runs/imports/checkpoints/{checkpoint}", or of a run
+   * that was told to keep no more, "runs/{run}/checkpoints/weights-{step}".
    *
    * @generated from enum value: CHECKPOINT_KIND_WEIGHTS = 3;
    */
