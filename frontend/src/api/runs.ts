@@ -26,6 +26,7 @@ import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
 import { RunTextSchema } from "@/gen/lab/v1/rest_pb";
 import type { Run } from "@/gen/lab/v1/run_pb";
 import type { RunSpec } from "@/gen/lab/v1/run_spec_pb";
+import type { SeriesSet } from "@/gen/lab/v1/series_pb";
 import { request } from "./http";
 import { required } from "./required";
 
@@ -164,6 +165,20 @@ export async function querySeries(
     signal,
   });
   return required(answer.series, "series");
+}
+
+/** What the runs it was forked from recorded up to the fork: the parent first, then its parent; without the deleted. */
+export async function queryInherited(
+  name: string,
+  range: { series?: string[]; stepFrom?: number; stepTo?: number; maxPoints?: number },
+  signal?: AbortSignal,
+): Promise<readonly SeriesSet[]> {
+  const answer = await request("GET", `/api/${name}/series`, QuerySeriesResponseSchema, {
+    query: { ...range, inherited: "true" },
+    binary: true,
+    signal,
+  });
+  return answer.inherited;
 }
 
 export async function listFacts(

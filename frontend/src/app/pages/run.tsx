@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearchParams } from "react-router";
 import { corporaQuery } from "@/api/corpora";
+import { asProblem } from "@/api/problem";
 import type { ChartPicture } from "@/charts/line/picture";
 import { LinkedWindow } from "@/charts/line/window";
 import { RunState, RunVerb, type Run } from "@/gen/lab/v1/run_pb";
@@ -12,6 +13,7 @@ import { DeleteRun } from "@/features/runs/delete-run";
 import { ExportMenu } from "@/features/runs/export-menu";
 import { RunControls } from "@/features/runs/run-controls";
 import { runDetail } from "@/features/runs/run-detail";
+import { ParentLink } from "@/features/runs/run-parent";
 import { RunNotes } from "@/features/runs/run-notes";
 import { RunTags } from "@/features/runs/run-tags";
 import { RunTitle } from "@/features/runs/run-title";
@@ -26,7 +28,8 @@ import { SmallCharts } from "@/features/training/small-charts";
 import { stepSeries } from "@/features/training/step-series";
 import { Tiles } from "@/features/training/tiles";
 import { useMarkers } from "@/features/training/use-markers";
-import { useDetail } from "@/features/training/use-detail";
+import { useDetail, useInheritedDetail } from "@/features/training/use-detail";
+import { useInherited } from "@/features/training/use-inherited";
 import { formatParameters } from "@/lib/format";
 import { useChannel } from "@/live/use-channel";
 import { Precision } from "@/gen/lab/v1/run_spec_pb";
@@ -66,9 +69,12 @@ function OneRun({ name, id }: { name: string; id: string }) {
   const picture = useRef<ChartPicture>(null);
   useDetail(name, series, window, axis);
   const { run, evaluations, checkpoints, deleted } = detail;
+  const ancestry = useInherited(name, run);
+  const { inherited } = ancestry;
+  useInheritedDetail(name, inherited?.series, window, axis);
   useEffect(() => series.evaluated(evaluations), [series, evaluations]);
   const changes = `${run?.state ?? ""} ${checkpoints.length}`;
-  const markers = useMarkers(name, changes, series, axis);
+  const markers = useMarkers(name, changes, series, axis, ancestry);
   const corpora = useQuery(corporaQuery);
   const corpus = `corpora/${run?.spec?.data?.corpus ?? ""}`;
   const unigram = corpora.data?.find((one) => one.name === corpus)?.unigramEntropy;
@@ -97,6 +103,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
           <StateBadge state={run.state} />
           <RunTags run={run} />
           <span className={styles["facts"]}>{facts}</span>
+          {run.parent && <ParentLink parent={run.parent} gone={ancestry.orphan} />}
           <Link to={`/inside?run=${encodeURIComponent(id)}`} data-testid="look-inside">
             Look inside
           </Link>
@@ -113,6 +120,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
       </header>
       <StateReason run={run} />
       {seriesProblem && <ProblemNotice problem={seriesProblem} />}
+      {ancestry.error && <ProblemNotice problem={asProblem(ancestry.error)} />}
       {address.has("first") && <FirstSteps run={run} series={series} />}
       <LiveProgress run={run} series={series} />
       <Tiles series={series} bits={evaluations.at(-1)?.bitsPerByte} />
@@ -123,12 +131,13 @@ function OneRun({ name, id }: { name: string; id: string }) {
           vocabulary={run.spec?.model?.vocabSize ?? 0}
           unigram={unigram}
           prediction={run.prediction}
+          inherited={inherited}
           markers={markers}
           picture={picture}
         />
         <SamplesPanel run={name} every={run.live?.sampleEvery ?? hooks?.sampleEvery ?? 0} />
       </div>
-      <SmallCharts run={run} series={series} window={window} />
+      <SmallCharts run={run} series={series} inherited={inherited} window={window} />
       <HealthPanel
         run={name}
         every={hooks?.healthEvery ?? 0}

@@ -1,8 +1,10 @@
 // What a canvas shows, as a table: for those who cannot see it and those who want the numbers.
 import { useState, useSyncExternalStore } from "react";
-import { nearestIndex, rowsInSight } from "./columns";
+import { nearestIndex } from "./columns";
+import { speaksAt, type Line } from "./draw";
 import styles from "./line-chart.module.css";
 import type { ChartOptions, ChartPainter } from "./painter";
+import { placesOfRows } from "./table-rows";
 
 const MOST_ROWS = 60;
 
@@ -32,9 +34,8 @@ function Rows({ label, painter, options }: Parameters<typeof ChartTable>[0]) {
   // As it was when it was opened or the stretch was changed: rows that move cannot be read.
   useSyncExternalStore(painter.window.subscribe, () => painter.window.get().stretch);
   const lines = painter.lines().filter((line) => !line.untold && line.columns.length > 0);
-  const main = lines[0];
-  if (!main) return <p>Nothing has been measured yet.</p>;
-  const places = rowsInSight(main.columns, painter.shown, MOST_ROWS);
+  if (lines.length === 0) return <p>Nothing has been measured yet.</p>;
+  const places = placesOfRows(lines, painter.shown, MOST_ROWS);
   return (
     <div className={styles["rows"]} tabIndex={0} role="region" aria-label={`${label} as a table`}>
       <table>
@@ -52,10 +53,8 @@ function Rows({ label, painter, options }: Parameters<typeof ChartTable>[0]) {
           {places.map((x) => (
             <tr key={x}>
               <th scope="row">{options.formatX(x)}</th>
-              {lines.map(({ name, columns }) => (
-                <td key={name}>
-                  {options.formatY(columns.y[nearestIndex(columns, x)] ?? Number.NaN)}
-                </td>
+              {lines.map((line) => (
+                <td key={line.name}>{speaksAt(line, x) && options.formatY(valueAt(line, x))}</td>
               ))}
             </tr>
           ))}
@@ -63,4 +62,8 @@ function Rows({ label, painter, options }: Parameters<typeof ChartTable>[0]) {
       </table>
     </div>
   );
+}
+
+function valueAt({ columns }: Line, x: number): number {
+  return columns.y[nearestIndex(columns, x)] ?? Number.NaN;
 }

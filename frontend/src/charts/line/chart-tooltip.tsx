@@ -1,6 +1,7 @@
 // The values at the cursor, the same x in every linked chart.
 import { useSyncExternalStore } from "react";
 import { nearestIndex } from "./columns";
+import { speaksAt } from "./draw";
 import { markersAt } from "./markers";
 import styles from "./line-chart.module.css";
 import type { ChartOptions, ChartPainter } from "./painter";
@@ -21,7 +22,7 @@ export function ChartTooltip({
   if (cursor === null || cursor < painter.shown[0] || cursor > painter.shown[1]) return null;
   const rows = painter.lines().flatMap((line) => {
     const i = nearestIndex(line.columns, cursor);
-    if (i < 0 || line.untold) return [];
+    if (i < 0 || line.untold || !speaksAt(line, cursor)) return [];
     const y = line.columns.y[i] ?? NaN;
     const x = line.columns.x[i] ?? NaN;
     return [{ name: line.name, color: line.color, mark: line.mark, x, y }];

@@ -20,6 +20,15 @@ export interface Line {
   dash?: readonly number[];
   /** Drawn pale, because another one is looked at. */
   pale?: boolean;
+  /** Drawn fainter: it belongs to what came before. */
+  before?: boolean;
+  /** Where it has something to say: after the first end, up to the last. Everywhere when absent. */
+  reach?: Stretch;
+}
+
+/** Whether a line has something to say there; else its nearest point would be taken for one of that place. */
+export function speaksAt({ reach }: Line, x: number): boolean {
+  return reach === undefined || (x > reach[0] && x <= reach[1]);
 }
 
 export interface Reference {
@@ -164,8 +173,8 @@ function drawLine(context: Ink, scene: Scene, line: Line): void {
   context.lineWidth = 1;
 }
 
-function opacity({ mark, pale = false }: Line): number {
-  return (mark === "faint" ? 0.35 : 1) * (pale ? 0.2 : 1);
+function opacity({ mark, pale = false, before = false }: Line): number {
+  return (mark === "faint" ? 0.35 : 1) * (pale ? 0.2 : 1) * (before ? 0.5 : 1);
 }
 
 function drawPoints(context: Ink, scene: Scene, line: Line): void {
@@ -253,7 +262,7 @@ function drawCursor(context: Ink, scene: Scene): void {
   context.lineTo(px, box.bottom);
   context.stroke();
   for (const line of scene.lines) {
-    if (line.mark === "faint" || line.pale) continue;
+    if (line.mark === "faint" || line.pale || !speaksAt(line, cursor)) continue;
     const i = nearestIndex(line.columns, cursor);
     const value = line.columns.y[i] ?? NaN;
     if (!Number.isFinite(value) || (scene.logY && value <= 0)) continue;

@@ -1,7 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
+import { ProblemSchema } from "@/gen/lab/v1/error_pb";
 import { RunSchema } from "@/gen/lab/v1/run_pb";
-import { forkRequest } from "./fork-settings";
+import { forkErrors, forkRequest } from "./fork-settings";
 import { changeBetween, policyInWords, policyOf } from "./saving-change";
 
 const NAME = "runs/a/checkpoints/step-00000010";
@@ -39,6 +40,38 @@ describe("a fork", () => {
       field,
       error: expect.stringContaining("must be a") as string,
     });
+  });
+});
+
+describe("what the server refuses of a fork", () => {
+  const problem = (...violations: [string, string][]) =>
+    create(ProblemSchema, {
+      title: "A field cannot be accepted",
+      violations: violations.map(([field, description]) => ({ field, description })),
+    });
+
+  it("is said at its field", () => {
+    const refused = forkErrors(
+      problem(
+        ["budget.steps", "must be more than 10"],
+        ["optimizer.learning_rate", "must be above 0"],
+        ["display_name", "is taken"],
+      ),
+    );
+    expect(refused.at).toEqual({
+      steps: "must be more than 10",
+      rate: "must be above 0",
+      name: "is taken",
+    });
+    expect(refused.elsewhere).toBeUndefined();
+  });
+
+  it("is said in full where the dialog has no field for it", () => {
+    const refused = forkErrors(problem(["checkpoint", "holds weights only"], ["data.seed", "no"]));
+    expect(refused.at).toEqual({ seed: "no" });
+    expect(refused.elsewhere?.violations.map(({ field }) => field)).toEqual(["checkpoint"]);
+    expect(forkErrors(problem()).elsewhere?.title).toBe("A field cannot be accepted");
+    expect(forkErrors(undefined)).toEqual({ at: {}, elsewhere: undefined });
   });
 });
 

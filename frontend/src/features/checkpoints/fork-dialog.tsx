@@ -11,7 +11,7 @@ import { ProblemNotice } from "@/ui/problem-notice";
 import { TextInput } from "@/ui/text-input";
 import { placeOf } from "./checkpoint-name";
 import styles from "./fork-dialog.module.css";
-import { FORK_FIELDS, FORK_TEXTS, forkRequest, type Typed } from "./fork-settings";
+import { FORK_FIELDS, FORK_TEXTS, forkErrors, forkRequest, type Typed } from "./fork-settings";
 
 export function ForkDialog({
   checkpoint,
@@ -30,6 +30,11 @@ export function ForkDialog({
   const fork = useMutation({ mutationFn: forkRun, onSuccess: (run) => onForked(run.name) });
   const asked = forkRequest(checkpoint.name, typed);
   const wrong = "error" in asked ? asked : undefined;
+  const refused = forkErrors(fork.error === null ? undefined : asProblem(fork.error));
+  const type = (field: keyof Typed, text: string) => {
+    setTyped({ ...typed, [field]: text });
+    fork.reset(); // what was said of another text
+  };
   const changed = FORK_FIELDS.filter((field) => typed[field] !== undefined);
   return (
     <dialog
@@ -52,14 +57,14 @@ export function ForkDialog({
           if (!("error" in asked)) fork.mutate(asked);
         }}
       >
-        <Field label="Name" hint="what people call it">
+        <Field label="Name" hint="what people call it" error={refused.at.name}>
           {(control) => (
             <TextInput
               {...control}
               maxLength={80}
               data-testid="fork-name"
               value={typed.name ?? ""}
-              onChange={(event) => setTyped({ ...typed, name: event.target.value })}
+              onChange={(event) => type("name", event.target.value)}
             />
           )}
         </Field>
@@ -68,8 +73,8 @@ export function ForkDialog({
             <Field
               key={field}
               label={FORK_TEXTS[field].label}
-              hint={FORK_TEXTS[field].hint}
-              error={wrong?.field === field ? wrong.error : undefined}
+              hint={FORK_TEXTS[field].hint(checkpoint.step)}
+              error={wrong?.field === field ? wrong.error : refused.at[field]}
             >
               {(control) => (
                 <TextInput
@@ -77,7 +82,7 @@ export function ForkDialog({
                   inputMode="decimal"
                   data-testid={`fork-${field}`}
                   value={typed[field] ?? FORK_TEXTS[field].now(checkpoint.spec)}
-                  onChange={(event) => setTyped({ ...typed, [field]: event.target.value })}
+                  onChange={(event) => type(field, event.target.value)}
                 />
               )}
             </Field>
@@ -88,7 +93,7 @@ export function ForkDialog({
             ? "Nothing is changed."
             : `Changed: ${changed.map((field) => FORK_TEXTS[field].label.toLowerCase()).join(", ")}.`}
         </p>
-        {fork.error !== null && <ProblemNotice problem={asProblem(fork.error)} />}
+        {refused.elsewhere && <ProblemNotice problem={refused.elsewhere} />}
         <div className={styles["actions"]}>
           <Button onClick={() => dialog.current?.close()}>Cancel</Button>
           <Button

@@ -15,6 +15,7 @@ import { Slider } from "@/ui/slider";
 import { AXES, formatAxis, type Axis } from "./axis";
 import { useChartSettings } from "./chart-settings";
 import styles from "./loss-chart.module.css";
+import { goingOn, type Inherited } from "./inherited";
 import { DEFINITIONS } from "./lesson";
 import { meanMiss } from "./prediction";
 import { lossSource } from "./sources";
@@ -31,6 +32,7 @@ export function LossChart({
   vocabulary,
   unigram,
   prediction,
+  inherited,
   markers,
   picture,
 }: {
@@ -40,6 +42,8 @@ export function LossChart({
   /** Entropy of the corpus's word counts; undefined when it was never counted. */
   unigram: number | undefined;
   prediction: LossPrediction | undefined;
+  /** Drawn before its own curve, fainter. */
+  inherited: Inherited | undefined;
   /** What happened beside the curve. */
   markers: readonly Marker[];
   picture?: Ref<ChartPicture>;
@@ -47,8 +51,11 @@ export function LossChart({
   const { axis, logLoss, clipLoss, smoothing, set } = useChartSettings();
   const { stretch } = useSyncExternalStore(window.subscribe, window.get);
   const source = useMemo(
-    () => lossSource(series, axis, smoothing, prediction),
-    [series, axis, smoothing, prediction],
+    () =>
+      goingOn(lossSource(series, axis, smoothing, prediction), inherited, axis, (earlier) =>
+        lossSource(earlier, axis, smoothing),
+      ),
+    [series, axis, smoothing, prediction, inherited],
   );
   const options = useMemo(
     () => ({
@@ -149,6 +156,12 @@ export function LossChart({
         <li>
           <i className={styles["diamond"]} /> validation
         </li>
+        {inherited && (
+          <li data-testid="inherited-note">
+            <i className={styles["before"]} /> inherited, up to the fork at step{" "}
+            {formatCount(inherited.forkStep)}
+          </li>
+        )}
         {prediction && <PredictionNote prediction={prediction} series={series} />}
         {clipLoss ? (
           <li className={styles["hint"]} data-testid="clip-note">

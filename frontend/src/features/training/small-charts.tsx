@@ -8,6 +8,7 @@ import { Panel } from "@/ui/panel";
 import { formatAxis, type Axis } from "./axis";
 import { useChartSettings } from "./chart-settings";
 import styles from "./small-charts.module.css";
+import { goingOn, type Inherited } from "./inherited";
 import { DEFINITIONS } from "./lesson";
 import { metricSource, rateSource } from "./sources";
 import type { Metric, StepSeries } from "./step-series";
@@ -62,10 +63,13 @@ const SMALL: readonly Small[] = [
 export function SmallCharts({
   run,
   series,
+  inherited,
   window,
 }: {
   run: Run;
   series: StepSeries;
+  /** Drawn before its own curves, fainter. */
+  inherited: Inherited | undefined;
   window: LinkedWindow;
 }) {
   const axis = useChartSettings((settings) => settings.axis);
@@ -77,6 +81,7 @@ export function SmallCharts({
           small={small}
           run={run}
           series={series}
+          inherited={inherited}
           window={window}
           axis={axis}
         />
@@ -89,22 +94,22 @@ function SmallChart({
   small,
   run,
   series,
+  inherited,
   window,
   axis,
 }: {
   small: Small;
   run: Run;
   series: StepSeries;
+  inherited: Inherited | undefined;
   window: LinkedWindow;
   axis: Axis;
 }) {
-  const source = useMemo(
-    () =>
-      small.metric === "learning_rate"
-        ? rateSource(series, axis, run)
-        : metricSource(series, small.metric, axis, small.title),
-    [series, small, axis, run],
-  );
+  const source = useMemo(() => {
+    const lineOf = (of: StepSeries) => metricSource(of, small.metric, axis, small.title);
+    const own = small.metric === "learning_rate" ? rateSource(series, axis, run) : lineOf(series);
+    return goingOn(own, inherited, axis, lineOf);
+  }, [series, small, axis, run, inherited]);
   const options = useMemo(
     () => ({
       logY: false,

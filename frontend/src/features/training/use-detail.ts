@@ -1,15 +1,42 @@
 // Zoomed into a long run, the points in sight may be fewer than were recorded: fetches the rest of that stretch.
 import { useEffect } from "react";
 import type { LinkedWindow } from "@/charts/line/window";
-import { querySeries } from "@/api/runs";
+import { queryInherited, querySeries } from "@/api/runs";
+import type { SeriesSet } from "@/gen/lab/v1/series_pb";
 import { stepAt, type Axis } from "./axis";
 import type { StepSeries } from "./step-series";
 
 const SETTLED_AFTER_MS = 60; // a drag ends once; a wheel turns on, and only its last place is asked for
 const MOST_POINTS = 4000;
 
+type Range = Parameters<typeof querySeries>[1];
+type Ask = (run: string, range: Range, signal: AbortSignal) => Promise<readonly SeriesSet[]>;
+
 export function useDetail(run: string, series: StepSeries, window: LinkedWindow, axis: Axis): void {
+  useMore(askOwn, run, series, window, axis);
+}
+
+/** The same for what a fork inherits. */
+export function useInheritedDetail(
+  run: string,
+  series: StepSeries | undefined,
+  window: LinkedWindow,
+  axis: Axis,
+): void {
+  useMore(queryInherited, run, series, window, axis);
+}
+
+const askOwn: Ask = async (run, range, signal) => [await querySeries(run, range, signal)];
+
+function useMore(
+  ask: Ask,
+  run: string,
+  series: StepSeries | undefined,
+  window: LinkedWindow,
+  axis: Axis,
+): void {
   useEffect(() => {
+    if (!series) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let fetching: AbortController | undefined;
     const fetchDetail = async () => {
@@ -20,7 +47,7 @@ export function useDetail(run: string, series: StepSeries, window: LinkedWindow,
       const stepTo = Math.max(stepFrom, Math.ceil(stepAt(series, axis, stretch[1])));
       try {
         const range = { stepFrom, stepTo, maxPoints: MOST_POINTS };
-        series.merge(await querySeries(run, range, fetching.signal));
+        for (const set of await ask(run, range, fetching.signal)) series.merge(set);
       } catch {
         // The coarse curve, with its extremes, stays on screen; the next zoom asks again.
       }
@@ -39,5 +66,5 @@ export function useDetail(run: string, series: StepSeries, window: LinkedWindow,
       clearTimeout(timer);
       fetching?.abort();
     };
-  }, [run, series, window, axis]);
+  }, [ask, run, series, window, axis]);
 }

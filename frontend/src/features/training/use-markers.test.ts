@@ -51,6 +51,14 @@ describe("markers of a run", () => {
     ).toEqual([["resume", 50]]);
   });
 
+  it("do not take the first start of a fork for a resume", () => {
+    const start = [state(RunState.STARTING, 50), state(RunState.RUNNING, 50)];
+    const events = (...facts: Fact[]) => facts.map((fact) => create(EventSchema, { fact }));
+    expect(markersOf(events(...start), 50)).toEqual([]);
+    const later = [...start, state(RunState.INTERRUPTED, 70), state(RunState.RUNNING, 60)];
+    expect(markersOf(events(...later), 50)).toMatchObject([{ kind: "resume", x: 60 }]);
+  });
+
   it("do not take a change of notes while running for a resume", () => {
     expect(marks(state(RunState.RUNNING, 0), state(RunState.RUNNING, 30))).toEqual([]);
   });

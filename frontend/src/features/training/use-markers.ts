@@ -12,24 +12,27 @@ import { placeOfStep, type Axis } from "./axis";
 import { eventList, MOST_EVENTS } from "./event-lists";
 import { factsQuery } from "./facts-query";
 import type { StepSeries } from "./step-series";
+import type { Ancestry } from "./use-inherited";
 
 export function useMarkers(
   run: string,
   changes: string,
   series: StepSeries,
   axis: Axis,
+  { forks, forkStep, inherited }: Ancestry,
 ): readonly Marker[] {
   const { state: samples } = useChannel(`${run}/samples`, eventList);
   const { data: facts } = useQuery(factsQuery(run, changes));
   const { state: spikes } = useChannel(run, newSpikes);
-  return useMemo(
-    () =>
-      [...markersOf([...(facts ?? []), ...spikes]), ...markersOf(samples ?? [])].map((marker) => ({
-        ...marker,
-        x: placeOfStep(series, axis, marker.x),
-      })),
-    [facts, spikes, samples, series, axis],
-  );
+  return useMemo(() => {
+    const placed = (markers: readonly Marker[], along: StepSeries) =>
+      markers.map((marker) => ({ ...marker, x: placeOfStep(along, axis, marker.x) }));
+    const own = [
+      ...markersOf([...(facts ?? []), ...spikes], forkStep),
+      ...markersOf(samples ?? []),
+    ];
+    return [...placed(forks, inherited?.series ?? series), ...placed(own, series)];
+  }, [facts, spikes, samples, series, axis, forks, forkStep, inherited]);
 }
 
 const SPIKES: Record<SpikeKind, string> = {
@@ -49,8 +52,8 @@ const newSpikes: ChannelReducer<readonly Event[]> = {
       : state,
 };
 
-/** Markers by step, in the order of the events, which come oldest first. */
-export function markersOf(events: readonly Event[]): Marker[] {
+/** Markers by step, in the order of the events, which come oldest first. A fork has begun at another step than 0. */
+export function markersOf(events: readonly Event[], firstStep = 0): Marker[] {
   const markers: Marker[] = [];
   const add = (kind: Marker["kind"], step: number, what: string) => {
     const text = `${what} at step ${formatCount(step)}`;
@@ -67,7 +70,7 @@ export function markersOf(events: readonly Event[]): Marker[] {
       if (state === before) continue; // its notes changed, or it made progress
       const step = stats?.step ?? 0;
       if (state === RunState.PAUSED) add("pause", step, "paused");
-      if (state === RunState.RUNNING && (before === RunState.PAUSED || step > 0)) {
+      if (state === RunState.RUNNING && (before === RunState.PAUSED || step > firstStep)) {
         add("resume", step, "resumed");
       }
       before = state;
