@@ -6,7 +6,7 @@ from typing import Final
 
 from lab.errors import InvalidArgument, OverLimit, Violation
 from lab.manifest import MANIFEST
-from lab.names import IMPORTS, checkpoint_ids
+from lab.names import IMPORTS, checkpoint_ids, holds_weights_only
 from lab.v1.checkpoint_pb2 import (
     CHECKPOINT_KIND_FULL,
     CHECKPOINT_KIND_PEEK,
@@ -32,10 +32,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 def kind_of(name: str) -> CheckpointKind.ValueType:
     """What a name stands for; raises InvalidArgument for a name of neither form."""
-    run, checkpoint = checkpoint_ids(name)
-    if checkpoint is None:
+    if checkpoint_ids(name)[1] is None:
         return CHECKPOINT_KIND_PEEK
-    return CHECKPOINT_KIND_WEIGHTS if run == IMPORTS else CHECKPOINT_KIND_FULL
+    return CHECKPOINT_KIND_WEIGHTS if holds_weights_only(name) else CHECKPOINT_KIND_FULL
+
+
+def is_import(name: str) -> bool:
+    run, checkpoint = checkpoint_ids(name)
+    return run == IMPORTS and checkpoint is not None
 
 
 def check_header(header: Checkpoint, *, max_bytes: int) -> None:
@@ -49,10 +53,14 @@ def check_header(header: Checkpoint, *, max_bytes: int) -> None:
     wrong = list(_wrong_files(header.files))
     if header.kind not in (CHECKPOINT_KIND_UNSPECIFIED, kind):
         wrong.append(Violation("kind", f"does not fit the name {header.name}"))
-    if kind == CHECKPOINT_KIND_WEIGHTS and {file.name for file in header.files} != IMPORTED_FILES:
+    names = {file.name for file in header.files}
+    if is_import(header.name) and names != IMPORTED_FILES:
         wrong.append(
             Violation("files", f"an import is {' and '.join(sorted(IMPORTED_FILES))}, nothing else")
         )
+    elif kind == CHECKPOINT_KIND_WEIGHTS and not names >= IMPORTED_FILES:
+        needs = f"must have {' and '.join(sorted(IMPORTED_FILES))}: weights only are a model"
+        wrong.append(Violation("files", needs))
     if header.digest and not _SHA256.fullmatch(header.digest):
         wrong.append(Violation("digest", "must be a SHA-256 in lower-case hex, or absent"))
     if len(header.preset) > MAX_PRESET_LETTERS:

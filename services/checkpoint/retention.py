@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from lab.errors import InvalidArgument
-from lab.names import IMPORTS, run_id
+from lab.names import IMPORTS, holds_weights_only, run_id
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import RetentionDecision, RetentionPolicy
 
@@ -25,7 +25,11 @@ def checked_run(run: str) -> str:
 
 
 def decide(checkpoints: Sequence[Checkpoint], policy: RetentionPolicy) -> list[RetentionDecision]:
-    """One decision for each, newest step first. Raises InvalidArgument for a reckless policy."""
+    """One decision for each, newest step first. Raises InvalidArgument for a reckless policy.
+
+    Those that hold weights only are judged by themselves: however many there are, they push out
+    none of which the run can be resumed.
+    """
     if policy.keep_last < MIN_LAST:
         raise InvalidArgument.field(
             "policy.keep_last",
@@ -33,6 +37,24 @@ def decide(checkpoints: Sequence[Checkpoint], policy: RetentionPolicy) -> list[R
         )
     ordered = sorted(checkpoints, key=lambda each: (each.step, each.name), reverse=True)
     why: defaultdict[str, list[str]] = defaultdict(list)
+    for weights_only in (False, True):
+        alike = [each for each in ordered if holds_weights_only(each.name) == weights_only]
+        _keep(alike, policy, why)
+    return [
+        RetentionDecision(
+            checkpoint=each.name,
+            step=each.step,
+            size_bytes=each.size_bytes,
+            kept_because=why[each.name],
+        )
+        for each in ordered
+    ]
+
+
+def _keep(
+    ordered: Sequence[Checkpoint], policy: RetentionPolicy, why: defaultdict[str, list[str]]
+) -> None:
+    """Adds to each that stays why it does."""
     for checkpoint in ordered:
         if checkpoint.pinned:
             why[checkpoint.name].append("pinned")
@@ -47,15 +69,6 @@ def decide(checkpoints: Sequence[Checkpoint], policy: RetentionPolicy) -> list[R
     if policy.log_spaced:
         for checkpoint in _first_of_each_octave(ordered):
             why[checkpoint.name].append("log-spaced")
-    return [
-        RetentionDecision(
-            checkpoint=each.name,
-            step=each.step,
-            size_bytes=each.size_bytes,
-            kept_because=why[each.name],
-        )
-        for each in ordered
-    ]
 
 
 def _best(ordered: Sequence[Checkpoint]) -> Checkpoint | None:

@@ -10,10 +10,10 @@ from typing import BinaryIO
 
 from lab import manifest
 from lab.errors import Damaged
-from lab.v1.checkpoint_pb2 import CHECKPOINT_KIND_WEIGHTS, Checkpoint
+from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import FileChunk
 from services.checkpoint import disk_errors, marks, parsing, safetensors_header
-from services.checkpoint.intake import Order, kind_of
+from services.checkpoint.intake import Order, is_import, kind_of
 
 
 class Staging:
@@ -56,7 +56,7 @@ class Staging:
             self._order.check_end()
             self._close_file()
             checkpoint = self._described()
-            if checkpoint.kind == CHECKPOINT_KIND_WEIGHTS:
+            if is_import(checkpoint.name):
                 parsing.check_import(self.folder)
             else:
                 for file in checkpoint.files:

@@ -115,7 +115,9 @@ class TrainerServicer(TrainerServiceServicer):
     async def SnapshotRun(
         self, request: messages.SnapshotRunRequest, context: Context
     ) -> messages.SnapshotRunResponse:
-        checkpoint = await self._runs.snapshot(names.run_id(request.name))
+        checkpoint = await self._runs.snapshot(
+            names.run_id(request.name), weights_only=request.weights_only
+        )
         return messages.SnapshotRunResponse(checkpoint=checkpoint)
 
     async def PeekRun(

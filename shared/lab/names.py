@@ -13,6 +13,7 @@ ID_PATTERN: Final = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ID = re.compile(ID_PATTERN)
 # Where weights from elsewhere stand, as in runs/imports/checkpoints/gpt2. No run is called so.
 IMPORTS: Final = "imports"
+_WEIGHTS: Final = "weights-"  # begins the id of a checkpoint that holds no more than that
 # No vowels and no look-alikes: random ids that spell nothing and can be read aloud.
 _ID_LETTERS: Final = "bcdfghjkmnpqrstvwxz23456789"
 
@@ -46,6 +47,17 @@ def run_id(name: str) -> str:
 
 def checkpoint_name(run_id: str, step: int) -> str:
     return f"{run_name(run_id)}/checkpoints/step-{step:08d}"
+
+
+def weights_name(run_id: str, step: int) -> str:
+    """Of a checkpoint that holds weights only; a full one of the same step may stand beside it."""
+    return f"{run_name(run_id)}/checkpoints/{_WEIGHTS}{step:08d}"
+
+
+def holds_weights_only(name: str) -> bool:
+    """Whether the name says so of a saved checkpoint."""
+    run, checkpoint = checkpoint_ids(name)
+    return checkpoint is not None and (run == IMPORTS or checkpoint.startswith(_WEIGHTS))
 
 
 def peek_name(run_id: str) -> str:

@@ -57,6 +57,15 @@ def test_the_last_are_kept_by_step_not_by_order() -> None:
     assert _kept(found) == {40: ["last 2"], 30: ["last 2"]}
 
 
+def test_weights_only_push_out_none_that_can_be_resumed() -> None:
+    found = [_checkpoint(step) for step in (10, 20, 30)]
+    for step in (40, 50, 60):
+        weights = _checkpoint(step)
+        weights.name = f"runs/nano-1/checkpoints/weights-{step:08d}"
+        found.append(weights)
+    assert list(_kept(found)) == [60, 50, 30, 20]
+
+
 def test_the_best_is_by_validation_where_any_was_validated() -> None:
     found = [
         _checkpoint(1, loss=1.0),

@@ -10,7 +10,11 @@ import pytest
 
 from lab import manifest
 from lab.errors import AlreadyExists, Code, LabError, NotFound
-from lab.v1.checkpoint_pb2 import CHECKPOINT_KIND_FULL, CHECKPOINT_KIND_PEEK
+from lab.v1.checkpoint_pb2 import (
+    CHECKPOINT_KIND_FULL,
+    CHECKPOINT_KIND_PEEK,
+    CHECKPOINT_KIND_WEIGHTS,
+)
 from lab.v1.checkpoint_service_pb2 import (
     DeleteCheckpointRequest,
     GetCheckpointRequest,
@@ -40,6 +44,31 @@ FILES = {
 }
 SMALL = {"model.safetensors": safetensors(b"weights"), "config.json": b"{}"}
 OTHER = {"model.safetensors": safetensors(b"newer weights"), "config.json": b"{}"}
+
+
+async def test_weights_only_stand_beside_the_full_one_of_a_step(stub: Stub) -> None:
+    weights = NAME.replace("step-", "weights-")
+    await write(stub, parts(FILES))
+    written = await write(stub, parts(SMALL, name=weights))
+    assert (written.name, written.kind) == (weights, CHECKPOINT_KIND_WEIGHTS)
+    listed = (await stub.ListCheckpoints(ListCheckpointsRequest())).checkpoints
+    assert {each.name: each.kind for each in listed} == {
+        NAME: CHECKPOINT_KIND_FULL,
+        weights: CHECKPOINT_KIND_WEIGHTS,
+    }
+    _, found = await read(stub, weights)
+    assert found == SMALL
+
+
+async def test_weights_only_are_a_model_or_refused(stub: Stub) -> None:
+    weights = NAME.replace("step-", "weights-")
+    with pytest.raises(LabError, match=r"must have config\.json and model\.safetensors") as caught:
+        await write(stub, parts({"state.json": b"{}"}, name=weights))
+    assert caught.value.code is Code.INVALID_ARGUMENT
+    sent = parts(SMALL, name=weights)
+    sent[0].header.kind = CHECKPOINT_KIND_FULL
+    with pytest.raises(LabError, match="does not fit the name"):
+        await write(stub, sent)
 
 
 async def test_several_mebibytes_come_back_as_they_went_in(stub: Stub, tmp_path: Path) -> None:

@@ -71,7 +71,13 @@ ROUTES: list[tuple[str, str, Any, str, Message]] = [
         "StopRun",
         trainer.StopRunRequest(name=RUN, save=False),
     ),
-    ("POST", f"/api/{RUN}:snapshot", {}, "SnapshotRun", trainer.SnapshotRunRequest(name=RUN)),
+    (
+        "POST",
+        f"/api/{RUN}:snapshot",
+        {"weightsOnly": True},
+        "SnapshotRun",
+        trainer.SnapshotRunRequest(name=RUN, weights_only=True),
+    ),
     ("POST", f"/api/{RUN}:peek", {}, "PeekRun", trainer.PeekRunRequest(name=RUN)),
     (
         "GET",

@@ -10,6 +10,7 @@ from lab.v1.event_pb2 import SettingsChanged, StepMeasured
 from lab.v1.run_spec_pb2 import PRECISION_AUTO, PRECISION_BF16
 from lab.v1.worker_pb2 import (
     STAGING_KIND_CHECKPOINT,
+    STAGING_KIND_WEIGHTS,
     CheckpointStaged,
     StageCheckpoint,
     StagingFailed,
@@ -139,7 +140,9 @@ class FakeWorker:
                 self.say(WorkerEvent(settings_changed=changed))
             case "stop":
                 if command.stop.save:
-                    self._stage(StageCheckpoint(kind=STAGING_KIND_CHECKPOINT))
+                    weights = command.stop.weights_only
+                    kind = STAGING_KIND_WEIGHTS if weights else STAGING_KIND_CHECKPOINT
+                    self._stage(StageCheckpoint(kind=kind))
                 return True
         return False
 

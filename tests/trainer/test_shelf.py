@@ -75,7 +75,7 @@ async def test_deleted_by_somebody_else(
         await newest_is("")
         run = (await trainer.GetRun(messages.GetRunRequest(name="runs/a"))).run
         assert run_pb2.RUN_VERB_RESUME not in run.allowed_verbs
-        with pytest.raises(LabError, match="has no checkpoint to go on from"):
+        with pytest.raises(LabError, match="has no full checkpoint to go on from"):
             await trainer.ResumeRun(messages.ResumeRunRequest(name="runs/a"))
 
 

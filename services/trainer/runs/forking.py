@@ -35,7 +35,8 @@ async def fork_of(
     checkpoint = answer.checkpoint
     if checkpoint.kind != CHECKPOINT_KIND_FULL:
         raise InvalidArgument.field(
-            "checkpoint", "holds weights only; a fork needs the state of the optimizer too"
+            "checkpoint",
+            "holds weights only; a fork needs the state of the optimizer too: take a full one",
         )
     if found := list(_model_violations(checkpoint.spec.model, request.overrides.model)):
         raise InvalidArgument.of(*found)

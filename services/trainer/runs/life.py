@@ -74,19 +74,19 @@ class Life:
     async def adjust(self, live: LiveSettings) -> None:
         await self._send(WorkerCommand(adjust=live))
 
-    async def stop(self, *, save: bool) -> None:
+    async def stop(self, *, save: bool, weights_only: bool = False) -> None:
         """Before there is a worker, it takes effect at once."""
-        self._stop = StopTraining(save=save)
+        self._stop = StopTraining(save=save, weights_only=weights_only)
         if self._worker is None:
             if self._preparing is not None:
                 self._preparing.cancel()
             return
         await self._send(WorkerCommand(stop=self._stop))
 
-    async def leave(self, reason: str, *, save: bool) -> None:
+    async def leave(self, reason: str, *, save: bool, weights_only: bool) -> None:
         """The trainer itself is ending: as `stop`, but the run counts as interrupted."""
         self._leaving = reason
-        await self.stop(save=save)
+        await self.stop(save=save, weights_only=weights_only)
 
     def kill(self) -> None:
         if self._worker is not None:

@@ -1,7 +1,7 @@
 """What became of a run's checkpoints, told as facts and kept in its record."""
 
 from lab.v1 import event_pb2
-from lab.v1.checkpoint_pb2 import Checkpoint
+from lab.v1.checkpoint_pb2 import CHECKPOINT_KIND_WEIGHTS, Checkpoint
 from lab.v1.event_pb2 import CheckpointCommitted, Event, LogWritten
 from lab.v1.worker_pb2 import CheckpointStaged
 from services.trainer.runs.records import Records
@@ -25,6 +25,8 @@ class Reports:
             write_secs=staged.write_secs,
         )
         self._records.say(run_id, Event(checkpoint_committed=committed))
+        if checkpoint.kind == CHECKPOINT_KIND_WEIGHTS:
+            return  # the run cannot go on from it
         run = self._records.get(run_id)
         run.latest_checkpoint = checkpoint.name
         run.restarts = 0  # it got somewhere: what interrupts it next counts anew

@@ -68,7 +68,7 @@ async def _fetch_newest(
     shelf = await sending.shelf_of(stub, run)
     for unreadable in shelf.unreadable:
         warn(f"{unreadable.name} cannot be read: {unreadable.why}; it is passed over")
-    for checkpoint in shelf.checkpoints:
+    for checkpoint in shelf.full:
         if checkpoint.damage:
             warn(f"{checkpoint.name} is damaged: {checkpoint.damage[0]}; it is passed over")
             continue
@@ -79,4 +79,5 @@ async def _fetch_newest(
                 raise
             log.warning("checkpoint passed over", name=checkpoint.name, reason=error.message)
             warn(f"{error.message}; the checkpoint before it is tried")
-    raise NotFound(f"{run} has no whole checkpoint left to go on from; start a new run")
+    weights = "; weights alone are not enough" if len(shelf.full) < len(shelf.checkpoints) else ""
+    raise NotFound(f"{run} has no whole checkpoint left to go on from{weights}; start a new run")

@@ -20,7 +20,11 @@ from lab.v1.checkpoint_service_pb2 import DeleteCheckpointRequest
 from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import Run
 from lab.v1.trainer_service_pb2 import CreateRunRequest, ForkRunRequest, UpdateRunRequest
-from lab.v1.worker_pb2 import STAGING_KIND_CHECKPOINT, STAGING_KIND_PEEK
+from lab.v1.worker_pb2 import (
+    STAGING_KIND_CHECKPOINT,
+    STAGING_KIND_PEEK,
+    STAGING_KIND_WEIGHTS,
+)
 from services.trainer.runs import asking, creating, state
 from services.trainer.runs.forking import fork_of
 from services.trainer.runs.life import Life
@@ -48,7 +52,7 @@ class Runs:
         self._restarts = Restarts(
             self._records,
             begin=self.begin,
-            may_come=around.uploads.busy,
+            may_come=around.uploads.brings_ground,
             first_pause_secs=restart_secs,
         )
 
@@ -159,14 +163,18 @@ class Runs:
                 self._restarts.cancel(run_id)
                 await self._end_task(run_id)
             elif life := self._lives.get(run_id):
-                keep = saving_policy(run.spec.hooks, run.live).on_stop if save is None else save
-                await life.stop(save=keep)
+                policy = saving_policy(run.spec.hooks, run.live)
+                if save is None:
+                    await life.stop(save=policy.on_stop, weights_only=policy.weights_only)
+                else:
+                    await life.stop(save=save)
         return await self._accepted(run_id)
 
-    async def snapshot(self, run_id: str) -> Checkpoint:
+    async def snapshot(self, run_id: str, *, weights_only: bool = False) -> Checkpoint:
         """A checkpoint of this moment, whole and listed."""
         self._move(run_id, run_pb2.RUN_VERB_SNAPSHOT)
-        return await self._life(run_id).stage(STAGING_KIND_CHECKPOINT)
+        kind = STAGING_KIND_WEIGHTS if weights_only else STAGING_KIND_CHECKPOINT
+        return await self._life(run_id).stage(kind)
 
     async def peek(self, run_id: str) -> Checkpoint:
         """The weights of this moment, for a look inside."""
@@ -244,7 +252,7 @@ class Runs:
                 await self._end_task(run_id)  # it goes on waiting in the next life of the trainer
             else:
                 policy = saving_policy(run.spec.hooks, run.live)
-                await life.leave(reason, save=policy.on_stop)
+                await life.leave(reason, save=policy.on_stop, weights_only=policy.weights_only)
                 waiting.append(self._tasks[run_id])
         if waiting:
             _, slow = await asyncio.wait(waiting, timeout=grace_secs)

@@ -13,7 +13,7 @@ from lab import manifest
 from lab.errors import Code, Damaged, LabError
 from lab.rpc.reading import read_checkpoint
 from lab.v1 import checkpoint_service_pb2_grpc as services
-from lab.v1.checkpoint_pb2 import Checkpoint
+from lab.v1.checkpoint_pb2 import CHECKPOINT_KIND_WEIGHTS, Checkpoint
 from lab.v1.checkpoint_service_pb2 import (
     EndOfCheckpoint,
     FileChunk,
@@ -72,6 +72,11 @@ class RunShelf:
 
     checkpoints: list[Checkpoint]
     unreadable: list[UnreadableCheckpoint]
+
+    @property
+    def full(self) -> list[Checkpoint]:
+        """Those from which the run can be resumed."""
+        return [each for each in self.checkpoints if each.kind != CHECKPOINT_KIND_WEIGHTS]
 
 
 async def shelf_of(stub: services.CheckpointServiceAsyncStub, run: str) -> RunShelf:

@@ -63,7 +63,7 @@ class ShelfWatch:
 
     async def _look_at(self, run_id: str) -> None:
         before = self._records.get(run_id).latest_checkpoint if self._records.has(run_id) else ""
-        found = (await sending.shelf_of(self._checkpoints, names.run_name(run_id))).checkpoints
+        found = (await sending.shelf_of(self._checkpoints, names.run_name(run_id))).full
         newest = found[0].name if found else ""
         self._doubtful.discard(run_id)
         if not self._records.has(run_id):

@@ -160,7 +160,7 @@ def _lacking(run: Run, verb: Verb) -> str:
     """What the run would need for a verb that its state allows; empty when it has all."""
     ground = run.latest_checkpoint or run.HasField("parent")
     if verb == RUN_VERB_RESUME and run.state in ENDED and not ground:
-        return "has no checkpoint to go on from"
+        return "has no full checkpoint to go on from (weights alone are not enough)"
     waits = run.HasField("restart_time")
     if verb == RUN_VERB_STOP and run.state == RUN_STATE_INTERRUPTED and not waits:
         return "is not about to resume by itself"

@@ -10,19 +10,25 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import structlog
 
 from lab import names
 from lab.errors import LabError
-from lab.v1 import checkpoint_pb2
+from lab.v1 import checkpoint_pb2, worker_pb2
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.run_pb2 import Run
-from lab.v1.worker_pb2 import STAGING_KIND_PEEK, CheckpointStaged
+from lab.v1.worker_pb2 import (
+    STAGING_KIND_CHECKPOINT,
+    STAGING_KIND_PEEK,
+    CheckpointStaged,
+)
 from services.trainer.runs import sending
 from services.trainer.runs.store import Store
+
+Kind: TypeAlias = "worker_pb2.StagingKind.ValueType"
 
 FIRST_PAUSE_SECS, LONGEST_PAUSE_SECS = 0.2, 5.0
 PEEK_SECS: Final = 20.0
@@ -44,7 +50,7 @@ class Uploads:
         self._stub = stub
         self._store = store
         self._kept, self._lost = kept, lost
-        self._tasks: dict[asyncio.Task[Checkpoint], str] = {}
+        self._tasks: dict[asyncio.Task[Checkpoint], tuple[str, Kind]] = {}
         self._turns: dict[str, asyncio.Lock] = {}
 
     def put(self, run: Run, staged: CheckpointStaged) -> asyncio.Task[Checkpoint]:
@@ -54,28 +60,34 @@ class Uploads:
             self._store.save_upload(run_id, staged)
         header = _header(run, staged)
         task = asyncio.create_task(self._deliver(run_id, staged, header), name=header.name)
-        self._tasks[task] = run_id
+        self._tasks[task] = run_id, staged.kind
         task.add_done_callback(self._ended)
         return task
 
     async def idle(self, run_id: str) -> None:
         """Returns when nothing of the run is on its way."""
-        tasks = [task for task, owner in self._tasks.items() if owner == run_id]
-        if tasks:
+        if tasks := self._of(run_id):
             await asyncio.wait(tasks)
 
     def busy(self, run_id: str) -> bool:
-        return run_id in self._tasks.values()
+        return bool(self._of(run_id))
+
+    def brings_ground(self, run_id: str) -> bool:
+        """Whether something is on its way from which the run can be resumed."""
+        return (run_id, STAGING_KIND_CHECKPOINT) in self._tasks.values()
 
     async def drop(self, run_id: str) -> None:
         """Forgets what is on its way; used when the run is deleted."""
-        await _cancel([task for task, owner in self._tasks.items() if owner == run_id])
+        await _cancel(self._of(run_id))
 
     async def stop(self, *, grace_secs: float) -> None:
         """Lets what is on its way arrive for a while. The rest is sent after the next start."""
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=grace_secs)
         await _cancel(list(self._tasks))
+
+    def _of(self, run_id: str) -> list[asyncio.Task[Checkpoint]]:
+        return [task for task, (owner, _) in self._tasks.items() if owner == run_id]
 
     def _ended(self, task: asyncio.Task[Checkpoint]) -> None:
         self._tasks.pop(task, None)
@@ -129,10 +141,18 @@ class Uploads:
 
 def _header(run: Run, staged: CheckpointStaged) -> Checkpoint:
     run_id = names.run_id(run.name)
-    peek = staged.kind == STAGING_KIND_PEEK
+    match staged.kind:
+        case worker_pb2.STAGING_KIND_PEEK:
+            name, kind = names.peek_name(run_id), checkpoint_pb2.CHECKPOINT_KIND_PEEK
+        case worker_pb2.STAGING_KIND_WEIGHTS:
+            name = names.weights_name(run_id, staged.step)
+            kind = checkpoint_pb2.CHECKPOINT_KIND_WEIGHTS
+        case _:
+            name = names.checkpoint_name(run_id, staged.step)
+            kind = checkpoint_pb2.CHECKPOINT_KIND_FULL
     header = Checkpoint(
-        name=names.peek_name(run_id) if peek else names.checkpoint_name(run_id, staged.step),
-        kind=(checkpoint_pb2.CHECKPOINT_KIND_PEEK if peek else checkpoint_pb2.CHECKPOINT_KIND_FULL),
+        name=name,
+        kind=kind,
         step=staged.step,
         tokens=staged.tokens,
         spec=run.spec,

@@ -54,7 +54,9 @@ class StepBoundary:
                 return End.LINK_CLOSED
             if wishes.stop is not None:
                 if wishes.stop.save:
-                    self._checkpoints.save_last(training, because=STOP)
+                    self._checkpoints.save_last(
+                        training, because=STOP, weights_only=wishes.stop.weights_only
+                    )
                 return End.STOPPED
             if wishes.may_step:
                 self._tell_resumed(training, paused=wishes.paused)

@@ -234,6 +234,9 @@ def saving(
     log_spaced: Annotated[bool | None, typer.Option(help="After 1, 2, 4, 8 ... steps.")] = None,
     best: Annotated[bool | None, typer.Option(help="At each new lowest validation loss.")] = None,
     on_stop: Annotated[bool | None, typer.Option(help="When it ends or is stopped.")] = None,
+    weights_only: Annotated[
+        bool | None, typer.Option(help="A third of the size; not to resume from.")
+    ] = None,
 ) -> None:
     """Change when a run is saved, also while it trains."""
 
@@ -246,6 +249,7 @@ def saving(
                 log_spaced=log_spaced,
                 best=best,
                 on_stop=on_stop,
+                weights_only=weights_only,
             )
 
     changed = asyncio.run(work())
@@ -259,6 +263,7 @@ def saving(
             ("log-spaced", "yes" if policy.log_spaced else "no"),
             ("best", "yes" if policy.best else "no"),
             ("at the end", "yes" if policy.on_stop else "no"),
+            ("holds", "weights only" if policy.weights_only else "all that a resume needs"),
         ]
     )
 
@@ -293,12 +298,17 @@ def stop(
 
 
 @app.command("save")
-def save_now(run: RunName) -> None:
+def save_now(
+    run: RunName,
+    weights_only: Annotated[
+        bool, typer.Option("--weights-only", help="A third of the size; not to resume from.")
+    ] = False,
+) -> None:
     """Write a checkpoint now."""
 
     async def work() -> str:
         async with connect() as lab:
-            checkpoint = await lab.runs.save(run)
+            checkpoint = await lab.runs.save(run, weights_only=weights_only)
             return f"{checkpoint.name} ({size(checkpoint.size_bytes)})"
 
     answers.print(asyncio.run(work()))

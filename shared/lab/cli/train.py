@@ -78,6 +78,11 @@ def train(
     resolved = resolve(preset, overrides, corpora)
     if dry_run:
         return show_preflight(look_ahead(resolved), as_json=as_json)
+    if resolved.spec.hooks.checkpoint_weights_only:
+        raise InvalidArgument.field(
+            "hooks.checkpoint_weights_only",
+            "must be false here: lab train keeps one checkpoint, and goes on from it",
+        )
     kept = Kept(resolved, out)
     if place.world == 1:
         kept.refuse_what_is_there()

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 from lab.client import transfer
 from lab.errors import InvalidArgument
-from lab.names import IMPORTS, check_id, checkpoint_ids, checkpoint_name, run_name
+from lab.names import (
+    IMPORTS,
+    check_id,
+    checkpoint_ids,
+    checkpoint_name,
+    run_name,
+    weights_name,
+)
 from lab.v1 import checkpoint_service_pb2 as messages
 from lab.v1.checkpoint_pb2 import Checkpoint
 
@@ -19,16 +26,18 @@ if TYPE_CHECKING:  # grpc generates these for type checkers only
 FETCH_SECS = 900.0  # through the network
 VERIFY_DEADLINE_SECS = 120.0  # every byte is read and hashed
 
-_SHORT = re.compile(r"(?P<run>[^/@]+)@(?P<step>\d{1,8})")
+_SHORT = re.compile(r"(?P<run>[^/@]+)@(?P<weights>weights-)?(?P<step>\d{1,8})")
 
 
 def full_name(checkpoint: str) -> str:
-    """`runs/{run}/checkpoints/{checkpoint}` from a name, `run@step` or `imports/{name}`.
+    """`runs/{run}/checkpoints/{checkpoint}` from a name, `run@step`, `run@weights-step` (one that
+    holds weights only) or `imports/{name}`.
 
     Raises InvalidArgument for anything else.
     """
     if short := _SHORT.fullmatch(checkpoint):
-        return checkpoint_name(short["run"], int(short["step"]))
+        named = weights_name if short["weights"] else checkpoint_name
+        return named(short["run"], int(short["step"]))
     if checkpoint.startswith(f"{IMPORTS}/"):
         return import_name(checkpoint.removeprefix(f"{IMPORTS}/"))
     if not checkpoint.startswith("runs/"):

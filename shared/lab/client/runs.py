@@ -136,14 +136,17 @@ class Runs:
         log_spaced: bool | None = None,
         best: bool | None = None,
         on_stop: bool | None = None,
+        weights_only: bool | None = None,
     ) -> Run:
-        """When a run that may be training is saved from now on; what is not given stays."""
+        """When a run that may be training is saved from now on, and whether with more than its
+        weights; what is not given stays."""
         live = LiveSettings(
             checkpoint_every=every_steps,
             checkpoint_minutes=every_minutes,
             checkpoint_log_spaced=log_spaced,
             checkpoint_best=best,
             checkpoint_on_stop=on_stop,
+            checkpoint_weights_only=weights_only,
         )
         request = messages.UpdateRunRequest(name=full_name(run), live=live)
         return (await self._trainer.UpdateRun(request)).run
@@ -180,9 +183,10 @@ class Runs:
         request = messages.StopRunRequest(name=full_name(run), save=save)
         return (await self._trainer.StopRun(request)).run
 
-    async def save(self, run: str) -> Checkpoint:
-        """Writes a checkpoint now and answers when it is whole."""
-        request = messages.SnapshotRunRequest(name=full_name(run))
+    async def save(self, run: str, *, weights_only: bool = False) -> Checkpoint:
+        """Writes a checkpoint now and answers when it is whole. With its weights only it is a third
+        of the size, and the run cannot be resumed from it."""
+        request = messages.SnapshotRunRequest(name=full_name(run), weights_only=weights_only)
         return (await self._trainer.SnapshotRun(request, timeout=SLOW_DEADLINE_SECS)).checkpoint
 
     async def peek(self, run: str) -> Checkpoint:

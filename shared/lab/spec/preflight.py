@@ -13,6 +13,7 @@ from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.worker_pb2 import StepTiming
 
 STATE_BYTES = 12  # of a full checkpoint per parameter: the weight and two moments
+WEIGHT_BYTES = 4  # of one that holds weights only
 SMALL_FILES_BYTES = 64 << 10  # config, state and manifest
 LARGE_SHARE = 0.3  # of the time that may go into validation and samples without a word
 
@@ -72,7 +73,7 @@ def preflight(
         memory_available_bytes=machine.memory_available_bytes,
         memory_total_bytes=machine.memory_total_bytes,
         checkpoints=_checkpoints(spec),
-        checkpoint_bytes=parameters * STATE_BYTES + SMALL_FILES_BYTES,
+        checkpoint_bytes=parameters * _bytes_per_parameter(spec) + SMALL_FILES_BYTES,
         disk_free_bytes=machine.disk_free_bytes,
     )
     answer.memory_bytes = sum(part.bytes for part in answer.memory_parts)
@@ -111,6 +112,10 @@ def _checkpoints(spec: RunSpec) -> int:
     at_intervals = steps // every if every else 0
     again = bool(every) and steps % every == 0
     return at_intervals + (spec.hooks.checkpoint_on_stop and not again)
+
+
+def _bytes_per_parameter(spec: RunSpec) -> int:
+    return WEIGHT_BYTES if spec.hooks.checkpoint_weights_only else STATE_BYTES
 
 
 def _problems(

@@ -15,6 +15,7 @@ class SavingPolicy:
     log_spaced: bool  # after 1, 2, 4, 8 ... steps
     best: bool  # whenever the validation loss is lower than it ever was
     on_stop: bool  # when the run ends or is stopped
+    weights_only: bool  # what is saved by these: to look into, not to resume from
 
     @property
     def off(self) -> bool:
@@ -36,4 +37,5 @@ def saving_policy(hooks: HooksSpec, live: LiveSettings) -> SavingPolicy:
         log_spaced=bool(now("checkpoint_log_spaced")),
         best=bool(now("checkpoint_best")),
         on_stop=bool(now("checkpoint_on_stop")),
+        weights_only=bool(now("checkpoint_weights_only")),
     )

@@ -55,6 +55,28 @@ def _steps(done: subprocess.CompletedProcess[str]) -> list[int]:
     return [each["step"] for each in json.loads(done.stdout)]
 
 
+def test_what_holds_weights_only_says_so(lab: Lab, home: Path) -> None:
+    home.mkdir(parents=True)
+    with checkpoint_process(home) as (_, address):
+
+        async def fill() -> None:
+            async with checkpoint_stub(address) as stub:
+                for word in ("step", "weights"):
+                    await write(stub, parts(FILES, name=f"runs/nano-1/checkpoints/{word}-00000010"))
+
+        asyncio.run(fill())
+        port = address.rpartition(":")[2]
+        shown = lab("checkpoints", "show", "nano-1@weights-10", LAB_CHECKPOINT__PORT=port)
+        assert "no: it holds weights only" in shown.stdout
+        full = lab("checkpoints", "show", "nano-1@10", LAB_CHECKPOINT__PORT=port)
+        assert "bit for bit" in full.stdout
+        listed = lab("checkpoints", "list", LAB_CHECKPOINT__PORT=port).stdout.splitlines()
+    assert {"weights-00000010" in line: " weights " in line for line in listed[1:]} == {
+        True: True,
+        False: False,
+    }
+
+
 def test_keep_delete_and_take_back(saved: Command) -> None:
     assert saved("pin", "nano-1@10").stdout == "pinned nano-1@10\n"
     assert saved("note", "nano-1@10", "the good one").returncode == 0

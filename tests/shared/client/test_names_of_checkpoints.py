@@ -10,6 +10,10 @@ def test_run_at_step_is_the_checkpoint_of_that_step() -> None:
     assert full_name("nano-a@50") == "runs/nano-a/checkpoints/step-00000050"
 
 
+def test_one_that_holds_weights_only_is_another_of_that_step() -> None:
+    assert full_name("nano-a@weights-50") == "runs/nano-a/checkpoints/weights-00000050"
+
+
 def test_a_full_name_stays() -> None:
     name = "runs/nano-a/checkpoints/step-00000050"
     assert full_name(name) == name

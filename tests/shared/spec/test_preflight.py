@@ -63,6 +63,14 @@ def test_the_saving_policy_is_counted_out(every: int, on_stop: bool, expected: i
     assert found.disk_bytes == (found.checkpoint_bytes * (expected + 1) if expected else 0)
 
 
+def test_weights_only_take_a_third() -> None:
+    spec = spec_of("budget.steps=100", "hooks.checkpoint_weights_only=true")
+    spec.hooks.checkpoint_every = 50
+    found = told(spec)
+    assert found.checkpoint_bytes == pytest.approx(4 * 9_938_080, rel=0.01)
+    assert found.disk_bytes == 3 * found.checkpoint_bytes
+
+
 def test_the_time_is_that_of_all_steps_and_of_what_is_done_beside_them() -> None:
     spec = spec_of("budget.steps=100", "hooks.evaluate_every=40", "hooks.sample_every=60")
     spec.hooks.sample_prompts.append("and another")

@@ -11,6 +11,7 @@ from lab.v1.run_pb2 import LiveSettings
 from lab.v1.worker_pb2 import (
     STAGING_KIND_CHECKPOINT,
     STAGING_KIND_PEEK,
+    STAGING_KIND_WEIGHTS,
     CheckpointStaged,
     StageCheckpoint,
     StartTraining,
@@ -24,7 +25,7 @@ from services.trainer.worker.control import Control
 from services.trainer.worker.evaluate import Evaluation
 from services.trainer.worker.hooks import Step
 from services.trainer.worker.hooks.checkpoints import Checkpoints
-from services.trainer.worker.state import Content, write, write_checkpoint
+from services.trainer.worker.state import PEEK_FILES, Content, write, write_checkpoint
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import Training, build
 from tests.trainer.worker.worker_process import Worker
@@ -116,6 +117,29 @@ def test_steps_are_saved_as_the_policy_says(
     assert [staged.step for staged in saved.staged] == steps
     assert {staged.saved_because for staged in saved.staged} == {because}
     assert all(staged.write_secs >= staged.stall_secs > 0 for staged in saved.staged)
+
+
+def test_weights_only_is_a_peek_that_is_kept(saved: Saved) -> None:
+    """What is asked for in full is full. Where a full one is, weights alone would add nothing."""
+    saved.training.spec.hooks.checkpoint_every = 2
+    saved.training.live.checkpoint_weights_only = True
+    saved.step()
+    saved.step()
+    saved.ask("full")
+    saved.checkpoints.saver.wait()
+    saved.checkpoints.save_last(saved.training, because="stopped", weights_only=True)
+    assert [(one.kind, one.step, one.saved_because) for one in saved.staged] == [
+        (STAGING_KIND_WEIGHTS, 2, "every 2 steps"),
+        (STAGING_KIND_CHECKPOINT, 2, "asked for"),
+    ]
+    weights, full = (Path(one.folder) for one in saved.staged)
+    assert sorted(path.name for path in weights.iterdir()) == sorted(PEEK_FILES)
+    assert (weights / BITS[0]).read_bytes() == (full / BITS[0]).read_bytes()
+    saved.step()
+    saved.checkpoints.save_last(saved.training, because="stopped", weights_only=True)
+    saved.checkpoints.save_last(saved.training, because="stopped")
+    kinds = [STAGING_KIND_WEIGHTS, STAGING_KIND_CHECKPOINT]
+    assert [(one.kind, one.step) for one in saved.staged[2:]] == [(kind, 3) for kind in kinds]
 
 
 def test_minutes_of_training_count(saved: Saved) -> None:

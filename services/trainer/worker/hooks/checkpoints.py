@@ -12,6 +12,8 @@ from lab.spec import saving_policy
 from lab.v1 import event_pb2, worker_pb2
 from lab.v1.worker_pb2 import (
     STAGING_KIND_CHECKPOINT,
+    STAGING_KIND_PEEK,
+    STAGING_KIND_WEIGHTS,
     CheckpointStaged,
     StageCheckpoint,
     StagingFailed,
@@ -30,6 +32,11 @@ Kind: TypeAlias = "worker_pb2.StagingKind.ValueType"
 
 END, STOP = "end of the run", "stopped"
 _LAST = (END, STOP)
+_WORDS = {  # begin the names of staging folders
+    STAGING_KIND_CHECKPOINT: "checkpoint",
+    STAGING_KIND_WEIGHTS: "weights",
+    STAGING_KIND_PEEK: "peek",
+}
 
 
 class NotSaved(Exception):
@@ -58,7 +65,7 @@ class Checkpoints(Hook):
         self._new_best = False
         self._saved_secs: float | None = None  # of training, when it was last saved by its policy
         self._told_short_memory = self._told_busy = False
-        self._newest: CheckpointStaged | None = None  # on disk
+        self._newest: dict[Kind, int] = {}  # the step of what is on disk
         self._problem = ""  # of the newest save
         self.saver = Saver()
 
@@ -74,17 +81,18 @@ class Checkpoints(Hook):
     def after_step(self, training: Training, step: Step) -> None:
         because = self._due(training)
         last = training.step == training.spec.budget.steps
-        if because and not (last and saving_policy(training.spec.hooks, training.live).on_stop):
+        policy = saving_policy(training.spec.hooks, training.live)
+        if because and not (last and policy.on_stop):
             self._saved_secs = training.clock.secs
-            self._wish(training, Wish(STAGING_KIND_CHECKPOINT, because))
+            self._wish(training, Wish(_kind(policy.weights_only), because))
         self.serve(training)
 
     def on_end(self, training: Training) -> None:
         policy = saving_policy(training.spec.hooks, training.live)
         if policy.on_stop:
-            self.save_last(training, because=END)
+            self.save_last(training, because=END, weights_only=policy.weights_only)
         elif policy.best and self._new_best:
-            self._wish(training, Wish(STAGING_KIND_CHECKPOINT, "best validation loss"))
+            self._wish(training, Wish(_kind(policy.weights_only), "best validation loss"))
 
     def answer(self, training: Training, request: StageCheckpoint) -> None:
         """A request of the trainer; its answer carries the request's id."""
@@ -104,11 +112,12 @@ class Checkpoints(Hook):
         elif self.saver.buffers.size_bytes and self._off(training):
             self.saver.buffers.release()
 
-    def save_last(self, training: Training, *, because: str) -> None:
-        """A full checkpoint that must succeed: nothing is left to try again later."""
+    def save_last(self, training: Training, *, because: str, weights_only: bool = False) -> None:
+        """A checkpoint that must succeed: nothing is left to try again later."""
         self.finish(training)
-        if self._newest is None or self._newest.step != training.step:
-            self._begin(training, STAGING_KIND_CHECKPOINT, [Wish(STAGING_KIND_CHECKPOINT, because)])
+        kind = _kind(weights_only)
+        if training.step not in (self._newest.get(kind), self._newest.get(STAGING_KIND_CHECKPOINT)):
+            self._begin(training, kind, [Wish(kind, because)])
             self.saver.wait()
             if self._problem:
                 raise NotSaved(self._problem)
@@ -140,7 +149,7 @@ class Checkpoints(Hook):
 
     def _wish(self, training: Training, wish: Wish) -> None:
         """Waits while a save is under way; of the policy's own wishes one is enough."""
-        if not self.saver.free and wish.kind == STAGING_KIND_CHECKPOINT and not self._told_busy:
+        if not self.saver.free and wish.kind != STAGING_KIND_PEEK and not self._told_busy:
             self._told_busy = True  # once for each save that is waited for
             text = (
                 f"A save is still being written; the one of step {training.step:,} "
@@ -155,7 +164,7 @@ class Checkpoints(Hook):
     def _begin(self, training: Training, kind: Kind, wishes: list[Wish]) -> None:
         began = time.perf_counter()
         self._told_busy = False
-        full = kind == STAGING_KIND_CHECKPOINT
+        peek = kind == STAGING_KIND_PEEK
         staged = CheckpointStaged(
             kind=kind,
             step=training.step,
@@ -163,12 +172,12 @@ class Checkpoints(Hook):
             loss=training.loss,
             validation_loss=training.validation_loss,
             fencing_token=training.fencing_token,
-            saved_because=", ".join(dict.fromkeys(wish.because for wish in wishes)) if full else "",
+            saved_because="" if peek else ", ".join(dict.fromkeys(wish.because for wish in wishes)),
         )
         beside = self.saver.begin(
-            content(training, full=full),
+            content(training, full=kind == STAGING_KIND_CHECKPOINT),
             into=training.staging_folder,
-            prefix=f"{'checkpoint' if full else 'peek'}-{training.step:08d}-",
+            prefix=f"{_WORDS[kind]}-{training.step:08d}-",
             began=began,
             done=partial(self._done, staged, [wish.request_id for wish in wishes]),
         )
@@ -191,8 +200,7 @@ class Checkpoints(Hook):
                 staged.folder = str(written.folder)
                 staged.request_id = asked[0] if asked else ""  # one answers all of the same kind
                 staged.stall_secs, staged.write_secs = written.stall_secs, written.write_secs
-                if staged.kind == STAGING_KIND_CHECKPOINT:
-                    self._newest = staged
+                self._newest[staged.kind] = staged.step
                 self._emit(WorkerEvent(staged=staged))
         self._control.wake()  # a paused run may have something waiting
 
@@ -210,5 +218,9 @@ class Checkpoints(Hook):
             self._emit(WorkerEvent(staging_failed=failed))
 
 
+def _kind(weights_only: bool) -> Kind:
+    return STAGING_KIND_WEIGHTS if weights_only else STAGING_KIND_CHECKPOINT
+
+
 def _asked(kind: Kind) -> str:
-    return "asked for" if kind == STAGING_KIND_CHECKPOINT else ""
+    return "" if kind == STAGING_KIND_PEEK else "asked for"

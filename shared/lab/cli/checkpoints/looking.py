@@ -11,6 +11,7 @@ import typer
 from lab.cli.checkpoints.command import AsJson, Name, app, moment
 from lab.cli.output import answers, errors, json_of, number, pairs, size, table
 from lab.client import connect
+from lab.names import holds_weights_only
 from lab.v1.checkpoint_pb2 import BucketCopyState, Checkpoint
 from lab.v1.checkpoint_service_pb2 import GetDiskUseResponse
 
@@ -45,6 +46,7 @@ def list_checkpoints(
             ">loss",
             ">val loss",
             ">size",
+            "holds",
             "saved",
             "gone" if trash else "pinned",
         ),
@@ -57,6 +59,7 @@ def list_checkpoints(
                     checkpoint.validation_loss if checkpoint.HasField("validation_loss") else None
                 ),
                 size(checkpoint.size_bytes),
+                "weights" if holds_weights_only(checkpoint.name) else "all",
                 moment(checkpoint.create_time),
                 moment(checkpoint.expire_time) if trash else "pinned" * checkpoint.pinned,
             )
@@ -85,7 +88,7 @@ def show(checkpoint: Name, as_json: AsJson = False) -> None:
             ("size", size(found.size_bytes)),
             ("digest", found.digest),
             ("saved because", found.saved_because or "–"),
-            ("resumes", "; ".join(found.inexact_reasons) or "bit for bit"),
+            ("resumes", _resumes(found)),
             ("whole", _verdict(found)),
             *((("in the bucket", _copy(found)),) if found.HasField("bucket_copy") else ()),
             ("pinned", "yes" if found.pinned else "no"),
@@ -137,6 +140,12 @@ def disk(as_json: AsJson = False) -> None:
         f"{size(use.size_bytes)} saved, {size(use.trash_bytes)} in the trash, "
         f"{size(use.free_bytes)} free"
     )
+
+
+def _resumes(checkpoint: Checkpoint) -> str:
+    if holds_weights_only(checkpoint.name):
+        return "no: it holds weights only"
+    return "; ".join(checkpoint.inexact_reasons) or "bit for bit"
 
 
 def _verdict(checkpoint: Checkpoint) -> str:
