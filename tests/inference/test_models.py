@@ -24,8 +24,9 @@ from lab.v1.inference_service_pb2 import (
     LoadModelRequest,
     UnloadModelRequest,
 )
-from services.inference.models.fetch import Fetched, Fetcher, Progress
+from services.inference.models.fetch import WEIGHTS, Fetched, Fetcher, Progress
 from tests.support.checkpoint_service import NAME, PEEK, checkpoint_service, parts, write
+from tests.support.cutting_proxy import cutting_proxy
 from tests.support.inference_service import (
     add_vocabulary,
     inference_service,
@@ -54,6 +55,25 @@ async def test_a_loaded_model_is_described(lab: SmallLab, model: GPTModel) -> No
     assert loaded.parameters == sum(p.numel() for p in model.parameters())
     assert (loaded.spec.layers, loaded.spec.width, loaded.spec.heads) == (2, 32, 4)
     assert (loaded.spec.context, loaded.spec.vocab_size) == (64, 50_257)
+
+
+async def test_a_model_whose_stream_is_cut_arrives_all_the_same(
+    lab: SmallLab, model: GPTModel, tmp_path: Path
+) -> None:
+    """Its weights are 6.5 MB; the connection ends after 2, and the next one after 2 more."""
+    files = await lab.save(model)
+    async with (
+        cutting_proxy(lab.checkpoint_address, [2_000_000, 2_000_000]) as proxy,
+        channel(f"127.0.0.1:{proxy.port}", peer="checkpoint", caller="inference") as cut,
+    ):
+        fetcher = Fetcher(cut, tmp_path / "cut", max_model_bytes=1 << 30, max_cache_bytes=1 << 30)
+        fetcher.start()
+        fetched = await fetcher.fetch(
+            await fetcher.look_up(NAME), progress := Progress(NAME, total_bytes=0)
+        )
+        assert proxy.cuts == 2, "the connection was not cut"
+    assert (fetched.folder / WEIGHTS).read_bytes() == files[WEIGHTS]
+    assert progress.received_bytes == len(files[WEIGHTS])  # none of them came twice
 
 
 async def test_how_far_a_model_is_on_its_way_is_told(

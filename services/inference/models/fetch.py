@@ -21,13 +21,9 @@ import structlog
 
 from lab import manifest
 from lab.errors import Damaged, NotFound, OverLimit, Unavailable
+from lab.rpc.reading import read_checkpoint
 from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
-from lab.v1.checkpoint_service_pb2 import (
-    FileChunk,
-    GetCheckpointRequest,
-    ReadCheckpointRequest,
-    ReadCheckpointResponse,
-)
+from lab.v1.checkpoint_service_pb2 import FileChunk, GetCheckpointRequest
 from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
 
 WEIGHTS, SHAPE = "model.safetensors", "config.json"
@@ -95,22 +91,19 @@ class Fetcher:
         return fetched
 
     async def _download(self, source: str, progress: Progress | None) -> Fetched:
-        parts = aiter(
-            self._stub.ReadCheckpoint(ReadCheckpointRequest(name=source, files=[WEIGHTS, SHAPE]))
-        )
-        first = await _next(parts)
-        if first is None or first.WhichOneof("part") != "header":
+        parts = read_checkpoint(self._stub, source, [WEIGHTS, SHAPE])  # goes on after a cut
+        checkpoint = await _next(parts)
+        if not isinstance(checkpoint, Checkpoint):
             raise Damaged(f"{source} came without its header")
-        checkpoint = first.header
         self._check(checkpoint)
         temporary = self._folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
         temporary.mkdir()
         try:
             arriving = _Arriving(temporary)
-            while (part := await _next(parts)) is not None:
-                await asyncio.to_thread(arriving.write, part.chunk)
-                if progress and part.chunk.file == WEIGHTS:
-                    progress.received_bytes += len(part.chunk.data)
+            while isinstance(chunk := await _next(parts), FileChunk):
+                await asyncio.to_thread(arriving.write, chunk)
+                if progress and chunk.file == WEIGHTS:
+                    progress.received_bytes += len(chunk.data)
             arriving.check(checkpoint)
             folder = self._folder / checkpoint.digest
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -192,7 +185,7 @@ def _intact(folder: Path, checkpoint: Checkpoint) -> bool:
         return False
 
 
-async def _next(parts: AsyncIterator[ReadCheckpointResponse]) -> ReadCheckpointResponse | None:
+async def _next(parts: AsyncIterator[Checkpoint | FileChunk]) -> Checkpoint | FileChunk | None:
     try:
         async with asyncio.timeout(IDLE_SECS):
             return await anext(parts, None)
