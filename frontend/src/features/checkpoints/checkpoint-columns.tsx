@@ -2,12 +2,12 @@
 import { timestampDate, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
-import { BucketCopyState, CheckpointKind, type Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
+import { BucketCopyState, type Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
 import { formatAge, formatBytes, formatCount, formatLoss } from "@/lib/format";
 import { Badge } from "@/ui/badge";
-import { placeOf } from "./checkpoint-name";
+import { isImport, placeOf } from "./checkpoint-name";
 import styles from "./checkpoints-table.module.css";
-import { resumesAs, wholenessOf, type SortKey } from "./sort-checkpoints";
+import { kindOf, resumesAs, wholenessOf, type SortKey } from "./sort-checkpoints";
 
 export interface CheckpointColumn {
   key: SortKey;
@@ -24,9 +24,9 @@ export const CHECKPOINT_COLUMNS: readonly CheckpointColumn[] = [
     key: "run",
     title: "Run",
     definition: "The run it is a state of; or the name of weights that were brought in.",
-    cell: ({ kind, name }) => {
+    cell: ({ name }) => {
       const { run, checkpoint } = placeOf(name);
-      if (kind === CheckpointKind.WEIGHTS) return checkpoint;
+      if (isImport(name)) return checkpoint;
       return <Link to={`/runs/${run}`}>{run}</Link>;
     },
   },
@@ -57,6 +57,7 @@ export const CHECKPOINT_COLUMNS: readonly CheckpointColumn[] = [
     title: "Size",
     definition: "Of all its files: weights, the optimizer's moments, random numbers, position.",
     number: true,
+    wide: true,
     cell: ({ sizeBytes }) => formatBytes(sizeBytes),
   },
   {
@@ -76,10 +77,13 @@ export const CHECKPOINT_COLUMNS: readonly CheckpointColumn[] = [
     key: "kind",
     title: "Saved",
     definition:
-      "Why it was saved. An import is weights from elsewhere: to look into, not to resume.",
+      "Why it was saved. Weights only, from a run or from elsewhere, are to look into, not to resume.",
     wide: true,
-    cell: ({ kind, savedBecause }) =>
-      kind === CheckpointKind.WEIGHTS ? "import" : savedBecause || "full",
+    cell: (checkpoint) => {
+      const kind = kindOf(checkpoint);
+      if (kind === "full" || kind === "import") return checkpoint.savedBecause || kind;
+      return checkpoint.savedBecause ? `${checkpoint.savedBecause} (${kind})` : kind;
+    },
   },
   {
     key: "resumes",
@@ -98,6 +102,7 @@ export const CHECKPOINT_COLUMNS: readonly CheckpointColumn[] = [
     key: "whole",
     title: "Whole",
     definition: "What the last look at every byte said. Verify looks again.",
+    wide: true,
     cell: (checkpoint, nowMs) => <Verdict checkpoint={checkpoint} nowMs={nowMs} />,
   },
   {

@@ -10,6 +10,11 @@ export function placeOf(name: string): CheckpointPlace {
   return { run, checkpoint };
 }
 
+/** Whether it came from elsewhere; no run is called so. */
+export function isImport(name: string): boolean {
+  return placeOf(name).run === "imports";
+}
+
 /** The address that opens a checkpoint on the Inside page. */
 export function insideAddress(name: string): string {
   const { run, checkpoint } = placeOf(name);

@@ -2,7 +2,13 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import { CheckpointKind, CheckpointSchema } from "@/gen/lab/v1/checkpoint_pb";
-import { filterCheckpoints, resumesAs, sortCheckpoints, wholenessOf } from "./sort-checkpoints";
+import {
+  filterCheckpoints,
+  kindOf,
+  resumesAs,
+  sortCheckpoints,
+  wholenessOf,
+} from "./sort-checkpoints";
 
 function saved(run: string, step: number, more: object = {}) {
   return create(CheckpointSchema, {
@@ -65,6 +71,13 @@ describe("what is known of one", () => {
     expect(wholenessOf(saved("a", 1, { verifyTime: timestampFromMs(1) }))).toBe("whole");
     expect(plain && resumesAs(plain)).toBe("exact");
     expect(damaged && resumesAs(damaged)).toBe("inexact");
-    expect(resumesAs(saved("imports", 0, { kind: CheckpointKind.WEIGHTS }))).toBe("not");
+    const imported = saved("imports", 0, { kind: CheckpointKind.WEIGHTS });
+    const weights = saved("a", 4, { kind: CheckpointKind.WEIGHTS });
+    expect([imported, weights].map(resumesAs)).toEqual(["not", "not"]);
+    expect([imported, weights, saved("a", 5)].map(kindOf)).toEqual([
+      "import",
+      "weights only",
+      "full",
+    ]);
   });
 });

@@ -1,7 +1,7 @@
 // Which checkpoints are shown, and in which order.
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { CheckpointKind, type Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
-import { placeOf } from "./checkpoint-name";
+import { isImport, placeOf } from "./checkpoint-name";
 
 export const SORT_KEYS = [
   "run",
@@ -39,6 +39,12 @@ export function resumesAs({ kind, inexactReasons }: Checkpoint): "not" | "exact"
   return inexactReasons.length > 0 ? "inexact" : "exact";
 }
 
+/** What it is, in a word or two. */
+export function kindOf({ kind, name }: Checkpoint): "full" | "import" | "weights only" {
+  if (kind !== CheckpointKind.WEIGHTS) return "full";
+  return isImport(name) ? "import" : "weights only";
+}
+
 /** Every word has to be found somewhere in what is known of the checkpoint. */
 export function filterCheckpoints(all: readonly Checkpoint[], filter: string): Checkpoint[] {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
@@ -50,7 +56,7 @@ export function filterCheckpoints(all: readonly Checkpoint[], filter: string): C
 
 function textOf(one: Checkpoint): string {
   const labels = Object.entries(one.labels).flat();
-  const kind = one.kind === CheckpointKind.WEIGHTS ? "import" : "full";
+  const kind = kindOf(one);
   const pinned = one.pinned ? "pinned" : "";
   const { run, checkpoint } = placeOf(one.name);
   return [run, checkpoint, kind, one.preset, one.savedBecause, wholenessOf(one), pinned, one.notes]
