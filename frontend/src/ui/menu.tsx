@@ -11,6 +11,8 @@ export interface MenuItem {
   onSelect: () => void;
   /** For a choice that is on or off; the list then stays open. */
   checked?: boolean;
+  /** On a telephone only, where the button for it has no room. */
+  narrow?: boolean;
   "data-testid"?: string;
 }
 
@@ -38,9 +40,10 @@ export function Menu({ trigger, items }: { trigger: ReactNode; items: readonly M
   );
 }
 
-function Action({ label, hint, onSelect, "data-testid": testId }: MenuItem) {
+function Action({ label, hint, narrow = false, onSelect, "data-testid": testId }: MenuItem) {
+  const className = [styles["item"], narrow && styles["narrow"]].filter(Boolean).join(" ");
   return (
-    <DropdownMenu.Item className={styles["item"] ?? ""} onSelect={onSelect} data-testid={testId}>
+    <DropdownMenu.Item className={className} onSelect={onSelect} data-testid={testId}>
       <span>{label}</span>
       {hint !== undefined && <span className={styles["hint"]}>{hint}</span>}
     </DropdownMenu.Item>

@@ -89,9 +89,9 @@ export function CheckpointsPage() {
         )}
         {checkpoints?.length === 0 && (
           <EmptyState title="Nothing is saved">
-            Saving is off by default, and off means that nothing is written. Press “save now” on a
-            run in training, or turn on saving in the new-run form. To look inside a running model
-            no checkpoint is needed: open Inside.
+            Saving is off by default, and off means that nothing is written. On the page of a run
+            that trains, press “Save now” or set a rule under “Saving”; or set one in the new-run
+            form. To look inside a running model no checkpoint is needed: open Inside.
           </EmptyState>
         )}
       </Panel>

@@ -1,7 +1,7 @@
 // What a canvas shows, as a table: for those who cannot see it and those who want the numbers.
 import { useState, useSyncExternalStore } from "react";
 import { nearestIndex } from "./columns";
-import { speaksAt, type Line } from "./draw";
+import { fullName, speaksAt, type Line } from "./draw";
 import styles from "./line-chart.module.css";
 import type { ChartOptions, ChartPainter } from "./painter";
 import { placesOfRows } from "./table-rows";
@@ -43,8 +43,8 @@ function Rows({ label, painter, options }: Parameters<typeof ChartTable>[0]) {
           <tr>
             <th scope="col">at</th>
             {lines.map((line) => (
-              <th key={line.name} scope="col">
-                {line.name}
+              <th key={fullName(line)} scope="col">
+                {fullName(line)}
               </th>
             ))}
           </tr>
@@ -54,7 +54,9 @@ function Rows({ label, painter, options }: Parameters<typeof ChartTable>[0]) {
             <tr key={x}>
               <th scope="row">{options.formatX(x)}</th>
               {lines.map((line) => (
-                <td key={line.name}>{speaksAt(line, x) && options.formatY(valueAt(line, x))}</td>
+                <td key={fullName(line)}>
+                  {speaksAt(line, x) && options.formatY(valueAt(line, x))}
+                </td>
               ))}
             </tr>
           ))}

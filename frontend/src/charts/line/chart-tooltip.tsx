@@ -25,7 +25,8 @@ export function ChartTooltip({
     if (i < 0 || line.untold || !speaksAt(line, cursor)) return [];
     const y = line.columns.y[i] ?? NaN;
     const x = line.columns.x[i] ?? NaN;
-    return [{ name: line.name, color: line.color, mark: line.mark, x, y }];
+    const { name, color, mark, inherited = false } = line;
+    return [{ name, color, faint: mark === "faint" || inherited, inherited, x, y }];
   });
   const first = rows[0];
   if (!first) return null;
@@ -43,12 +44,15 @@ export function ChartTooltip({
         transform: `translateX(${Math.max(left, flip ? px - width - 12 : px + 12)}px)`,
       }}
     >
-      <div className={styles["where"]}>{options.formatX(first.x)}</div>
+      <div className={styles["where"]}>
+        {options.formatX(first.x)}
+        {first.inherited && ", inherited"}
+      </div>
       {rows.slice(0, MOST_ROWS).map((row) => (
         <div key={row.name} className={styles["row"]}>
           <span
             className={styles["swatch"]}
-            style={{ background: `var(${row.color})`, opacity: row.mark === "faint" ? 0.5 : 1 }}
+            style={{ background: `var(${row.color})`, opacity: row.faint ? 0.5 : 1 }}
           />
           {rows.length > 1 && <span className={styles["name"]}>{row.name}</span>}
           <span>{options.formatY(row.y)}</span>

@@ -20,10 +20,15 @@ export interface Line {
   dash?: readonly number[];
   /** Drawn pale, because another one is looked at. */
   pale?: boolean;
-  /** Drawn fainter: it belongs to what came before. */
-  before?: boolean;
+  /** Recorded by a run before this one: drawn fainter. */
+  inherited?: boolean;
   /** Where it has something to say: after the first end, up to the last. Everywhere when absent. */
   reach?: Stretch;
+}
+
+/** Its name among lines of other runs. */
+export function fullName({ name, inherited = false }: Line): string {
+  return inherited ? `${name}, inherited` : name;
 }
 
 /** Whether a line has something to say there; else its nearest point would be taken for one of that place. */
@@ -173,8 +178,8 @@ function drawLine(context: Ink, scene: Scene, line: Line): void {
   context.lineWidth = 1;
 }
 
-function opacity({ mark, pale = false, before = false }: Line): number {
-  return (mark === "faint" ? 0.35 : 1) * (pale ? 0.2 : 1) * (before ? 0.5 : 1);
+function opacity({ mark, pale = false, inherited = false }: Line): number {
+  return (mark === "faint" ? 0.35 : 1) * (pale ? 0.2 : 1) * (inherited ? 0.5 : 1);
 }
 
 function drawPoints(context: Ink, scene: Scene, line: Line): void {

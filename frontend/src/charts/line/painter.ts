@@ -145,8 +145,8 @@ export class ChartPainter {
     const last = main ? main.x[main.length - 1] : undefined;
     this.canvas.dataset["points"] = String(main?.length ?? 0);
     this.canvas.dataset["lastStep"] = last === undefined ? "" : String(last);
-    const before = lines.find((line) => line.before)?.columns.length ?? 0;
-    this.canvas.dataset["inherited"] = String(before);
+    const inherited = lines.find((line) => line.inherited)?.columns.length ?? 0;
+    this.canvas.dataset["inherited"] = String(inherited);
     this.canvas.dataset["markers"] = String(this.options?.markers?.length ?? 0);
     this.canvas.dataset["from"] = String(this.shown[0]);
     this.canvas.dataset["to"] = String(this.shown[1]);

@@ -1,6 +1,6 @@
 // A chart as a file: with a heading and a legend, because a picture travels without its page.
 import { cssColor } from "@/lib/colors";
-import { drawScene, FONT, type Line, type Scene } from "./draw";
+import { drawScene, FONT, fullName, type Line, type Scene } from "./draw";
 import type { Ink } from "./ink";
 import { SvgInk } from "./svg-ink";
 
@@ -68,14 +68,15 @@ function drawLegend(ink: Ink, lines: readonly Line[], y: number, left: number): 
   ink.textBaseline = "middle";
   let x = left;
   for (const line of lines) {
-    if (line.untold) continue;
-    ink.globalAlpha = line.mark === "faint" ? 0.5 : 1;
+    if (line.untold || line.columns.length === 0) continue;
+    ink.globalAlpha = line.mark === "faint" || line.inherited ? 0.5 : 1;
     ink.fillStyle = cssColor(line.color);
     if (line.mark === "points") ink.fillRect(x + 5, y - 3, 6, 6);
     else ink.fillRect(x, y - 1, 16, 2);
     ink.globalAlpha = 1;
     ink.fillStyle = cssColor("--muted");
-    ink.fillText(line.name, x + 21, y);
-    x += 21 + ink.measureText(line.name).width + 16;
+    const name = fullName(line);
+    ink.fillText(name, x + 21, y);
+    x += 21 + ink.measureText(name).width + 16;
   }
 }

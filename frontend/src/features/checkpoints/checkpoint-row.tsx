@@ -72,6 +72,12 @@ export function CheckpointRow({
     });
   }
   more.push(
+    { label: "Verify", narrow: true, onSelect: () => verify.mutate() },
+    {
+      label: checkpoint.pinned ? "Unpin" : "Pin",
+      narrow: true,
+      onSelect: () => pin.mutate(),
+    },
     {
       label: "Download folder",
       hint: "a .tar that transformers opens once unpacked",
@@ -83,6 +89,9 @@ export function CheckpointRow({
       onSelect: () => window.location.assign(downloadAddress(checkpoint.name, "weights")),
     },
   );
+  if (!checkpoint.pinned) {
+    more.push({ label: "Delete", narrow: true, onSelect: () => remove.mutate() });
+  }
   return (
     <tr data-testid="checkpoint-row" data-checkpoint={checkpoint.name} aria-rowindex={row}>
       {CHECKPOINT_COLUMNS.map(({ key, number, wide, cell }) => (
@@ -100,6 +109,7 @@ export function CheckpointRow({
           </Link>
           <Button
             kind="quiet"
+            className={styles["wide"]}
             busy={verify.isPending}
             onClick={() => verify.mutate()}
             title="Hashes every file again and compares with the manifest"
@@ -109,6 +119,7 @@ export function CheckpointRow({
           </Button>
           <Button
             kind="quiet"
+            className={styles["wide"]}
             aria-pressed={checkpoint.pinned}
             busy={pin.isPending}
             onClick={() => pin.mutate()}
@@ -119,6 +130,7 @@ export function CheckpointRow({
           </Button>
           <Button
             kind="quiet"
+            className={styles["wide"]}
             busy={remove.isPending}
             disabled={checkpoint.pinned}
             title={checkpoint.pinned ? "Unpin it first" : "To the trash, and back for a while"}

@@ -34,7 +34,8 @@ describe("shares of the disk", () => {
     expect(parts[8]).toMatchObject({ label: "other runs", bytes: 60n });
   });
 
-  it("is nothing when there is nothing", () => {
-    expect(shares(use([], 0, 500))).toEqual([]);
+  it("is all free when nothing is saved, and nothing on no disk", () => {
+    expect(shares(use([], 0, 500))).toMatchObject([{ kind: "free", from: 0, share: 1 }]);
+    expect(shares(use([], 0, 0))).toEqual([]);
   });
 });

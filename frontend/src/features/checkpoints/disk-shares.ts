@@ -23,7 +23,8 @@ export function shares(use: GetDiskUseResponse): DiskShare[] {
   const other = use.runs.slice(MAX_RUNS).reduce((sum, run) => sum + run.sizeBytes, 0n);
   if (other > 0n) runs.push({ label: "other runs", bytes: other });
   const taken = Number(use.sizeBytes + use.trashBytes);
-  const free = Math.min(Number(use.freeBytes), MOST_FREE * taken);
+  const most = taken === 0 ? Infinity : MOST_FREE * taken;
+  const free = Math.min(Number(use.freeBytes), most);
   const whole = taken + free;
   if (whole === 0) return [];
   let from = 0;

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it, vi } from "vitest";
-import { speaksAt, type Line } from "@/charts/line/draw";
+import { fullName, speaksAt, type Line } from "@/charts/line/draw";
 import { placesOfRows } from "@/charts/line/table-rows";
 import { StepMeasuredSchema } from "@/gen/lab/v1/event_pb";
 import { SeriesSetSchema } from "@/gen/lab/v1/series_pb";
@@ -79,7 +79,7 @@ describe("a fork's chart", () => {
 
   it("draws the history fainter beside the curve that goes on from it", () => {
     const lines = linesAlong("step");
-    expect(lines.map(({ name, before = false }) => [name, before])).toEqual([
+    expect(lines.map((line) => [fullName(line), line.inherited ?? false])).toEqual([
       ["train", false],
       ["validation", false],
       ["train, inherited", true],
@@ -94,7 +94,7 @@ describe("a fork's chart", () => {
   ] as const)("tells at each place only what was there (%s)", (axis, places) => {
     const lines = linesAlong(axis).filter(({ name }) => name.startsWith("train"));
     const speakers = places.map((x) => lines.filter((line) => speaksAt(line, x)));
-    expect(speakers.map((of) => of.map(({ name }) => name))).toEqual([
+    expect(speakers.map((of) => of.map(fullName))).toEqual([
       ["train, inherited"],
       ["train, inherited"],
       ["train"],

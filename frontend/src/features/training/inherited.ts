@@ -71,12 +71,7 @@ export function goingOn(
       ];
       return [
         ...own.lines().map((line) => ({ ...line, reach: after })),
-        ...earlier.lines().map((line) => ({
-          ...line,
-          name: `${line.name}, inherited`,
-          before: true,
-          reach: before,
-        })),
+        ...earlier.lines().map((line) => ({ ...line, inherited: true, reach: before })),
       ];
     },
   };
