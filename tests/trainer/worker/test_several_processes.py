@@ -212,10 +212,10 @@ def test_a_killed_process_ends_all_and_the_run_goes_on_from_its_checkpoint(
     start.resume_folder = newest_staged(first)
     again = worker(start)
     begun = again.until("started").started.step
-    assert begun == 10
+    assert 5 <= begun <= 12  # the newest that was written when the process died
     again.rest()
     assert again.exit_code() == 0
-    assert again.steps() == list(range(11, KILLED_STEPS + 1))
+    assert again.steps() == list(range(begun + 1, KILLED_STEPS + 1))
     for file in ("model.safetensors", "optim.safetensors"):
         undisturbed = made / "together" / "a-undisturbed" / file
         assert (Path(newest_staged(again)) / file).read_bytes() == undisturbed.read_bytes()
