@@ -69,7 +69,7 @@ def test_without_a_checkpoint_a_run_at_rest_cannot_go_on(value: state.State) -> 
     assert run_pb2.RUN_VERB_RESUME not in state.allowed(run)
     with pytest.raises(PreconditionFailed) as refusal:
         state.after_verb(run, run_pb2.RUN_VERB_RESUME)
-    missing = "no checkpoint" in refusal.value.message
+    missing = "no full checkpoint" in refusal.value.message
     assert missing == (value != run_pb2.RUN_STATE_SUCCEEDED)
 
 
