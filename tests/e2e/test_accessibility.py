@@ -30,7 +30,7 @@ def violations(page: Page) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def run(cluster: Cluster) -> str:
-    """A run that trained a little: with curves, samples, an evaluation, a log and tags."""
+    """A run that trained a little: with curves, samples, an evaluation, a checkpoint, a log."""
     answer = cluster.http.post(
         "/api/runs",
         json={
@@ -41,7 +41,12 @@ def run(cluster: Cluster) -> str:
                 "data": {"corpus": "tiny-shakespeare"},
                 "model": {"layers": 2, "width": 32, "heads": 2, "context": 32},
                 "budget": {"steps": 12},
-                "hooks": {"sampleEvery": 6, "evaluateEvery": 6, "healthEvery": 2},
+                "hooks": {
+                    "sampleEvery": 6,
+                    "evaluateEvery": 6,
+                    "healthEvery": 2,
+                    "checkpointOnStop": True,
+                },
             },
         },
     )
@@ -56,7 +61,7 @@ PAGES = {
     "run": ("/runs/{run}", "loss-chart"),
     "compare": ("/compare?runs={run}", "compare-chart"),
     "inside": ("/inside", None),
-    "checkpoints": ("/checkpoints", None),
+    "checkpoints": ("/checkpoints", "checkpoint-row"),
     "text": ("/text", "corpus-card"),
     "system": ("/system", None),
 }

@@ -46,7 +46,7 @@ export function CheckpointsTable({
       className={styles["scroll"]}
       tabIndex={0}
       role="region"
-      aria-label="Checkpoints"
+      aria-label="Table of checkpoints"
     >
       <table
         className={styles["table"]}
