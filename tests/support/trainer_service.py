@@ -104,8 +104,9 @@ class TrainerProcess:
         while not self.address:
             assert self.process.poll() is None, self._log.read_text()
             assert time.monotonic() < deadline, self._log.read_text()
-            lines = self._log.read_text().splitlines()
-            for entry in map(json.loads, lines[:-1]):  # the last may still be in the writing
+            written = self._log.read_text()
+            whole, _, _ = written.rpartition("\n")  # the last line may still be in the writing
+            for entry in map(json.loads, whole.splitlines()):
                 if entry["msg"] == "listening":
                     self.address = f"127.0.0.1:{entry['port']}"
             time.sleep(0.02)
