@@ -3,7 +3,7 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { useQuery } from "@tanstack/react-query";
 import { LogLevel, type Event, type SettingsChanged } from "@/gen/lab/v1/event_pb";
 import { SpikeKind, type SpikeFlagged } from "@/gen/lab/v1/recording_pb";
-import { RunState } from "@/gen/lab/v1/run_pb";
+import { RunState, type LiveSettings } from "@/gen/lab/v1/run_pb";
 import { formatBytes, formatCount, formatNumber } from "@/lib/format";
 import { useChannel } from "@/live/use-channel";
 import { EmptyState } from "@/ui/empty-state";
@@ -37,6 +37,7 @@ export function FactsPanel({
   const facts = useQuery(factsQuery(run, changes));
   const lines = [...(logs ?? []), ...(facts.data ?? [])]
     .sort((a, b) => Number(b.sequence - a.sequence))
+    .filter(saysMore)
     .flatMap((event) => {
       const told = tell(event);
       return told ? [{ ...told, event }] : [];
@@ -65,6 +66,17 @@ export function FactsPanel({
       )}
     </Panel>
   );
+}
+
+/** A run is told anew when it got a checkpoint or a name, too: the same state again is no news. */
+function saysMore({ fact }: Event, place: number, events: Event[]): boolean {
+  if (fact.case !== "runStateChanged") return true;
+  for (const before of events.slice(place + 1)) {
+    if (before.fact.case !== "runStateChanged") continue;
+    const [now, then] = [fact.value.run, before.fact.value.run];
+    return now?.state !== then?.state || now?.stateReason !== then?.stateReason;
+  }
+  return true;
 }
 
 function tell({ fact }: Event): Told | undefined {
@@ -100,8 +112,21 @@ function tellSettings({ live }: SettingsChanged): string {
     live?.learningRateScale !== undefined && `learning rate × ${live.learningRateScale}`,
     live?.sampleEvery !== undefined && `samples every ${formatCount(live.sampleEvery)} steps`,
     live?.samplePrompts && `${formatCount(live.samplePrompts.prompts.length)} prompts`,
+    live && savingChanged(live) && "when it is saved",
   ];
   return `changed: ${told.filter(Boolean).join(", ") || "settings"}`;
+}
+
+function savingChanged(live: LiveSettings): boolean {
+  const policy = [
+    live.checkpointEvery,
+    live.checkpointMinutes,
+    live.checkpointLogSpaced,
+    live.checkpointBest,
+    live.checkpointOnStop,
+    live.checkpointWeightsOnly,
+  ];
+  return policy.some((value) => value !== undefined);
 }
 
 function tellSpike({ kind, value, median, z, firstTensor }: SpikeFlagged): string {
