@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Protocol, TypeVar
 
 from lab.errors import NotFound, PreconditionFailed
 from lab.names import checkpoint_ids, run_name
@@ -68,7 +68,7 @@ class CheckpointServicer(services.CheckpointServiceServicer):
     async def ReadCheckpoint(
         self, request: messages.ReadCheckpointRequest, context: Any
     ) -> AsyncIterator[messages.ReadCheckpointResponse]:
-        reading = await asyncio.to_thread(
+        reading = await _opened(
             open_files,
             self._layout,
             self._catalog,
@@ -88,7 +88,7 @@ class CheckpointServicer(services.CheckpointServiceServicer):
     async def ReadTensor(
         self, request: messages.ReadTensorRequest, context: Any
     ) -> AsyncIterator[messages.ReadTensorResponse]:
-        reading = await asyncio.to_thread(open_tensor, self._layout, self._catalog, request)
+        reading = await _opened(open_tensor, self._layout, self._catalog, request)
         try:
             yield messages.ReadTensorResponse(header=reading.header)
             while data := await asyncio.to_thread(reading.next_chunk):
@@ -206,3 +206,25 @@ class CheckpointServicer(services.CheckpointServiceServicer):
             decision.kept_because.append("pinned")  # meanwhile
             return
         await self._news.tell(decision.checkpoint)
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_Opened = TypeVar("_Opened", bound=_Closable)
+
+
+async def _opened(open_it: Callable[..., _Opened], *arguments: Any, **named: Any) -> _Opened:
+    """Opens in a thread. What a caller no longer waits for is closed as soon as it is open."""
+    opening = asyncio.ensure_future(asyncio.to_thread(open_it, *arguments, **named))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: asyncio.Future[_Opened]) -> None:
+    if opening.exception() is None:
+        opening.result().close()

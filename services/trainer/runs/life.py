@@ -181,7 +181,8 @@ class Life:
         )
         # Before a new claim shuts them out: what an earlier life of the run has still to send.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(around.uploads.idle(self._run_id), UPLOAD_SECS)
+            async with asyncio.timeout(UPLOAD_SECS):  # wait_for may swallow a cancellation
+                await around.uploads.idle(self._run_id)
         start.fencing_token = await around.store.claim(self._run_id)
         if run.latest_checkpoint or run.HasField("parent"):
             start.resume_folder = str(self._folder / "resume")
@@ -208,7 +209,8 @@ class Life:
         if self._leaving:
             return
         try:
-            await asyncio.wait_for(self._around.uploads.idle(self._run_id), UPLOAD_SECS)
+            async with asyncio.timeout(UPLOAD_SECS):
+                await self._around.uploads.idle(self._run_id)
         except TimeoutError:
             self._warn("the checkpoint service does not answer; the last checkpoint waits for it")
 
