@@ -10,6 +10,7 @@ import { EmptyState } from "@/ui/empty-state";
 import { Panel } from "@/ui/panel";
 import { eventList } from "./event-lists";
 import { factsQuery } from "./facts-query";
+import { saysMore } from "./says-more";
 import styles from "./facts-panel.module.css";
 
 interface Told {
@@ -66,17 +67,6 @@ export function FactsPanel({
       )}
     </Panel>
   );
-}
-
-/** A run is told anew when it got a checkpoint or a name, too: the same state again is no news. */
-function saysMore({ fact }: Event, place: number, events: Event[]): boolean {
-  if (fact.case !== "runStateChanged") return true;
-  for (const before of events.slice(place + 1)) {
-    if (before.fact.case !== "runStateChanged") continue;
-    const [now, then] = [fact.value.run, before.fact.value.run];
-    return now?.state !== then?.state || now?.stateReason !== then?.stateReason;
-  }
-  return true;
 }
 
 function tell({ fact }: Event): Told | undefined {
