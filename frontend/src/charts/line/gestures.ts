@@ -6,6 +6,7 @@ import type { ChartPainter } from "./painter";
 import { panned, zoomed } from "./window";
 
 const LEAST_DRAG_PX = 5;
+const SECOND_CLICK_MS = 300;
 const ZOOM_STEP = 0.8;
 
 export function attachGestures(element: HTMLElement, painter: ChartPainter): () => void {
@@ -18,6 +19,22 @@ export function attachGestures(element: HTMLElement, painter: ChartPainter): () 
     pan: boolean;
     shown: readonly [number, number];
   } | null = null;
+
+  // In a zoomed chart the first click may be half of the double-click that resets the zoom, so it waits for the second.
+  let waiting: ReturnType<typeof setTimeout> | undefined;
+  const pick = (x: number) => {
+    const second = waiting !== undefined;
+    clearTimeout(waiting);
+    waiting = undefined;
+    if (second) return;
+    if (window.get().stretch === null) window.pick(x);
+    else {
+      waiting = setTimeout(() => {
+        waiting = undefined;
+        window.pick(x);
+      }, SECOND_CLICK_MS);
+    }
+  };
 
   const place = (event: MouseEvent) => {
     const px = event.clientX - element.getBoundingClientRect().left;
@@ -60,13 +77,19 @@ export function attachGestures(element: HTMLElement, painter: ChartPainter): () 
     painter.selection = null;
     const px = place(event);
     const dragged = Math.abs(px - fromPx) >= LEAST_DRAG_PX;
-    if (!pan && event.type === "pointerup" && !dragged) window.pick(painter.x.invert(px));
+    if (!pan && event.type === "pointerup" && !dragged) pick(painter.x.invert(px));
     if (!pan && event.type === "pointerup" && dragged) {
       const from = painter.x.invert(Math.min(px, fromPx));
       const to = painter.x.invert(Math.max(px, fromPx));
       window.look([from, to]);
     }
     painter.redraw();
+  };
+
+  const onDoubleClick = () => {
+    clearTimeout(waiting);
+    waiting = undefined;
+    window.look(null);
   };
 
   const onWheel = (event: WheelEvent) => {
@@ -104,8 +127,11 @@ export function attachGestures(element: HTMLElement, painter: ChartPainter): () 
   element.addEventListener("pointercancel", onPointerEnd, { signal });
   element.addEventListener("pointerleave", () => window.point(null), { signal });
   element.addEventListener("blur", () => window.point(null), { signal });
-  element.addEventListener("dblclick", () => window.look(null), { signal });
+  element.addEventListener("dblclick", onDoubleClick, { signal });
   element.addEventListener("wheel", onWheel, { signal, passive: false });
   element.addEventListener("keydown", onKey, { signal });
-  return () => stop.abort();
+  return () => {
+    stop.abort();
+    clearTimeout(waiting);
+  };
 }
