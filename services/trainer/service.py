@@ -23,6 +23,7 @@ from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
 from lab.v1.event_pb2 import Event
 from services.trainer.runs import worker_process
 from services.trainer.runs.journal import Journal
+from services.trainer.runs.lives import Lives
 from services.trainer.runs.preflights import Preflights
 from services.trainer.runs.records import Records
 from services.trainer.runs.recovery import recover
@@ -118,8 +119,9 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
         slots=asyncio.Semaphore(settings.slots),
         staging=folder / "staging",
     )
-    runs = Runs(around, restart_secs=settings.restart_secs)
-    await recover(stored, around, runs, publisher, histories=folder / "runs")
+    lives = Lives(around, restart_secs=settings.restart_secs)
+    runs = Runs(around, lives)
+    await recover(stored, around, lives, publisher, histories=folder / "runs")
     publishing = service.tasks.start("publish facts", publisher.run())
     shelf = ShelfWatch(bus, checkpoints, records)
     service.tasks.start("hear changes of checkpoints", shelf.listen())
@@ -143,18 +145,20 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     answering = Servicer(
         services.add_TrainerServiceServicer_to_server, servicer, "lab.v1.TrainerService"
     )
-    return _HangingUp(runs, [answering], host=settings.host, port=settings.port)
+    return _HangingUp(lives, [answering], host=settings.host, port=settings.port)
 
 
 class _HangingUp(GrpcServer):
     """Before it stops, it ends the streams that would keep it from stopping."""
 
-    def __init__(self, runs: Runs, servicers: Sequence[Servicer], *, host: str, port: int) -> None:
+    def __init__(
+        self, lives: Lives, servicers: Sequence[Servicer], *, host: str, port: int
+    ) -> None:
         super().__init__(servicers, host=host, port=port)
-        self._runs = runs
+        self._lives = lives
 
     async def stop(self, grace_secs: float) -> None:
-        self._runs.hang_up()
+        self._lives.hang_up()
         await super().stop(grace_secs)
 
 

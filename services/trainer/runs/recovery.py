@@ -11,7 +11,7 @@ from lab.bus import Publisher
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run
 from services.trainer.runs import journal_file, state, stats
-from services.trainer.runs.runs import Runs
+from services.trainer.runs.lives import Lives
 from services.trainer.runs.state import Happening
 from services.trainer.runs.store import Stored
 from services.trainer.runs.surroundings import Surroundings
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 async def recover(
-    stored: Stored, around: Surroundings, runs: Runs, publisher: Publisher, *, histories: Path
+    stored: Stored, around: Surroundings, lives: Lives, publisher: Publisher, *, histories: Path
 ) -> None:
     """Runs that were training are interrupted, runs that waited wait again, facts that JetStream
     has not acknowledged are published, checkpoints that were on their way are sent."""
@@ -41,11 +41,11 @@ async def recover(
     for run in reversed(around.records.all()):
         run_id = names.run_id(run.name)
         if run.state == run_pb2.RUN_STATE_PENDING:
-            runs.begin(run_id)
+            lives.begin(run_id)
         elif run.HasField("restart_time"):
-            runs.wait_again(run_id)
+            lives.wait_again(run_id)
         elif run.state != before[run.name]:
-            runs.interrupted(run_id, was=before[run.name])
+            lives.interrupted(run_id, was=before[run.name])
 
 
 async def _take_up(run: Run, around: Surroundings, publisher: Publisher) -> None:
