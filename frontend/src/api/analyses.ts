@@ -19,13 +19,15 @@ const FORGET_AFTER_MS = 60_000;
 export interface Analysis {
   readonly text: string;
   readonly question: Question;
+  /** A second model to ask too: the answer then has its arrays and the differences, other less model. */
+  readonly other?: LoadedModel | undefined;
 }
 
 /** Leaving the question cancels it, at the server too. */
-export function analysisQuery(model: LoadedModel | undefined, { text, question }: Analysis) {
+export function analysisQuery(model: LoadedModel | undefined, { text, question, other }: Analysis) {
   return queryOptions({
-    queryKey: ["analysis", model?.name, text, question],
-    queryFn: ({ signal }) => analyse(model, { text, question }, signal),
+    queryKey: ["analysis", model?.name, text, question, other?.name],
+    queryFn: ({ signal }) => analyse(model, { text, question, other }, signal),
     enabled: model !== undefined,
     staleTime: Infinity,
     gcTime: FORGET_AFTER_MS,
@@ -36,7 +38,7 @@ export function analysisQuery(model: LoadedModel | undefined, { text, question }
 
 export async function analyse(
   model: LoadedModel | undefined,
-  { text, question }: Analysis,
+  { text, question, other }: Analysis,
   signal: AbortSignal,
 ): Promise<AnalyseResponse> {
   if (model === undefined) throw new Error("There is no model to ask.");
@@ -44,9 +46,11 @@ export async function analyse(
     request("POST", `/api/${model.name}:analyse`, AnalyseResponseSchema, {
       schema: AnalyseRequestSchema,
       // The model is in the path.
-      body: create(AnalyseRequestSchema, { text, question }),
+      body: create(AnalyseRequestSchema, { text, question, otherModel: other?.name ?? "" }),
       signal,
       binary: true,
     });
-  return withModel(model, ask, signal);
+  if (other === undefined) return withModel(model, ask, signal);
+  // Either may have been let go of, and then both.
+  return withModel(other, () => withModel(model, ask, signal), signal);
 }

@@ -11,6 +11,7 @@ describe("readAddress", () => {
       layer: 3,
       head: "mean",
       text: "a & b = c?\n+",
+      against: 120,
     } as const;
     const query = writeAddress(new URLSearchParams(), address).toString();
     expect(read(query)).toEqual(address);
@@ -23,12 +24,15 @@ describe("readAddress", () => {
       layer: 0,
       head: 0,
       text: DEFAULT_TEXT,
+      against: null,
     });
   });
 
   it("takes full names and shrugs at nonsense", () => {
     const address = read("run=runs%2Fnano-7f3k&layer=-1&head=x");
     expect(address).toMatchObject({ run: "nano-7f3k", layer: 0, head: 0 });
+    expect(read("against=-3").against).toBe(null);
+    expect(read("against=newest").against).toBe("newest");
   });
 });
 

@@ -1,7 +1,8 @@
-// The Inside page in the address: /inside?run=&at=&layer=&head=&text=, so that a link restores the whole view. The
-// step (at=) is the playhead's, see features/playhead; checkpoint= is what other pages link to.
+// The Inside page in the address: /inside?run=&at=&layer=&head=&text=&against=, so that a link restores the whole
+// view. The step (at=) is the playhead's, see features/playhead; checkpoint= is what other pages link to.
 import { useCallback, useMemo } from "react";
 import { useSearchParams } from "react-router";
+import { stepOfAgainst, type Against } from "@/features/compare-models/against";
 
 export interface InsideAddress {
   readonly run: string | null;
@@ -9,6 +10,8 @@ export interface InsideAddress {
   readonly layer: number;
   readonly head: number | "mean";
   readonly text: string;
+  /** What is compared with: a saved step, or the newest weights. */
+  readonly against: Against | null;
 }
 
 export const DEFAULT_TEXT = "The cat sat on the mat because it was tired.";
@@ -22,6 +25,7 @@ export function readAddress(parameters: URLSearchParams): InsideAddress {
     layer: wholeNumber(parameters.get("layer")),
     head: head === "mean" ? head : wholeNumber(head),
     text: parameters.get("text") ?? DEFAULT_TEXT,
+    against: stepOfAgainst(parameters.get("against") ?? ""),
   };
 }
 

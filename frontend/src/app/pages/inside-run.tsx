@@ -1,6 +1,7 @@
 // The inside of one run at the playhead: its weights of this moment, one of its checkpoints, or what it recorded itself.
 import { useIsFetching, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { useSearchParams } from "react-router";
 import { asProblem } from "@/api/problem";
 import { probeQuery, probesQuery } from "@/api/probes";
 import { ActivationsPanel } from "@/features/activations/activations-panel";
@@ -10,12 +11,14 @@ import { SourcePicker } from "@/features/attention/source-picker";
 import { TokenGuesses } from "@/features/attention/token-guesses";
 import { useSourceModel } from "@/features/attention/use-source-model";
 import { useTokenLosses } from "@/features/attention/use-token-losses";
+import type { Against } from "@/features/compare-models/against";
+import { AgainstPicker } from "@/features/compare-models/against-picker";
 import { GenerationPane } from "@/features/generation/generation-pane";
 import { HeadScoresPanel } from "@/features/head-scores/head-scores-panel";
 import { LensPanel } from "@/features/lens/lens-panel";
 import { PlayheadRail } from "@/features/playhead/playhead-rail";
 import { nearestStop } from "@/features/playhead/stops";
-import { usePlayhead } from "@/features/playhead/use-playhead";
+import { usePlayhead, withPlace } from "@/features/playhead/use-playhead";
 import { StateBadge } from "@/features/runs/state-badge";
 import { runId as idOfRun } from "@/features/runs/state-name";
 import { TokenLossesPanel } from "@/features/token-losses/token-losses-panel";
@@ -30,8 +33,9 @@ import { ProblemNotice } from "@/ui/problem-notice";
 import { Select } from "@/ui/select";
 import { useAhead } from "../playhead/use-ahead";
 import { useRail } from "../playhead/use-rail";
-import type { Go, InsideAddress } from "./inside-address";
+import { writeAddress, type Go, type InsideAddress } from "./inside-address";
 import styles from "./inside.module.css";
+import { useAgainst } from "./use-against";
 
 const MOST_RECORDS = 200;
 const NO_RECORDS: ProbeRecord[] = [];
@@ -53,6 +57,7 @@ export function InsideRun({
 }) {
   const [follow, setFollow] = useState(false);
   const [probeText, setProbeText] = useState(0);
+  const [, setParameters] = useSearchParams();
   const name = `runs/${runId}`;
   const run = runs.find((one) => idOfRun(one.name) === runId);
   const rail = useRail(name, run, runs);
@@ -78,6 +83,9 @@ export function InsideRun({
   const source = neverKept && lastRecord !== undefined ? recordOf(lastRecord) : wanted;
   const recordStep = source.kind === "record" ? source.step : null;
   const model = recordStep === null ? loading.data : undefined;
+  const saved = checkpoints.map((one) => one.name);
+  const { stops } = rail;
+  const compared = useAgainst(runId, { run, stops, saved, against: address.against });
   useAhead(name, { stops: rail.stops, at, parameters: Number(run?.stats?.parameters ?? 0) });
 
   const record = useQuery({ ...probeQuery(name, recordStep ?? 0), enabled: recordStep !== null });
@@ -117,6 +125,11 @@ export function InsideRun({
   const seen = useTokenLosses(model, address.text);
   const losses = probe ? [NaN, ...probe.losses] : seen.data?.losses;
   const { data: tokenAnswer } = seen;
+  // Both at once: of two changes of the address in one go the second would undo the first.
+  const swap = (places: { at: number | null; against: Against }) =>
+    setParameters((held) => writeAddress(withPlace(held, places.at), { against: places.against }), {
+      replace: true,
+    });
   const every = run?.spec?.hooks?.probeEvery ?? 0;
   const head = address.head === "mean" ? null : { layer: address.layer, head: address.head };
 
@@ -141,6 +154,21 @@ export function InsideRun({
             onFollow={setFollow}
             state={run && <StateBadge state={run.state} />}
           />
+          <AgainstPicker
+            saved={stops.flatMap((one) => (one.checkpoint === null ? [] : one.step))}
+            at={at}
+            against={address.against}
+            other={compared.other}
+            looking={compared.looking}
+            onAgainst={(against) => go({ against })}
+            onSwap={swap}
+          />
+          {compared.problem && (
+            <ProblemNotice
+              problem={compared.problem}
+              action={<Button onClick={compared.retry}>Try again</Button>}
+            />
+          )}
           {problem && recordStep === null && !neverKept && (
             <ProblemNotice
               problem={problem}

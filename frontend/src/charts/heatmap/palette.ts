@@ -1,6 +1,6 @@
 // Viridis as a table of 256 packed pixels, so that colouring a cell is one array read.
 import { rgb } from "d3-color";
-import { interpolateViridis } from "d3-scale-chromatic";
+import { interpolatePuOr, interpolateViridis } from "d3-scale-chromatic";
 
 const STEPS = 256;
 
@@ -8,12 +8,20 @@ const STEPS = 256;
 export const BLANK = 0;
 
 /** Packed little-endian RGBA, indexed by the square root of the weight times 255. */
-export const VIRIDIS: Uint32Array = buildTable();
+export const VIRIDIS: Uint32Array = buildTable(interpolateViridis);
 
-function buildTable(): Uint32Array {
+/** For differences: purple is less, orange is more, none is pale; 0 is in the middle. */
+export const DIVERGING: Uint32Array = buildTable(diverging);
+
+/** The colour of a share from 0, the most below zero, to 1, the most above. */
+export function diverging(share: number): string {
+  return interpolatePuOr(1 - share);
+}
+
+function buildTable(colorOf: (share: number) => string): Uint32Array {
   const table = new Uint32Array(STEPS);
   for (let index = 0; index < STEPS; index++) {
-    const { r, g, b } = rgb(interpolateViridis(index / (STEPS - 1)));
+    const { r, g, b } = rgb(colorOf(index / (STEPS - 1)));
     table[index] =
       ((255 << 24) | (Math.round(b) << 16) | (Math.round(g) << 8) | Math.round(r)) >>> 0;
   }
@@ -22,7 +30,15 @@ function buildTable(): Uint32Array {
 
 /** CSS gradient of the same colours, for legends. */
 export function viridisGradient(direction = "to right"): string {
-  const stops = Array.from({ length: 9 }, (_, index) => interpolateViridis(index / 8));
+  return gradient(interpolateViridis, direction);
+}
+
+export function divergingGradient(direction = "to right"): string {
+  return gradient(diverging, direction);
+}
+
+function gradient(colorOf: (share: number) => string, direction: string): string {
+  const stops = Array.from({ length: 9 }, (_, index) => colorOf(index / 8));
   return `linear-gradient(${direction}, ${stops.join(", ")})`;
 }
 

@@ -19,6 +19,8 @@ export interface ValueGridProps {
   readonly values: Float32Array;
   /** From a value to its place on the colour scale, 0 to 1. */
   readonly share: (value: number) => number;
+  /** Colours from share 0 to 1; viridis unless told. */
+  readonly palette?: Uint32Array;
   /** The picture in words. */
   readonly summary: string;
   /** A column that is brought out, such as the playhead's. */
@@ -38,7 +40,7 @@ const LONGEST_NAME = 12;
 
 export function ValueGrid(props: ValueGridProps) {
   const { rows, columns, values, share, summary, mark = null, chosenRow = null } = props;
-  const { dimmed = false, rowPx = ROW_PX, onHover, onPick } = props;
+  const { dimmed = false, rowPx = ROW_PX, palette = VIRIDIS, onHover, onPick } = props;
   const frame = useRef<HTMLDivElement>(null);
   const cells = useRef<HTMLCanvasElement>(null);
   const overlay = useRef<HTMLCanvasElement>(null);
@@ -46,8 +48,8 @@ export function ValueGrid(props: ValueGridProps) {
   const { width, pixelRatio, theme } = useStage(frame);
   const height = Math.max(1, rows.length * rowPx);
   const picture = useMemo(
-    () => pixelsOf(values, share, { columns, rows: rows.length }),
-    [values, share, columns, rows.length],
+    () => pixelsOf(values, { share, palette, columns, rows: rows.length }),
+    [values, share, palette, columns, rows.length],
   );
 
   useEffect(() => {
@@ -131,14 +133,23 @@ export function ValueGrid(props: ValueGridProps) {
 
 function pixelsOf(
   values: Float32Array,
-  share: (value: number) => number,
-  { columns, rows }: { columns: number; rows: number },
+  {
+    share,
+    palette,
+    columns,
+    rows,
+  }: {
+    share: (value: number) => number;
+    palette: Uint32Array;
+    columns: number;
+    rows: number;
+  },
 ) {
   if (columns === 0 || rows === 0) return null;
   const pixels = new Uint32Array(columns * rows);
   for (let cell = 0; cell < pixels.length; cell += 1) {
     const at = share(values[cell] ?? NaN);
-    pixels[cell] = Number.isNaN(at) ? 0 : (VIRIDIS[Math.round(clamp(at) * 255)] ?? 0);
+    pixels[cell] = Number.isNaN(at) ? 0 : (palette[Math.round(clamp(at) * 255)] ?? 0);
   }
   return pixelCanvas(pixels, { width: columns, height: rows });
 }
