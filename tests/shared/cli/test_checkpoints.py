@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from lab.model import GPTConfig, GPTModel, save_pretrained
+from lab.model import GPTConfig, GPTModel, load_pretrained, save_pretrained
 from tests.shared.cli.conftest import Lab
 from tests.support.checkpoint_service import (
     checkpoint_process,
@@ -136,3 +137,27 @@ def test_out_and_in(saved: Command, tmp_path: Path) -> None:
     one = tmp_path / "one.safetensors"
     assert saved("export", "imports/tiny-gpt2", str(one)).returncode == 0
     assert one.read_bytes() == (gpt2 / "model.safetensors").read_bytes()
+
+
+def test_the_books_own_weights_come_in(saved: Command, tmp_path: Path) -> None:
+    from llms_from_scratch.ch04 import GPTModel as BooksModel
+
+    torch.manual_seed(1)
+    shape = {"vocab_size": 50_257, "context_length": 8, "emb_dim": 8, "n_heads": 2, "n_layers": 1}
+    theirs = BooksModel(shape | {"drop_rate": 0.0, "qkv_bias": False}).eval()
+    mine = tmp_path / "mine.safetensors"
+    save_file(theirs.state_dict(), mine)
+
+    refused = saved("import", str(mine))
+    assert refused.returncode == 2
+    assert "does not tell the number of heads; give heads" in refused.stderr
+    assert saved("import", str(mine), "--heads", "2").stdout.startswith("imports/mine is there")
+    out = tmp_path / "out"
+    assert saved("export", "imports/mine", str(out)).returncode == 0
+    ids = torch.tensor([[1, 2, 3, 50_000]])
+    with torch.no_grad():
+        ours = load_pretrained(out)(ids)
+        torch.testing.assert_close(getattr(ours, "logits", ours), theirs(ids), rtol=1e-5, atol=1e-5)
+
+    one = saved("import", str(out / "model.safetensors"))
+    assert (one.returncode, "give the folder" in one.stderr) == (2, True)

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from lab.cli.checkpoints import book
 from lab.cli.checkpoints.command import Name, app
 from lab.cli.output import answers
 from lab.client import connect
+from lab.errors import InvalidArgument
 from lab.v1.checkpoint_pb2 import Checkpoint
 
 
@@ -33,18 +35,43 @@ def export(
 
 @app.command("import")
 def import_(
-    folder: Annotated[Path, typer.Argument(help="With config.json and model.safetensors.")],
+    weights: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder with config.json and model.safetensors, or weights of the book's "
+            "GPTModel as one .safetensors file."
+        ),
+    ],
     name: Annotated[
-        str, typer.Option("--name", help="As in gpt2; the folder's name if left out.")
+        str, typer.Option("--name", help="As in gpt2; that of the folder or file if left out.")
     ] = "",
+    heads: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Of the book's model, where each is not 64 wide: no weight tells them."
+        ),
+    ] = None,
 ) -> None:
-    """Bring in the weights of a Hugging Face GPT-2 folder, to look into and generate from."""
+    """Bring in GPT-2 weights of Hugging Face or of the book, to look into and generate from."""
+    name = name or weights.resolve().name.removesuffix(".safetensors")
 
-    async def work() -> Checkpoint:
+    async def bring_in(folder: Path) -> Checkpoint:
         async with connect() as lab:
-            return await lab.checkpoints.bring_in(folder, name or folder.resolve().name)
+            return await lab.checkpoints.bring_in(folder, name)
 
-    found = asyncio.run(work())
+    def work() -> Checkpoint:
+        if not book.is_book(weights):
+            if weights.is_file():
+                raise InvalidArgument.field(
+                    "weights",
+                    f"{weights} is one file, and not in the layout of the book's GPTModel; give "
+                    "the folder that has its config.json beside it",
+                )
+            return asyncio.run(bring_in(weights))
+        with book.converted(weights, heads=heads) as folder:
+            return asyncio.run(bring_in(folder))
+
+    found = work()
     short = f"imports/{found.name.rpartition('/')[2]}"
     answers.print(f"{short} is there; try it with: lab generate {short} --prompt TEXT")
 
