@@ -1,8 +1,8 @@
 """The gate: what every request and the socket pass before anything else looks at them.
 
 Pure ASGI, around the whole application, so that no route can forget it and errors carry the same
-headers as answers. In order: a request id, the security headers, Host and Origin, the content type
-of writes, the token.
+headers as answers. In order: a request id, the security headers, Host and Origin, the rate, the
+token, the content type of writes.
 """
 
 import structlog
@@ -17,6 +17,7 @@ from lab.v1 import error_pb2
 from services.gateway.api import problems
 from services.gateway.api.protojson import MAX_BODY_BYTES
 from services.gateway.places import AllowedPlaces
+from services.gateway.rates import Rates
 from services.gateway.sessions import Sessions
 
 _WITH_BODY = ("POST", "PUT", "PATCH")
@@ -31,9 +32,14 @@ class Gate:
     """Wraps the application. `sessions` is None when no token is asked for."""
 
     def __init__(
-        self, app: ASGIApp, *, places: AllowedPlaces, sessions: Sessions | None = None
+        self,
+        app: ASGIApp,
+        *,
+        places: AllowedPlaces,
+        rates: Rates,
+        sessions: Sessions | None = None,
     ) -> None:
-        self._app, self._places, self._sessions = app, places, sessions
+        self._app, self._places, self._rates, self._sessions = app, places, rates, sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -64,6 +70,8 @@ class Gate:
         method = "GET" if socket else scope["method"]
         path, request_id = scope["path"], scope["state"]["request_id"]
         error = self._places.refusal(scope["headers"], method=method, socket=socket)
+        if error is None:
+            error = self._rates.refusal(scope)  # before the token, so that nobody can try many
         if error is None and not self._may_ask(scope):
             error = _NO_TOKEN
         if error is not None:

@@ -31,6 +31,7 @@ from services.gateway.dashboard import Dashboard
 from services.gateway.generations import Generations
 from services.gateway.live.endpoint import Live
 from services.gateway.places import AllowedPlaces
+from services.gateway.rates import Rates
 from services.gateway.sessions import Sessions
 from services.gateway.upstream import Upstream
 
@@ -44,6 +45,7 @@ class Parts:
     live: Live
     readiness: Readiness
     sessions: Sessions | None
+    rates: Rates
     dashboard: Path
 
 
@@ -76,7 +78,7 @@ def make_app(parts: Parts, places: AllowedPlaces) -> ASGIApp:
     app.add_api_websocket_route("/api/live", parts.live.serve)
     # Not a mount: that would match every address before a wrong method could be told.
     app.router.default = Dashboard(parts.dashboard)
-    return Gate(app, places=places, sessions=parts.sessions)
+    return Gate(app, places=places, rates=parts.rates, sessions=parts.sessions)
 
 
 async def _lab_error(request: Request, error: Exception) -> Response:

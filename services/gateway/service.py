@@ -20,6 +20,7 @@ from services.gateway.generations import Generations
 from services.gateway.live.endpoint import Live
 from services.gateway.live.hub import Hub
 from services.gateway.places import AllowedPlaces
+from services.gateway.rates import Limits, Rates
 from services.gateway.server import HttpServer
 from services.gateway.sessions import Sessions, token_in, write_link
 from services.gateway.upstream import Upstream
@@ -55,6 +56,17 @@ class Settings(ServiceSettings):
         False,
         description="the host is inside a container whose ports are published on 127.0.0.1 only, "
         "so listening on every address of the container needs no token",
+    )
+
+    reads_per_sec: float = Field(
+        Limits.reads_per_sec,
+        gt=0,
+        description="questions that one caller may ask a second; ten seconds' worth at once",
+    )
+    writes_per_sec: float = Field(
+        Limits.writes_per_sec,
+        gt=0,
+        description="changes that one caller may make a second; ten seconds' worth at once",
     )
 
     @field_validator("ports", "allowed_hosts", "allowed_origins", mode="before")
@@ -94,6 +106,9 @@ async def build(settings: Settings, service: Service) -> HttpServer:
         live=Live(hub),
         readiness=service.readiness,
         sessions=_sessions(settings),
+        rates=Rates(
+            Limits(reads_per_sec=settings.reads_per_sec, writes_per_sec=settings.writes_per_sec)
+        ),
         dashboard=settings.frontend_dist,
     )
 

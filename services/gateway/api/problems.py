@@ -71,7 +71,9 @@ def internal_problem(*, instance: str = "", request_id: str = "") -> Problem:
 
 
 def respond(problem: Problem, *, headers: Mapping[str, str] | None = None) -> Response:
-    again = {"Retry-After": str(RETRY_AFTER_SECS)} if problem.status in (429, 503) else {}
+    again: dict[str, str] = {}
+    if problem.status in (429, 503):
+        again["Retry-After"] = problem.metadata.get("retry_after_secs", str(RETRY_AFTER_SECS))
     body = json_format.MessageToDict(problem, always_print_fields_with_no_presence=True)
     return Response(
         orjson.dumps(body),

@@ -1,7 +1,6 @@
-"""How much a client may say, and how much it is told before it acknowledges."""
+"""How much a client is told before it acknowledges, and how often it may speak."""
 
 import asyncio
-import time
 from collections import deque
 
 from lab.v1.live_pb2 import ServerFrame, ServerMessage
@@ -36,17 +35,3 @@ class Window:
             self._bytes -= self._sent.popleft()[1]
         if self._bytes <= ACK_WINDOW_BYTES:
             self.open.set()
-
-
-class Pace:
-    """How many messages a client may send: a bucket that fills up again."""
-
-    def __init__(self) -> None:
-        self._left, self._at = MESSAGE_BURST, time.monotonic()
-
-    def allows(self) -> bool:
-        now = time.monotonic()
-        self._left = min(MESSAGE_BURST, self._left + (now - self._at) * MESSAGES_PER_SEC)
-        self._at = now
-        self._left -= 1
-        return self._left >= 0

@@ -25,11 +25,12 @@ from lab.v1.live_pb2 import (
     Welcome,
 )
 from services.gateway.api.problems import malformed, problem_of
-from services.gateway.live.flow import MESSAGES_PER_SEC, Pace, Window
+from services.gateway.live.flow import MESSAGE_BURST, MESSAGES_PER_SEC, Window
 from services.gateway.live.following import MAX_SUBSCRIPTIONS, Following
 from services.gateway.live.frames import BadFrame, Codec
 from services.gateway.live.hub import Hub
 from services.gateway.live.outbox import Outbox
+from services.gateway.pace import Pace
 
 PROTOCOL = 1
 BAD_FRAMES = 3
@@ -111,7 +112,7 @@ class Session:
     # Reading
 
     async def _read(self) -> None:
-        pace = Pace()
+        pace = Pace(per_sec=MESSAGES_PER_SEC, burst=MESSAGE_BURST)
         while True:
             received = await self._websocket.receive()
             if received["type"] == "websocket.disconnect":
