@@ -148,6 +148,8 @@ class Run(_message.Message):
     RESTART_TIME_FIELD_NUMBER: _builtins.int
     INEXACT_REASONS_FIELD_NUMBER: _builtins.int
     DIFFERENCE_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"runs/{run}"."""
     display_name: _builtins.str
@@ -218,6 +220,14 @@ class Run(_message.Message):
     def difference(self) -> Global___StepDiffered:
         """Output only. The first step that came out differently when it was made again; absent while none did."""
 
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. Since when it is in the trash, from where it can be restored; absent while it is not."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When the trash lets go of it; absent while it is not there."""
+
     def __init__(
         self,
         *,
@@ -242,10 +252,12 @@ class Run(_message.Message):
         restart_time: _timestamp_pb2.Timestamp | None = ...,
         inexact_reasons: _abc.Iterable[_builtins.str] | None = ...,
         difference: Global___StepDiffered | None = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "difference", b"difference", "end_time", b"end_time", "live", b"live", "parent", b"parent", "prediction", b"prediction", "restart_time", b"restart_time", "spec", b"spec", "start_time", b"start_time", "stats", b"stats"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "difference", b"difference", "end_time", b"end_time", "expire_time", b"expire_time", "live", b"live", "parent", b"parent", "prediction", b"prediction", "restart_time", b"restart_time", "spec", b"spec", "start_time", b"start_time", "stats", b"stats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_verbs", b"allowed_verbs", "create_time", b"create_time", "difference", b"difference", "display_name", b"display_name", "end_time", b"end_time", "inexact_reasons", b"inexact_reasons", "latest_checkpoint", b"latest_checkpoint", "live", b"live", "name", b"name", "notes", b"notes", "parent", b"parent", "prediction", b"prediction", "preset", b"preset", "restart_time", b"restart_time", "restarts", b"restarts", "spec", b"spec", "start_time", b"start_time", "state", b"state", "state_reason", b"state_reason", "stats", b"stats", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_verbs", b"allowed_verbs", "create_time", b"create_time", "delete_time", b"delete_time", "difference", b"difference", "display_name", b"display_name", "end_time", b"end_time", "expire_time", b"expire_time", "inexact_reasons", b"inexact_reasons", "latest_checkpoint", b"latest_checkpoint", "live", b"live", "name", b"name", "notes", b"notes", "parent", b"parent", "prediction", b"prediction", "preset", b"preset", "restart_time", b"restart_time", "restarts", b"restarts", "spec", b"spec", "start_time", b"start_time", "state", b"state", "state_reason", b"state_reason", "stats", b"stats", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -251,19 +251,23 @@ class ListRunsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TRASHED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many; 0 means 200."""
     page_token: _builtins.str
     """From the page before; empty for the first."""
+    trashed: _builtins.bool
+    """Lists what is in the trash instead."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        trashed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "trashed", b"trashed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -401,6 +405,56 @@ class DeleteRunRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    PERMANENTLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"runs/{run}"."""
+    permanently: _builtins.bool
+    """Frees the disk at once: not to the trash, and out of it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        permanently: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "permanently", b"permanently"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteRunRequest: _TypeAlias = DeleteRunRequest  # noqa: Y015
+
+@_typing.final
+class DeleteRunResponse(_message.Message):
+    """What was removed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> _run_pb2.Run:
+        """The run in the trash, with the time until which it can be restored; absent when it is gone for good."""
+
+    def __init__(
+        self,
+        *,
+        run: _run_pb2.Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteRunResponse: _TypeAlias = DeleteRunResponse  # noqa: Y015
+
+@_typing.final
+class RestoreRunRequest(_message.Message):
+    """Takes a run back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"runs/{run}"."""
     def __init__(
@@ -414,11 +468,35 @@ class DeleteRunRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DeleteRunRequest: _TypeAlias = DeleteRunRequest  # noqa: Y015
+Global___RestoreRunRequest: _TypeAlias = RestoreRunRequest  # noqa: Y015
 
 @_typing.final
-class DeleteRunResponse(_message.Message):
-    """Nothing to say."""
+class RestoreRunResponse(_message.Message):
+    """The run as it is again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run(self) -> _run_pb2.Run:
+        """The run."""
+
+    def __init__(
+        self,
+        *,
+        run: _run_pb2.Run | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestoreRunResponse: _TypeAlias = RestoreRunResponse  # noqa: Y015
+
+@_typing.final
+class GetQueueRequest(_message.Message):
+    """Asks who waits."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -431,7 +509,72 @@ class DeleteRunResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DeleteRunResponse: _TypeAlias = DeleteRunResponse  # noqa: Y015
+Global___GetQueueRequest: _TypeAlias = GetQueueRequest  # noqa: Y015
+
+@_typing.final
+class QueuedRun(_message.Message):
+    """A run that waits for a device slot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    STARTS_IN_SECS_FIELD_NUMBER: _builtins.int
+    TAKES_SECS_FIELD_NUMBER: _builtins.int
+    UNKNOWN_BECAUSE_FIELD_NUMBER: _builtins.int
+    run: _builtins.str
+    """"runs/{run}"."""
+    starts_in_secs: _builtins.float
+    """How long until it starts if those before it go on as they do; absent while that is not measured."""
+    takes_secs: _builtins.float
+    """How long it will train then; absent while no run of its shape was measured on this machine."""
+    unknown_because: _builtins.str
+    """Why one of the two is absent, in a sentence; else empty."""
+    def __init__(
+        self,
+        *,
+        run: _builtins.str = ...,
+        starts_in_secs: _builtins.float | None = ...,
+        takes_secs: _builtins.float | None = ...,
+        unknown_because: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_starts_in_secs", b"_starts_in_secs", "_takes_secs", b"_takes_secs", "starts_in_secs", b"starts_in_secs", "takes_secs", b"takes_secs"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_starts_in_secs", b"_starts_in_secs", "_takes_secs", b"_takes_secs", "run", b"run", "starts_in_secs", b"starts_in_secs", "takes_secs", b"takes_secs", "unknown_because", b"unknown_because"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__starts_in_secs: _TypeAlias = _typing.Literal["starts_in_secs"]  # noqa: Y015
+    _WhichOneofArgType__starts_in_secs: _TypeAlias = _typing.Literal["_starts_in_secs", b"_starts_in_secs"]  # noqa: Y015
+    _WhichOneofReturnType__takes_secs: _TypeAlias = _typing.Literal["takes_secs"]  # noqa: Y015
+    _WhichOneofArgType__takes_secs: _TypeAlias = _typing.Literal["_takes_secs", b"_takes_secs"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__starts_in_secs) -> _WhichOneofReturnType__starts_in_secs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__takes_secs) -> _WhichOneofReturnType__takes_secs | None: ...
+
+Global___QueuedRun: _TypeAlias = QueuedRun  # noqa: Y015
+
+@_typing.final
+class GetQueueResponse(_message.Message):
+    """Who waits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueuedRun]:
+        """In the order in which they will start."""
+
+    def __init__(
+        self,
+        *,
+        runs: _abc.Iterable[Global___QueuedRun] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["runs", b"runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetQueueResponse: _TypeAlias = GetQueueResponse  # noqa: Y015
 
 @_typing.final
 class PauseRunRequest(_message.Message):

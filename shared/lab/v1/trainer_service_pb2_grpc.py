@@ -67,6 +67,16 @@ class TrainerServiceStub:
                 request_serializer=lab_dot_v1_dot_trainer__service__pb2.DeleteRunRequest.SerializeToString,
                 response_deserializer=lab_dot_v1_dot_trainer__service__pb2.DeleteRunResponse.FromString,
                 _registered_method=True)
+        self.RestoreRun = channel.unary_unary(
+                '/lab.v1.TrainerService/RestoreRun',
+                request_serializer=lab_dot_v1_dot_trainer__service__pb2.RestoreRunRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_trainer__service__pb2.RestoreRunResponse.FromString,
+                _registered_method=True)
+        self.GetQueue = channel.unary_unary(
+                '/lab.v1.TrainerService/GetQueue',
+                request_serializer=lab_dot_v1_dot_trainer__service__pb2.GetQueueRequest.SerializeToString,
+                response_deserializer=lab_dot_v1_dot_trainer__service__pb2.GetQueueResponse.FromString,
+                _registered_method=True)
         self.PauseRun = channel.unary_unary(
                 '/lab.v1.TrainerService/PauseRun',
                 request_serializer=lab_dot_v1_dot_trainer__service__pb2.PauseRunRequest.SerializeToString,
@@ -190,7 +200,21 @@ class TrainerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteRun(self, request, context):
-        """Removes a run at rest, its history and its peek. Checkpoints stay.
+        """Moves a run at rest to the trash, and its checkpoints to theirs; those that are pinned or that a fork began from stay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreRun(self, request, context):
+        """Takes a run back from the trash, with the checkpoints that went there with it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQueue(self, request, context):
+        """Who waits for a device slot, and for how long, as far as that is measured.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -341,6 +365,16 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     servicer.DeleteRun,
                     request_deserializer=lab_dot_v1_dot_trainer__service__pb2.DeleteRunRequest.FromString,
                     response_serializer=lab_dot_v1_dot_trainer__service__pb2.DeleteRunResponse.SerializeToString,
+            ),
+            'RestoreRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreRun,
+                    request_deserializer=lab_dot_v1_dot_trainer__service__pb2.RestoreRunRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_trainer__service__pb2.RestoreRunResponse.SerializeToString,
+            ),
+            'GetQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQueue,
+                    request_deserializer=lab_dot_v1_dot_trainer__service__pb2.GetQueueRequest.FromString,
+                    response_serializer=lab_dot_v1_dot_trainer__service__pb2.GetQueueResponse.SerializeToString,
             ),
             'PauseRun': grpc.unary_unary_rpc_method_handler(
                     servicer.PauseRun,
@@ -587,6 +621,60 @@ class TrainerService:
             '/lab.v1.TrainerService/DeleteRun',
             lab_dot_v1_dot_trainer__service__pb2.DeleteRunRequest.SerializeToString,
             lab_dot_v1_dot_trainer__service__pb2.DeleteRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lab.v1.TrainerService/RestoreRun',
+            lab_dot_v1_dot_trainer__service__pb2.RestoreRunRequest.SerializeToString,
+            lab_dot_v1_dot_trainer__service__pb2.RestoreRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lab.v1.TrainerService/GetQueue',
+            lab_dot_v1_dot_trainer__service__pb2.GetQueueRequest.SerializeToString,
+            lab_dot_v1_dot_trainer__service__pb2.GetQueueResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,7 +47,11 @@ class TrainerServiceStub:
     UpdateRun: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.UpdateRunRequest, _trainer_service_pb2.UpdateRunResponse]
     """Changes the display name, the notes, the tags, or what can be changed while the run trains."""
     DeleteRun: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.DeleteRunRequest, _trainer_service_pb2.DeleteRunResponse]
-    """Removes a run at rest, its history and its peek. Checkpoints stay."""
+    """Moves a run at rest to the trash, and its checkpoints to theirs; those that are pinned or that a fork began from stay."""
+    RestoreRun: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.RestoreRunRequest, _trainer_service_pb2.RestoreRunResponse]
+    """Takes a run back from the trash, with the checkpoints that went there with it."""
+    GetQueue: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.GetQueueRequest, _trainer_service_pb2.GetQueueResponse]
+    """Who waits for a device slot, and for how long, as far as that is measured."""
     PauseRun: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.PauseRunRequest, _trainer_service_pb2.PauseRunResponse]
     """Halts at the next step boundary."""
     ResumeRun: _grpc.UnaryUnaryMultiCallable[_trainer_service_pb2.ResumeRunRequest, _trainer_service_pb2.ResumeRunResponse]
@@ -101,7 +105,11 @@ class TrainerServiceAsyncStub(TrainerServiceStub):
     UpdateRun: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.UpdateRunRequest, _trainer_service_pb2.UpdateRunResponse]  # type: ignore[assignment]
     """Changes the display name, the notes, the tags, or what can be changed while the run trains."""
     DeleteRun: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.DeleteRunRequest, _trainer_service_pb2.DeleteRunResponse]  # type: ignore[assignment]
-    """Removes a run at rest, its history and its peek. Checkpoints stay."""
+    """Moves a run at rest to the trash, and its checkpoints to theirs; those that are pinned or that a fork began from stay."""
+    RestoreRun: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.RestoreRunRequest, _trainer_service_pb2.RestoreRunResponse]  # type: ignore[assignment]
+    """Takes a run back from the trash, with the checkpoints that went there with it."""
+    GetQueue: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.GetQueueRequest, _trainer_service_pb2.GetQueueResponse]  # type: ignore[assignment]
+    """Who waits for a device slot, and for how long, as far as that is measured."""
     PauseRun: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.PauseRunRequest, _trainer_service_pb2.PauseRunResponse]  # type: ignore[assignment]
     """Halts at the next step boundary."""
     ResumeRun: _aio.UnaryUnaryMultiCallable[_trainer_service_pb2.ResumeRunRequest, _trainer_service_pb2.ResumeRunResponse]  # type: ignore[assignment]
@@ -188,7 +196,23 @@ class TrainerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trainer_service_pb2.DeleteRunRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_trainer_service_pb2.DeleteRunResponse, _abc.Awaitable[_trainer_service_pb2.DeleteRunResponse]]:
-        """Removes a run at rest, its history and its peek. Checkpoints stay."""
+        """Moves a run at rest to the trash, and its checkpoints to theirs; those that are pinned or that a fork began from stay."""
+
+    @_abc_1.abstractmethod
+    def RestoreRun(
+        self,
+        request: _trainer_service_pb2.RestoreRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trainer_service_pb2.RestoreRunResponse, _abc.Awaitable[_trainer_service_pb2.RestoreRunResponse]]:
+        """Takes a run back from the trash, with the checkpoints that went there with it."""
+
+    @_abc_1.abstractmethod
+    def GetQueue(
+        self,
+        request: _trainer_service_pb2.GetQueueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trainer_service_pb2.GetQueueResponse, _abc.Awaitable[_trainer_service_pb2.GetQueueResponse]]:
+        """Who waits for a device slot, and for how long, as far as that is measured."""
 
     @_abc_1.abstractmethod
     def PauseRun(

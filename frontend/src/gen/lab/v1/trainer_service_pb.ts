@@ -28,7 +28,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/trainer_service.proto.
  */
 export const file_lab_v1_trainer_service: GenFile = /*@__PURE__*/
-  fileDesc("ChxsYWIvdjEvdHJhaW5lcl9zZXJ2aWNlLnByb3RvEgZsYWIudjEi0QEKEENyZWF0ZVJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg4KBnByZXNldBgCIAEoCRIiCglvdmVycmlkZXMYAyABKAsyDy5sYWIudjEuUnVuU3BlYxISCgpyZXF1ZXN0X2lkGAQgASgJEhUKDXZhbGlkYXRlX29ubHkYBSABKAgSFAoMZGlzcGxheV9uYW1lGAYgASgJEgwKBHRhZ3MYByADKAkSKgoKcHJlZGljdGlvbhgIIAEoCzIWLmxhYi52MS5Mb3NzUHJlZGljdGlvbiJTChFDcmVhdGVSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuEiQKCXByZWZsaWdodBgCIAEoCzIRLmxhYi52MS5QcmVmbGlnaHQi0wEKDkZvcmtSdW5SZXF1ZXN0EhIKCmNoZWNrcG9pbnQYASABKAkSDgoGcnVuX2lkGAIgASgJEiIKCW92ZXJyaWRlcxgDIAEoCzIPLmxhYi52MS5SdW5TcGVjEhIKCnJlcXVlc3RfaWQYBCABKAkSFQoNdmFsaWRhdGVfb25seRgFIAEoCBIUCgxkaXNwbGF5X25hbWUYBiABKAkSDAoEdGFncxgHIAMoCRIqCgpwcmVkaWN0aW9uGAggASgLMhYubGFiLnYxLkxvc3NQcmVkaWN0aW9uIlEKD0ZvcmtSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuEiQKCXByZWZsaWdodBgCIAEoCzIRLmxhYi52MS5QcmVmbGlnaHQiHQoNR2V0UnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIioKDkdldFJ1blJlc3BvbnNlEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iOAoPTGlzdFJ1bnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJIkYKEExpc3RSdW5zUmVzcG9uc2USGQoEcnVucxgBIAMoCzILLmxhYi52MS5SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIq0BChBVcGRhdGVSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSGQoMZGlzcGxheV9uYW1lGAIgASgJSACIAQESEgoFbm90ZXMYAyABKAlIAYgBARIdCgR0YWdzGAQgASgLMg8ubGFiLnYxLlJ1blRhZ3MSIgoEbGl2ZRgFIAEoCzIULmxhYi52MS5MaXZlU2V0dGluZ3NCDwoNX2Rpc3BsYXlfbmFtZUIICgZfbm90ZXMiFwoHUnVuVGFncxIMCgR0YWdzGAEgAygJIi0KEVVwZGF0ZVJ1blJlc3BvbnNlEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iIAoQRGVsZXRlUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIhMKEURlbGV0ZVJ1blJlc3BvbnNlIh8KD1BhdXNlUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIiwKEFBhdXNlUnVuUmVzcG9uc2USGAoDcnVuGAEgASgLMgsubGFiLnYxLlJ1biIgChBSZXN1bWVSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkiLQoRUmVzdW1lUnVuUmVzcG9uc2USGAoDcnVuGAEgASgLMgsubGFiLnYxLlJ1biIwChFBZHZhbmNlUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBXN0ZXBzGAIgASgNIi4KEkFkdmFuY2VSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIjoKDlN0b3BSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSEQoEc2F2ZRgCIAEoCEgAiAEBQgcKBV9zYXZlIisKD1N0b3BSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIjgKElNuYXBzaG90UnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJEhQKDHdlaWdodHNfb25seRgCIAEoCCI9ChNTbmFwc2hvdFJ1blJlc3BvbnNlEiYKCmNoZWNrcG9pbnQYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCIeCg5QZWVrUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIjMKD1BlZWtSdW5SZXNwb25zZRIgCgRwZWVrGAEgASgLMhIubGFiLnYxLkNoZWNrcG9pbnQifQoSUXVlcnlTZXJpZXNSZXF1ZXN0EgwKBG5hbWUYASABKAkSDgoGc2VyaWVzGAIgAygJEhEKCXN0ZXBfZnJvbRgDIAEoDRIPCgdzdGVwX3RvGAQgASgNEhIKCm1heF9wb2ludHMYBSABKA0SEQoJaW5oZXJpdGVkGAYgASgIIl4KE1F1ZXJ5U2VyaWVzUmVzcG9uc2USIQoGc2VyaWVzGAEgASgLMhEubGFiLnYxLlNlcmllc1NldBIkCglpbmhlcml0ZWQYAiADKAsyES5sYWIudjEuU2VyaWVzU2V0IjcKD1dhdGNoUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJEhYKDmFmdGVyX3NlcXVlbmNlGAIgASgEIjAKEFdhdGNoUnVuUmVzcG9uc2USHAoFZXZlbnQYASABKAsyDS5sYWIudjEuRXZlbnQiPgoQTGlzdEZhY3RzUmVxdWVzdBIMCgRuYW1lGAEgASgJEg0KBWtpbmRzGAIgAygJEg0KBWxpbWl0GAMgASgNIjIKEUxpc3RGYWN0c1Jlc3BvbnNlEh0KBmV2ZW50cxgBIAMoCzINLmxhYi52MS5FdmVudCIUChJMaXN0UHJlc2V0c1JlcXVlc3QijgEKBlByZXNldBIMCgRuYW1lGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEh0KBHNwZWMYAyABKAsyDy5sYWIudjEuUnVuU3BlYxISCgpwYXJhbWV0ZXJzGAQgASgEEi4KD3BhcmFtZXRlcl9wYXJ0cxgFIAMoCzIVLmxhYi52MS5QYXJhbWV0ZXJQYXJ0IjYKE0xpc3RQcmVzZXRzUmVzcG9uc2USHwoHcHJlc2V0cxgBIAMoCzIOLmxhYi52MS5QcmVzZXQiFAoSTGlzdENvcnBvcmFSZXF1ZXN0IjYKE0xpc3RDb3Jwb3JhUmVzcG9uc2USHwoHY29ycG9yYRgBIAMoCzIOLmxhYi52MS5Db3JwdXMiJAoUUHJldmlld0NvcnB1c1JlcXVlc3QSDAoEbmFtZRgBIAEoCSJFChVQcmV2aWV3Q29ycHVzUmVzcG9uc2USHgoGY29ycHVzGAEgASgLMg4ubGFiLnYxLkNvcnB1cxIMCgR0ZXh0GAIgASgJMsQLCg5UcmFpbmVyU2VydmljZRJACglDcmVhdGVSdW4SGC5sYWIudjEuQ3JlYXRlUnVuUmVxdWVzdBoZLmxhYi52MS5DcmVhdGVSdW5SZXNwb25zZRI6CgdGb3JrUnVuEhYubGFiLnYxLkZvcmtSdW5SZXF1ZXN0GhcubGFiLnYxLkZvcmtSdW5SZXNwb25zZRI3CgZHZXRSdW4SFS5sYWIudjEuR2V0UnVuUmVxdWVzdBoWLmxhYi52MS5HZXRSdW5SZXNwb25zZRI9CghMaXN0UnVucxIXLmxhYi52MS5MaXN0UnVuc1JlcXVlc3QaGC5sYWIudjEuTGlzdFJ1bnNSZXNwb25zZRJACglVcGRhdGVSdW4SGC5sYWIudjEuVXBkYXRlUnVuUmVxdWVzdBoZLmxhYi52MS5VcGRhdGVSdW5SZXNwb25zZRJACglEZWxldGVSdW4SGC5sYWIudjEuRGVsZXRlUnVuUmVxdWVzdBoZLmxhYi52MS5EZWxldGVSdW5SZXNwb25zZRI9CghQYXVzZVJ1bhIXLmxhYi52MS5QYXVzZVJ1blJlcXVlc3QaGC5sYWIudjEuUGF1c2VSdW5SZXNwb25zZRJACglSZXN1bWVSdW4SGC5sYWIudjEuUmVzdW1lUnVuUmVxdWVzdBoZLmxhYi52MS5SZXN1bWVSdW5SZXNwb25zZRJDCgpBZHZhbmNlUnVuEhkubGFiLnYxLkFkdmFuY2VSdW5SZXF1ZXN0GhoubGFiLnYxLkFkdmFuY2VSdW5SZXNwb25zZRI6CgdTdG9wUnVuEhYubGFiLnYxLlN0b3BSdW5SZXF1ZXN0GhcubGFiLnYxLlN0b3BSdW5SZXNwb25zZRJGCgtTbmFwc2hvdFJ1bhIaLmxhYi52MS5TbmFwc2hvdFJ1blJlcXVlc3QaGy5sYWIudjEuU25hcHNob3RSdW5SZXNwb25zZRI6CgdQZWVrUnVuEhYubGFiLnYxLlBlZWtSdW5SZXF1ZXN0GhcubGFiLnYxLlBlZWtSdW5SZXNwb25zZRJGCgtRdWVyeVNlcmllcxIaLmxhYi52MS5RdWVyeVNlcmllc1JlcXVlc3QaGy5sYWIudjEuUXVlcnlTZXJpZXNSZXNwb25zZRJGCgtRdWVyeUhlYWx0aBIaLmxhYi52MS5RdWVyeUhlYWx0aFJlcXVlc3QaGy5sYWIudjEuUXVlcnlIZWFsdGhSZXNwb25zZRJDCgpMaXN0UHJvYmVzEhkubGFiLnYxLkxpc3RQcm9iZXNSZXF1ZXN0GhoubGFiLnYxLkxpc3RQcm9iZXNSZXNwb25zZRI9CghHZXRQcm9iZRIXLmxhYi52MS5HZXRQcm9iZVJlcXVlc3QaGC5sYWIudjEuR2V0UHJvYmVSZXNwb25zZRI9CghHZXRCYXRjaBIXLmxhYi52MS5HZXRCYXRjaFJlcXVlc3QaGC5sYWIudjEuR2V0QmF0Y2hSZXNwb25zZRI/CghXYXRjaFJ1bhIXLmxhYi52MS5XYXRjaFJ1blJlcXVlc3QaGC5sYWIudjEuV2F0Y2hSdW5SZXNwb25zZTABEkAKCUxpc3RGYWN0cxIYLmxhYi52MS5MaXN0RmFjdHNSZXF1ZXN0GhkubGFiLnYxLkxpc3RGYWN0c1Jlc3BvbnNlEkYKC0xpc3RQcmVzZXRzEhoubGFiLnYxLkxpc3RQcmVzZXRzUmVxdWVzdBobLmxhYi52MS5MaXN0UHJlc2V0c1Jlc3BvbnNlEkYKC0xpc3RDb3Jwb3JhEhoubGFiLnYxLkxpc3RDb3Jwb3JhUmVxdWVzdBobLmxhYi52MS5MaXN0Q29ycG9yYVJlc3BvbnNlEkwKDVByZXZpZXdDb3JwdXMSHC5sYWIudjEuUHJldmlld0NvcnB1c1JlcXVlc3QaHS5sYWIudjEuUHJldmlld0NvcnB1c1Jlc3BvbnNlYgZwcm90bzM", [file_lab_v1_checkpoint, file_lab_v1_corpus, file_lab_v1_event, file_lab_v1_preflight, file_lab_v1_recording, file_lab_v1_run, file_lab_v1_run_spec, file_lab_v1_series]);
+  fileDesc("ChxsYWIvdjEvdHJhaW5lcl9zZXJ2aWNlLnByb3RvEgZsYWIudjEi0QEKEENyZWF0ZVJ1blJlcXVlc3QSDgoGcnVuX2lkGAEgASgJEg4KBnByZXNldBgCIAEoCRIiCglvdmVycmlkZXMYAyABKAsyDy5sYWIudjEuUnVuU3BlYxISCgpyZXF1ZXN0X2lkGAQgASgJEhUKDXZhbGlkYXRlX29ubHkYBSABKAgSFAoMZGlzcGxheV9uYW1lGAYgASgJEgwKBHRhZ3MYByADKAkSKgoKcHJlZGljdGlvbhgIIAEoCzIWLmxhYi52MS5Mb3NzUHJlZGljdGlvbiJTChFDcmVhdGVSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuEiQKCXByZWZsaWdodBgCIAEoCzIRLmxhYi52MS5QcmVmbGlnaHQi0wEKDkZvcmtSdW5SZXF1ZXN0EhIKCmNoZWNrcG9pbnQYASABKAkSDgoGcnVuX2lkGAIgASgJEiIKCW92ZXJyaWRlcxgDIAEoCzIPLmxhYi52MS5SdW5TcGVjEhIKCnJlcXVlc3RfaWQYBCABKAkSFQoNdmFsaWRhdGVfb25seRgFIAEoCBIUCgxkaXNwbGF5X25hbWUYBiABKAkSDAoEdGFncxgHIAMoCRIqCgpwcmVkaWN0aW9uGAggASgLMhYubGFiLnYxLkxvc3NQcmVkaWN0aW9uIlEKD0ZvcmtSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuEiQKCXByZWZsaWdodBgCIAEoCzIRLmxhYi52MS5QcmVmbGlnaHQiHQoNR2V0UnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIioKDkdldFJ1blJlc3BvbnNlEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iSQoPTGlzdFJ1bnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJEg8KB3RyYXNoZWQYAyABKAgiRgoQTGlzdFJ1bnNSZXNwb25zZRIZCgRydW5zGAEgAygLMgsubGFiLnYxLlJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkirQEKEFVwZGF0ZVJ1blJlcXVlc3QSDAoEbmFtZRgBIAEoCRIZCgxkaXNwbGF5X25hbWUYAiABKAlIAIgBARISCgVub3RlcxgDIAEoCUgBiAEBEh0KBHRhZ3MYBCABKAsyDy5sYWIudjEuUnVuVGFncxIiCgRsaXZlGAUgASgLMhQubGFiLnYxLkxpdmVTZXR0aW5nc0IPCg1fZGlzcGxheV9uYW1lQggKBl9ub3RlcyIXCgdSdW5UYWdzEgwKBHRhZ3MYASADKAkiLQoRVXBkYXRlUnVuUmVzcG9uc2USGAoDcnVuGAEgASgLMgsubGFiLnYxLlJ1biI1ChBEZWxldGVSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSEwoLcGVybWFuZW50bHkYAiABKAgiLQoRRGVsZXRlUnVuUmVzcG9uc2USGAoDcnVuGAEgASgLMgsubGFiLnYxLlJ1biIhChFSZXN0b3JlUnVuUmVxdWVzdBIMCgRuYW1lGAEgASgJIi4KElJlc3RvcmVSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIhEKD0dldFF1ZXVlUmVxdWVzdCKJAQoJUXVldWVkUnVuEgsKA3J1bhgBIAEoCRIbCg5zdGFydHNfaW5fc2VjcxgCIAEoAUgAiAEBEhcKCnRha2VzX3NlY3MYAyABKAFIAYgBARIXCg91bmtub3duX2JlY2F1c2UYBCABKAlCEQoPX3N0YXJ0c19pbl9zZWNzQg0KC190YWtlc19zZWNzIjMKEEdldFF1ZXVlUmVzcG9uc2USHwoEcnVucxgBIAMoCzIRLmxhYi52MS5RdWV1ZWRSdW4iHwoPUGF1c2VSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkiLAoQUGF1c2VSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIiAKEFJlc3VtZVJ1blJlcXVlc3QSDAoEbmFtZRgBIAEoCSItChFSZXN1bWVSdW5SZXNwb25zZRIYCgNydW4YASABKAsyCy5sYWIudjEuUnVuIjAKEUFkdmFuY2VSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFc3RlcHMYAiABKA0iLgoSQWR2YW5jZVJ1blJlc3BvbnNlEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iOgoOU3RvcFJ1blJlcXVlc3QSDAoEbmFtZRgBIAEoCRIRCgRzYXZlGAIgASgISACIAQFCBwoFX3NhdmUiKwoPU3RvcFJ1blJlc3BvbnNlEhgKA3J1bhgBIAEoCzILLmxhYi52MS5SdW4iOAoSU25hcHNob3RSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSFAoMd2VpZ2h0c19vbmx5GAIgASgIIj0KE1NuYXBzaG90UnVuUmVzcG9uc2USJgoKY2hlY2twb2ludBgBIAEoCzISLmxhYi52MS5DaGVja3BvaW50Ih4KDlBlZWtSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkiMwoPUGVla1J1blJlc3BvbnNlEiAKBHBlZWsYASABKAsyEi5sYWIudjEuQ2hlY2twb2ludCJ9ChJRdWVyeVNlcmllc1JlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZzZXJpZXMYAiADKAkSEQoJc3RlcF9mcm9tGAMgASgNEg8KB3N0ZXBfdG8YBCABKA0SEgoKbWF4X3BvaW50cxgFIAEoDRIRCglpbmhlcml0ZWQYBiABKAgiXgoTUXVlcnlTZXJpZXNSZXNwb25zZRIhCgZzZXJpZXMYASABKAsyES5sYWIudjEuU2VyaWVzU2V0EiQKCWluaGVyaXRlZBgCIAMoCzIRLmxhYi52MS5TZXJpZXNTZXQiNwoPV2F0Y2hSdW5SZXF1ZXN0EgwKBG5hbWUYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAQiMAoQV2F0Y2hSdW5SZXNwb25zZRIcCgVldmVudBgBIAEoCzINLmxhYi52MS5FdmVudCI+ChBMaXN0RmFjdHNSZXF1ZXN0EgwKBG5hbWUYASABKAkSDQoFa2luZHMYAiADKAkSDQoFbGltaXQYAyABKA0iMgoRTGlzdEZhY3RzUmVzcG9uc2USHQoGZXZlbnRzGAEgAygLMg0ubGFiLnYxLkV2ZW50IhQKEkxpc3RQcmVzZXRzUmVxdWVzdCKOAQoGUHJlc2V0EgwKBG5hbWUYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSHQoEc3BlYxgDIAEoCzIPLmxhYi52MS5SdW5TcGVjEhIKCnBhcmFtZXRlcnMYBCABKAQSLgoPcGFyYW1ldGVyX3BhcnRzGAUgAygLMhUubGFiLnYxLlBhcmFtZXRlclBhcnQiNgoTTGlzdFByZXNldHNSZXNwb25zZRIfCgdwcmVzZXRzGAEgAygLMg4ubGFiLnYxLlByZXNldCIUChJMaXN0Q29ycG9yYVJlcXVlc3QiNgoTTGlzdENvcnBvcmFSZXNwb25zZRIfCgdjb3Jwb3JhGAEgAygLMg4ubGFiLnYxLkNvcnB1cyIkChRQcmV2aWV3Q29ycHVzUmVxdWVzdBIMCgRuYW1lGAEgASgJIkUKFVByZXZpZXdDb3JwdXNSZXNwb25zZRIeCgZjb3JwdXMYASABKAsyDi5sYWIudjEuQ29ycHVzEgwKBHRleHQYAiABKAkyyAwKDlRyYWluZXJTZXJ2aWNlEkAKCUNyZWF0ZVJ1bhIYLmxhYi52MS5DcmVhdGVSdW5SZXF1ZXN0GhkubGFiLnYxLkNyZWF0ZVJ1blJlc3BvbnNlEjoKB0ZvcmtSdW4SFi5sYWIudjEuRm9ya1J1blJlcXVlc3QaFy5sYWIudjEuRm9ya1J1blJlc3BvbnNlEjcKBkdldFJ1bhIVLmxhYi52MS5HZXRSdW5SZXF1ZXN0GhYubGFiLnYxLkdldFJ1blJlc3BvbnNlEj0KCExpc3RSdW5zEhcubGFiLnYxLkxpc3RSdW5zUmVxdWVzdBoYLmxhYi52MS5MaXN0UnVuc1Jlc3BvbnNlEkAKCVVwZGF0ZVJ1bhIYLmxhYi52MS5VcGRhdGVSdW5SZXF1ZXN0GhkubGFiLnYxLlVwZGF0ZVJ1blJlc3BvbnNlEkAKCURlbGV0ZVJ1bhIYLmxhYi52MS5EZWxldGVSdW5SZXF1ZXN0GhkubGFiLnYxLkRlbGV0ZVJ1blJlc3BvbnNlEkMKClJlc3RvcmVSdW4SGS5sYWIudjEuUmVzdG9yZVJ1blJlcXVlc3QaGi5sYWIudjEuUmVzdG9yZVJ1blJlc3BvbnNlEj0KCEdldFF1ZXVlEhcubGFiLnYxLkdldFF1ZXVlUmVxdWVzdBoYLmxhYi52MS5HZXRRdWV1ZVJlc3BvbnNlEj0KCFBhdXNlUnVuEhcubGFiLnYxLlBhdXNlUnVuUmVxdWVzdBoYLmxhYi52MS5QYXVzZVJ1blJlc3BvbnNlEkAKCVJlc3VtZVJ1bhIYLmxhYi52MS5SZXN1bWVSdW5SZXF1ZXN0GhkubGFiLnYxLlJlc3VtZVJ1blJlc3BvbnNlEkMKCkFkdmFuY2VSdW4SGS5sYWIudjEuQWR2YW5jZVJ1blJlcXVlc3QaGi5sYWIudjEuQWR2YW5jZVJ1blJlc3BvbnNlEjoKB1N0b3BSdW4SFi5sYWIudjEuU3RvcFJ1blJlcXVlc3QaFy5sYWIudjEuU3RvcFJ1blJlc3BvbnNlEkYKC1NuYXBzaG90UnVuEhoubGFiLnYxLlNuYXBzaG90UnVuUmVxdWVzdBobLmxhYi52MS5TbmFwc2hvdFJ1blJlc3BvbnNlEjoKB1BlZWtSdW4SFi5sYWIudjEuUGVla1J1blJlcXVlc3QaFy5sYWIudjEuUGVla1J1blJlc3BvbnNlEkYKC1F1ZXJ5U2VyaWVzEhoubGFiLnYxLlF1ZXJ5U2VyaWVzUmVxdWVzdBobLmxhYi52MS5RdWVyeVNlcmllc1Jlc3BvbnNlEkYKC1F1ZXJ5SGVhbHRoEhoubGFiLnYxLlF1ZXJ5SGVhbHRoUmVxdWVzdBobLmxhYi52MS5RdWVyeUhlYWx0aFJlc3BvbnNlEkMKCkxpc3RQcm9iZXMSGS5sYWIudjEuTGlzdFByb2Jlc1JlcXVlc3QaGi5sYWIudjEuTGlzdFByb2Jlc1Jlc3BvbnNlEj0KCEdldFByb2JlEhcubGFiLnYxLkdldFByb2JlUmVxdWVzdBoYLmxhYi52MS5HZXRQcm9iZVJlc3BvbnNlEj0KCEdldEJhdGNoEhcubGFiLnYxLkdldEJhdGNoUmVxdWVzdBoYLmxhYi52MS5HZXRCYXRjaFJlc3BvbnNlEj8KCFdhdGNoUnVuEhcubGFiLnYxLldhdGNoUnVuUmVxdWVzdBoYLmxhYi52MS5XYXRjaFJ1blJlc3BvbnNlMAESQAoJTGlzdEZhY3RzEhgubGFiLnYxLkxpc3RGYWN0c1JlcXVlc3QaGS5sYWIudjEuTGlzdEZhY3RzUmVzcG9uc2USRgoLTGlzdFByZXNldHMSGi5sYWIudjEuTGlzdFByZXNldHNSZXF1ZXN0GhsubGFiLnYxLkxpc3RQcmVzZXRzUmVzcG9uc2USRgoLTGlzdENvcnBvcmESGi5sYWIudjEuTGlzdENvcnBvcmFSZXF1ZXN0GhsubGFiLnYxLkxpc3RDb3Jwb3JhUmVzcG9uc2USTAoNUHJldmlld0NvcnB1cxIcLmxhYi52MS5QcmV2aWV3Q29ycHVzUmVxdWVzdBodLmxhYi52MS5QcmV2aWV3Q29ycHVzUmVzcG9uc2ViBnByb3RvMw", [file_lab_v1_checkpoint, file_lab_v1_corpus, file_lab_v1_event, file_lab_v1_preflight, file_lab_v1_recording, file_lab_v1_run, file_lab_v1_run_spec, file_lab_v1_series]);
 
 /**
  * Asks for a new run.
@@ -287,6 +287,13 @@ export type ListRunsRequest = Message<"lab.v1.ListRunsRequest"> & {
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Lists what is in the trash instead.
+   *
+   * @generated from field: bool trashed = 3;
+   */
+  trashed: boolean;
 };
 
 /**
@@ -427,6 +434,13 @@ export type DeleteRunRequest = Message<"lab.v1.DeleteRunRequest"> & {
    * @generated from field: string name = 1;
    */
   name: string;
+
+  /**
+   * Frees the disk at once: not to the trash, and out of it.
+   *
+   * @generated from field: bool permanently = 2;
+   */
+  permanently: boolean;
 };
 
 /**
@@ -437,11 +451,17 @@ export const DeleteRunRequestSchema: GenMessage<DeleteRunRequest> = /*@__PURE__*
   messageDesc(file_lab_v1_trainer_service, 11);
 
 /**
- * Nothing to say.
+ * What was removed.
  *
  * @generated from message lab.v1.DeleteRunResponse
  */
 export type DeleteRunResponse = Message<"lab.v1.DeleteRunResponse"> & {
+  /**
+   * The run in the trash, with the time until which it can be restored; absent when it is gone for good.
+   *
+   * @generated from field: lab.v1.Run run = 1;
+   */
+  run?: Run | undefined;
 };
 
 /**
@@ -450,6 +470,126 @@ export type DeleteRunResponse = Message<"lab.v1.DeleteRunResponse"> & {
  */
 export const DeleteRunResponseSchema: GenMessage<DeleteRunResponse> = /*@__PURE__*/
   messageDesc(file_lab_v1_trainer_service, 12);
+
+/**
+ * Takes a run back.
+ *
+ * @generated from message lab.v1.RestoreRunRequest
+ */
+export type RestoreRunRequest = Message<"lab.v1.RestoreRunRequest"> & {
+  /**
+   * "runs/{run}".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message lab.v1.RestoreRunRequest.
+ * Use `create(RestoreRunRequestSchema)` to create a new message.
+ */
+export const RestoreRunRequestSchema: GenMessage<RestoreRunRequest> = /*@__PURE__*/
+  messageDesc(file_lab_v1_trainer_service, 13);
+
+/**
+ * The run as it is again.
+ *
+ * @generated from message lab.v1.RestoreRunResponse
+ */
+export type RestoreRunResponse = Message<"lab.v1.RestoreRunResponse"> & {
+  /**
+   * The run.
+   *
+   * @generated from field: lab.v1.Run run = 1;
+   */
+  run?: Run | undefined;
+};
+
+/**
+ * Describes the message lab.v1.RestoreRunResponse.
+ * Use `create(RestoreRunResponseSchema)` to create a new message.
+ */
+export const RestoreRunResponseSchema: GenMessage<RestoreRunResponse> = /*@__PURE__*/
+  messageDesc(file_lab_v1_trainer_service, 14);
+
+/**
+ * Asks who waits.
+ *
+ * @generated from message lab.v1.GetQueueRequest
+ */
+export type GetQueueRequest = Message<"lab.v1.GetQueueRequest"> & {
+};
+
+/**
+ * Describes the message lab.v1.GetQueueRequest.
+ * Use `create(GetQueueRequestSchema)` to create a new message.
+ */
+export const GetQueueRequestSchema: GenMessage<GetQueueRequest> = /*@__PURE__*/
+  messageDesc(file_lab_v1_trainer_service, 15);
+
+/**
+ * A run that waits for a device slot.
+ *
+ * @generated from message lab.v1.QueuedRun
+ */
+export type QueuedRun = Message<"lab.v1.QueuedRun"> & {
+  /**
+   * "runs/{run}".
+   *
+   * @generated from field: string run = 1;
+   */
+  run: string;
+
+  /**
+   * How long until it starts if those before it go on as they do; absent while that is not measured.
+   *
+   * @generated from field: optional double starts_in_secs = 2;
+   */
+  startsInSecs?: number | undefined;
+
+  /**
+   * How long it will train then; absent while no run of its shape was measured on this machine.
+   *
+   * @generated from field: optional double takes_secs = 3;
+   */
+  takesSecs?: number | undefined;
+
+  /**
+   * Why one of the two is absent, in a sentence; else empty.
+   *
+   * @generated from field: string unknown_because = 4;
+   */
+  unknownBecause: string;
+};
+
+/**
+ * Describes the message lab.v1.QueuedRun.
+ * Use `create(QueuedRunSchema)` to create a new message.
+ */
+export const QueuedRunSchema: GenMessage<QueuedRun> = /*@__PURE__*/
+  messageDesc(file_lab_v1_trainer_service, 16);
+
+/**
+ * Who waits.
+ *
+ * @generated from message lab.v1.GetQueueResponse
+ */
+export type GetQueueResponse = Message<"lab.v1.GetQueueResponse"> & {
+  /**
+   * In the order in which they will start.
+   *
+   * @generated from field: repeated lab.v1.QueuedRun runs = 1;
+   */
+  runs: QueuedRun[];
+};
+
+/**
+ * Describes the message lab.v1.GetQueueResponse.
+ * Use `create(GetQueueResponseSchema)` to create a new message.
+ */
+export const GetQueueResponseSchema: GenMessage<GetQueueResponse> = /*@__PURE__*/
+  messageDesc(file_lab_v1_trainer_service, 17);
 
 /**
  * Halts a run.
@@ -470,7 +610,7 @@ export type PauseRunRequest = Message<"lab.v1.PauseRunRequest"> & {
  * Use `create(PauseRunRequestSchema)` to create a new message.
  */
 export const PauseRunRequestSchema: GenMessage<PauseRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 13);
+  messageDesc(file_lab_v1_trainer_service, 18);
 
 /**
  * The run as accepted.
@@ -491,7 +631,7 @@ export type PauseRunResponse = Message<"lab.v1.PauseRunResponse"> & {
  * Use `create(PauseRunResponseSchema)` to create a new message.
  */
 export const PauseRunResponseSchema: GenMessage<PauseRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 14);
+  messageDesc(file_lab_v1_trainer_service, 19);
 
 /**
  * Lets a run go on.
@@ -512,7 +652,7 @@ export type ResumeRunRequest = Message<"lab.v1.ResumeRunRequest"> & {
  * Use `create(ResumeRunRequestSchema)` to create a new message.
  */
 export const ResumeRunRequestSchema: GenMessage<ResumeRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 15);
+  messageDesc(file_lab_v1_trainer_service, 20);
 
 /**
  * The run as accepted.
@@ -533,7 +673,7 @@ export type ResumeRunResponse = Message<"lab.v1.ResumeRunResponse"> & {
  * Use `create(ResumeRunResponseSchema)` to create a new message.
  */
 export const ResumeRunResponseSchema: GenMessage<ResumeRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 16);
+  messageDesc(file_lab_v1_trainer_service, 21);
 
 /**
  * Makes a few steps.
@@ -561,7 +701,7 @@ export type AdvanceRunRequest = Message<"lab.v1.AdvanceRunRequest"> & {
  * Use `create(AdvanceRunRequestSchema)` to create a new message.
  */
 export const AdvanceRunRequestSchema: GenMessage<AdvanceRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 17);
+  messageDesc(file_lab_v1_trainer_service, 22);
 
 /**
  * The run as accepted.
@@ -582,7 +722,7 @@ export type AdvanceRunResponse = Message<"lab.v1.AdvanceRunResponse"> & {
  * Use `create(AdvanceRunResponseSchema)` to create a new message.
  */
 export const AdvanceRunResponseSchema: GenMessage<AdvanceRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 18);
+  messageDesc(file_lab_v1_trainer_service, 23);
 
 /**
  * Ends a run.
@@ -610,7 +750,7 @@ export type StopRunRequest = Message<"lab.v1.StopRunRequest"> & {
  * Use `create(StopRunRequestSchema)` to create a new message.
  */
 export const StopRunRequestSchema: GenMessage<StopRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 19);
+  messageDesc(file_lab_v1_trainer_service, 24);
 
 /**
  * The run as accepted.
@@ -631,7 +771,7 @@ export type StopRunResponse = Message<"lab.v1.StopRunResponse"> & {
  * Use `create(StopRunResponseSchema)` to create a new message.
  */
 export const StopRunResponseSchema: GenMessage<StopRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 20);
+  messageDesc(file_lab_v1_trainer_service, 25);
 
 /**
  * Asks for a checkpoint.
@@ -659,7 +799,7 @@ export type SnapshotRunRequest = Message<"lab.v1.SnapshotRunRequest"> & {
  * Use `create(SnapshotRunRequestSchema)` to create a new message.
  */
 export const SnapshotRunRequestSchema: GenMessage<SnapshotRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 21);
+  messageDesc(file_lab_v1_trainer_service, 26);
 
 /**
  * The checkpoint that was written.
@@ -680,7 +820,7 @@ export type SnapshotRunResponse = Message<"lab.v1.SnapshotRunResponse"> & {
  * Use `create(SnapshotRunResponseSchema)` to create a new message.
  */
 export const SnapshotRunResponseSchema: GenMessage<SnapshotRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 22);
+  messageDesc(file_lab_v1_trainer_service, 27);
 
 /**
  * Asks for a look inside.
@@ -701,7 +841,7 @@ export type PeekRunRequest = Message<"lab.v1.PeekRunRequest"> & {
  * Use `create(PeekRunRequestSchema)` to create a new message.
  */
 export const PeekRunRequestSchema: GenMessage<PeekRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 23);
+  messageDesc(file_lab_v1_trainer_service, 28);
 
 /**
  * The peek that can be loaded now.
@@ -722,7 +862,7 @@ export type PeekRunResponse = Message<"lab.v1.PeekRunResponse"> & {
  * Use `create(PeekRunResponseSchema)` to create a new message.
  */
 export const PeekRunResponseSchema: GenMessage<PeekRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 24);
+  messageDesc(file_lab_v1_trainer_service, 29);
 
 /**
  * Asks for metric history.
@@ -778,7 +918,7 @@ export type QuerySeriesRequest = Message<"lab.v1.QuerySeriesRequest"> & {
  * Use `create(QuerySeriesRequestSchema)` to create a new message.
  */
 export const QuerySeriesRequestSchema: GenMessage<QuerySeriesRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 25);
+  messageDesc(file_lab_v1_trainer_service, 30);
 
 /**
  * Metric history.
@@ -807,7 +947,7 @@ export type QuerySeriesResponse = Message<"lab.v1.QuerySeriesResponse"> & {
  * Use `create(QuerySeriesResponseSchema)` to create a new message.
  */
 export const QuerySeriesResponseSchema: GenMessage<QuerySeriesResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 26);
+  messageDesc(file_lab_v1_trainer_service, 31);
 
 /**
  * Asks for the facts of a run.
@@ -835,7 +975,7 @@ export type WatchRunRequest = Message<"lab.v1.WatchRunRequest"> & {
  * Use `create(WatchRunRequestSchema)` to create a new message.
  */
 export const WatchRunRequestSchema: GenMessage<WatchRunRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 27);
+  messageDesc(file_lab_v1_trainer_service, 32);
 
 /**
  * One fact.
@@ -856,7 +996,7 @@ export type WatchRunResponse = Message<"lab.v1.WatchRunResponse"> & {
  * Use `create(WatchRunResponseSchema)` to create a new message.
  */
 export const WatchRunResponseSchema: GenMessage<WatchRunResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 28);
+  messageDesc(file_lab_v1_trainer_service, 33);
 
 /**
  * Asks for facts of given kinds.
@@ -891,7 +1031,7 @@ export type ListFactsRequest = Message<"lab.v1.ListFactsRequest"> & {
  * Use `create(ListFactsRequestSchema)` to create a new message.
  */
 export const ListFactsRequestSchema: GenMessage<ListFactsRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 29);
+  messageDesc(file_lab_v1_trainer_service, 34);
 
 /**
  * Facts of given kinds.
@@ -912,7 +1052,7 @@ export type ListFactsResponse = Message<"lab.v1.ListFactsResponse"> & {
  * Use `create(ListFactsResponseSchema)` to create a new message.
  */
 export const ListFactsResponseSchema: GenMessage<ListFactsResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 30);
+  messageDesc(file_lab_v1_trainer_service, 35);
 
 /**
  * Asks for the presets.
@@ -927,7 +1067,7 @@ export type ListPresetsRequest = Message<"lab.v1.ListPresetsRequest"> & {
  * Use `create(ListPresetsRequestSchema)` to create a new message.
  */
 export const ListPresetsRequestSchema: GenMessage<ListPresetsRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 31);
+  messageDesc(file_lab_v1_trainer_service, 36);
 
 /**
  * A named, complete spec.
@@ -976,7 +1116,7 @@ export type Preset = Message<"lab.v1.Preset"> & {
  * Use `create(PresetSchema)` to create a new message.
  */
 export const PresetSchema: GenMessage<Preset> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 32);
+  messageDesc(file_lab_v1_trainer_service, 37);
 
 /**
  * The presets.
@@ -997,7 +1137,7 @@ export type ListPresetsResponse = Message<"lab.v1.ListPresetsResponse"> & {
  * Use `create(ListPresetsResponseSchema)` to create a new message.
  */
 export const ListPresetsResponseSchema: GenMessage<ListPresetsResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 33);
+  messageDesc(file_lab_v1_trainer_service, 38);
 
 /**
  * Asks for the corpora.
@@ -1012,7 +1152,7 @@ export type ListCorporaRequest = Message<"lab.v1.ListCorporaRequest"> & {
  * Use `create(ListCorporaRequestSchema)` to create a new message.
  */
 export const ListCorporaRequestSchema: GenMessage<ListCorporaRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 34);
+  messageDesc(file_lab_v1_trainer_service, 39);
 
 /**
  * The corpora.
@@ -1033,7 +1173,7 @@ export type ListCorporaResponse = Message<"lab.v1.ListCorporaResponse"> & {
  * Use `create(ListCorporaResponseSchema)` to create a new message.
  */
 export const ListCorporaResponseSchema: GenMessage<ListCorporaResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 35);
+  messageDesc(file_lab_v1_trainer_service, 40);
 
 /**
  * Asks for the beginning of a corpus.
@@ -1054,7 +1194,7 @@ export type PreviewCorpusRequest = Message<"lab.v1.PreviewCorpusRequest"> & {
  * Use `create(PreviewCorpusRequestSchema)` to create a new message.
  */
 export const PreviewCorpusRequestSchema: GenMessage<PreviewCorpusRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 36);
+  messageDesc(file_lab_v1_trainer_service, 41);
 
 /**
  * The beginning of a corpus.
@@ -1082,7 +1222,7 @@ export type PreviewCorpusResponse = Message<"lab.v1.PreviewCorpusResponse"> & {
  * Use `create(PreviewCorpusResponseSchema)` to create a new message.
  */
 export const PreviewCorpusResponseSchema: GenMessage<PreviewCorpusResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_trainer_service, 37);
+  messageDesc(file_lab_v1_trainer_service, 42);
 
 /**
  * Owns runs and their metric history. A verb whose result already holds answers OK; a verb that the state forbids is
@@ -1142,7 +1282,7 @@ export const TrainerService: GenService<{
     output: typeof UpdateRunResponseSchema;
   },
   /**
-   * Removes a run at rest, its history and its peek. Checkpoints stay.
+   * Moves a run at rest to the trash, and its checkpoints to theirs; those that are pinned or that a fork began from stay.
    *
    * @generated from rpc lab.v1.TrainerService.DeleteRun
    */
@@ -1150,6 +1290,26 @@ export const TrainerService: GenService<{
     methodKind: "unary";
     input: typeof DeleteRunRequestSchema;
     output: typeof DeleteRunResponseSchema;
+  },
+  /**
+   * Takes a run back from the trash, with the checkpoints that went there with it.
+   *
+   * @generated from rpc lab.v1.TrainerService.RestoreRun
+   */
+  restoreRun: {
+    methodKind: "unary";
+    input: typeof RestoreRunRequestSchema;
+    output: typeof RestoreRunResponseSchema;
+  },
+  /**
+   * Who waits for a device slot, and for how long, as far as that is measured.
+   *
+   * @generated from rpc lab.v1.TrainerService.GetQueue
+   */
+  getQueue: {
+    methodKind: "unary";
+    input: typeof GetQueueRequestSchema;
+    output: typeof GetQueueResponseSchema;
   },
   /**
    * Halts at the next step boundary.
