@@ -3,12 +3,15 @@ import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { QueryHealthResponseSchema, type QueryHealthResponse } from "@/gen/lab/v1/recording_pb";
 import { request } from "./http";
 
-const MOVING_EVERY_MS = 5_000;
+/** Of every question about the health of a run. */
+export function healthKey(run: string): readonly string[] {
+  return ["health", run];
+}
 
-/** `run` is "runs/{run}"; asked again while the run makes steps. */
-export function healthQuery(run: string, metric: string, moving: boolean) {
+/** `run` is "runs/{run}". Its followers are told when to ask again, so nothing is asked by the clock. */
+export function healthQuery(run: string, metric: string) {
   return queryOptions({
-    queryKey: ["health", run, metric, moving],
+    queryKey: [...healthKey(run), metric],
     queryFn: ({ signal }): Promise<QueryHealthResponse> =>
       request("GET", `/api/${run}/health`, QueryHealthResponseSchema, {
         query: { metric },
@@ -16,6 +19,5 @@ export function healthQuery(run: string, metric: string, moving: boolean) {
         signal,
       }),
     placeholderData: keepPreviousData,
-    refetchInterval: moving ? MOVING_EVERY_MS : false,
   });
 }

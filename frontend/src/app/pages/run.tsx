@@ -138,11 +138,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
         <SamplesPanel run={name} every={run.live?.sampleEvery ?? hooks?.sampleEvery ?? 0} />
       </div>
       <SmallCharts run={run} series={series} inherited={inherited} window={window} />
-      <HealthPanel
-        run={name}
-        every={hooks?.healthEvery ?? 0}
-        moving={run.state === RunState.RUNNING}
-      />
+      <HealthPanel run={name} every={hooks?.healthEvery ?? 0} />
       <div className={styles["foot"]}>
         <FactsPanel run={name} changes={changes} />
         <div className={styles["side"]}>

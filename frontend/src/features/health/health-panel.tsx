@@ -15,24 +15,24 @@ import { gridOf, rowOrder, rowValues, shortName, type HealthGrid } from "./healt
 import { HealthMap } from "./health-map";
 import styles from "./health-panel.module.css";
 import { HEALTH_METRICS, scaleOf, type HealthMetric, type HealthScale } from "./health-scale";
+import { useNewRecords } from "./use-new-records";
 
 const CURVE_HEIGHT = 150;
 
 export function HealthPanel({
   run,
   every,
-  moving,
 }: {
   run: string;
   /** Steps between two records; 0 when none are made. */
   every: number;
-  moving: boolean;
 }) {
   const [name, setName] = useState("update_ratio");
   const [firstToBreak, setFirstToBreak] = useState(false);
   const [chosenRow, setChosenRow] = useState<string | null>(null);
   const metric = HEALTH_METRICS.find((one) => one.metric === name) ?? HEALTH_METRICS[0];
-  const { data, error } = useQuery(healthQuery(run, name, moving));
+  const enabled = useNewRecords(run);
+  const { data, error } = useQuery({ ...healthQuery(run, name), enabled });
   const grid = useMemo(() => (data ? gridOf(data) : undefined), [data]);
   const order = useMemo(() => (grid ? rowOrder(grid, firstToBreak) : []), [grid, firstToBreak]);
   if (!metric) return null;
