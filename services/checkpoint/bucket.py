@@ -1,7 +1,7 @@
 """A second place for checkpoints: a bucket that speaks S3, through fsspec. The same rule as on
 disk: what has a manifest is whole, because the manifest is written last.
 
-<prefix>/<run>/<checkpoint>/{model.safetensors, …, manifest.json}
+<prefix>/<run>/<checkpoint>/{model.safetensors, …, manifest.json, marks.json}
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lab import manifest
 from lab.errors import Damaged, LabError, NotFound, Unavailable
 from lab.names import checkpoint_ids, run_name
 from lab.v1.checkpoint_pb2 import Checkpoint
+from services.checkpoint import marks
 from services.checkpoint.intake import MAX_CHUNK_BYTES
 from services.checkpoint.verify import faults
 
@@ -73,8 +74,23 @@ class Bucket:
             raise NotFound(f"there is no {name} in the bucket", metadata={"name": name}) from error
         return _named(manifest.parsed(data, of=name), name)
 
+    def read_marks(self, name: str) -> Checkpoint:
+        """What was said about it here, and nothing else."""
+        try:
+            with _told("read"):
+                data = self._files.cat_file(self._path(name, marks.MARKS), end=marks.MAX_BYTES)
+        except FileNotFoundError:
+            return Checkpoint()
+        return marks.parsed(data, of=name)
+
+    def put_marks(self, folder: Path, name: str) -> None:
+        """Those of the folder, if any were ever set and others are there."""
+        if (folder / marks.MARKS).is_file() and marks.read(folder) != self.read_marks(name):
+            with _told("write"):
+                self._files.put_file(str(folder / marks.MARKS), self._path(name, marks.MARKS))
+
     def all(self, run: str = "") -> list[Checkpoint]:
-        """Every checkpoint of `runs/{run}`, or of all when empty."""
+        """Every checkpoint of `runs/{run}`, or of all when empty, with what was said about it."""
         root = f"{self._root}/{run.removeprefix('runs/')}".rstrip("/")
         with _told("list"):
             try:
@@ -84,13 +100,24 @@ class Bucket:
             wanted = [path for path in paths if path.endswith(f"/{manifest.MANIFEST}")]
             if len(wanted) > _MANY:
                 log.warning("too many in the bucket to list all", found=len(wanted), most=_MANY)
-            texts = self._files.cat(wanted[:_MANY], on_error="omit") if wanted else {}
+            del wanted[_MANY:]
+            beside = {
+                path: f"{path.removesuffix(manifest.MANIFEST)}{marks.MARKS}" for path in wanted
+            }
+            marked = sorted(set(paths).intersection(beside.values()))
+            texts = self._files.cat(wanted + marked, on_error="omit") if wanted else {}
         found: list[Checkpoint] = []
-        for path, data in texts.items():
+        for path in wanted:
             run_id, checkpoint_id, _ = path.removeprefix(f"{self._root}/").split("/")
             name = f"{run_name(run_id)}/checkpoints/{checkpoint_id}"
             with contextlib.suppress(LabError):  # what cannot be trusted is not listed
-                found.append(_named(manifest.parsed(data, of=name), name))
+                checkpoint = _named(manifest.parsed(texts.get(path, b""), of=name), name)
+                said = texts.get(beside[path])
+                found.append(
+                    checkpoint
+                    if said is None
+                    else marks.lay(checkpoint, marks.parsed(said, of=name))
+                )
         return found
 
     def put(self, folder: Path, checkpoint: Checkpoint, *, copied: Callable[[int], None]) -> None:

@@ -18,6 +18,7 @@ from lab.v1.checkpoint_pb2 import (
     Checkpoint,
 )
 from lab.v1.checkpoint_service_pb2 import FileChunk
+from services.checkpoint import marks
 from services.checkpoint.blobs import Blobs
 from services.checkpoint.bucket import Bucket
 from services.checkpoint.catalog import Catalog
@@ -101,7 +102,9 @@ class Copies:
                 for data in self.bucket.pieces(header.name, file.name):
                     staging.write(FileChunk(file=file.name, offset=offset, data=data))
                     offset += len(data)
-            return self._blobs.commit(staging)
+            if (said := self.bucket.read_marks(header.name)) != Checkpoint():
+                marks.write(staging.folder, said)
+            return marks.lay(self._blobs.commit(staging), said)
         finally:
             self._blobs.end(staging)
 
@@ -110,12 +113,13 @@ class Copies:
         state = self._known[name]
         try:
             checkpoint = await asyncio.to_thread(self._catalog.get, name)
+            folder = self._layout.find(name)
             if not await asyncio.to_thread(self.bucket.has, checkpoint):
                 state.state = BUCKET_COPY_STATE_COPYING
-                folder = self._layout.find(name)
                 await asyncio.to_thread(
                     self.bucket.put, folder, checkpoint, copied=lambda done: _progress(state, done)
                 )
+            await asyncio.to_thread(self.bucket.put_marks, folder, name)
         except NotFound:
             self._known.pop(name, None)
             return True  # deleted meanwhile
@@ -125,9 +129,10 @@ class Copies:
             log.warning("not copied to the bucket", checkpoint=name, reason=error.message)
             await self._news.tell(name)
             return False
-        self._known[name] = BucketCopy(
-            state=BUCKET_COPY_STATE_DONE, copied_bytes=checkpoint.size_bytes
-        )
+        if self._known.get(name) is state:  # else it was marked meanwhile, and is due again
+            self._known[name] = BucketCopy(
+                state=BUCKET_COPY_STATE_DONE, copied_bytes=checkpoint.size_bytes
+            )
         log.info("in the bucket", checkpoint=name)
         await self._news.tell(name)
         return True

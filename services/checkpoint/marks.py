@@ -21,6 +21,7 @@ MARKS: Final = "marks.json"
 MAX_LABELS: Final = 32
 MAX_LABEL_LETTERS: Final = 200
 MAX_NOTES_LETTERS: Final = 10_000
+MAX_BYTES: Final = 1 << 20  # of the file, whatever letters its texts are made of
 _FIELDS: Final = ("pinned", "labels", "notes")
 _KEY = re.compile(r"[a-z](?:[a-z0-9_.-]{0,61}[a-z0-9])?")
 
@@ -28,16 +29,21 @@ log = structlog.get_logger()
 
 
 def read(folder: Path) -> Checkpoint:
-    """The marked fields and nothing else. Marks that cannot be read count as a pin: nothing is
-    deleted by mistake."""
+    """The marked fields and nothing else."""
     try:
-        found = json_format.Parse((folder / MARKS).read_text(), Checkpoint())
+        data = (folder / MARKS).read_bytes()
     except FileNotFoundError:
         return Checkpoint()
+    return parsed(data, of=folder.name)
+
+
+def parsed(data: bytes, *, of: str) -> Checkpoint:
+    """Marks that cannot be read count as a pin: nothing is deleted by mistake."""
+    try:
+        return only_marks(json_format.Parse(data, Checkpoint()))
     except (json_format.ParseError, UnicodeDecodeError):
-        log.warning("marks cannot be read, so it counts as pinned", checkpoint=folder.name)
+        log.warning("marks cannot be read, so it counts as pinned", checkpoint=of)
         return Checkpoint(pinned=True, notes=f"{MARKS} cannot be read; set the marks again")
-    return only_marks(found)
 
 
 def write(folder: Path, marks: Checkpoint) -> None:

@@ -130,6 +130,8 @@ class CheckpointServicer(services.CheckpointServiceServicer):
         self, request: messages.UpdateCheckpointRequest, context: Any
     ) -> messages.UpdateCheckpointResponse:
         await asyncio.to_thread(self._shelf.mark, request)
+        if self._copies is not None:
+            self._copies.add(request.name)  # what was said goes there too
         checkpoint = await asyncio.to_thread(self._catalog.get, request.name)
         await self._news.tell(request.name)
         return messages.UpdateCheckpointResponse(checkpoint=checkpoint)

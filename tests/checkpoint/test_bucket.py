@@ -18,6 +18,7 @@ from lab.v1.checkpoint_service_pb2 import (
     FetchCheckpointRequest,
     GetCheckpointRequest,
     ListCheckpointsRequest,
+    UpdateCheckpointRequest,
 )
 from services.checkpoint.bucket import Bucket
 from tests.support.checkpoint_service import (
@@ -109,6 +110,29 @@ async def test_a_copy_is_made_and_comes_back_as_it_was(s3: Any, stub: Stub) -> N
     assert len(_objects(s3)) == 3, "a deletion here must not reach the bucket"
     fetched = (await stub.FetchCheckpoint(FetchCheckpointRequest(name=NAME))).checkpoint
     assert fetched == written
+    assert (await read(stub))[1] == FILES
+
+
+async def test_what_was_said_about_it_goes_along_and_comes_back(s3: Any, stub: Stub) -> None:
+    written = await write(stub, parts(FILES))
+    mark = UpdateCheckpointRequest(name=NAME, pinned=True, notes="the good one")
+    mark.labels["why"] = "talk"
+    marked = (await stub.UpdateCheckpoint(mark)).checkpoint
+    await until(lambda: _copied(stub), secs=60)
+    assert f"{PREFIX}/marks.json" in _objects(s3)
+    listed = (await stub.ListCheckpoints(ListCheckpointsRequest(in_bucket=True))).checkpoints
+    assert [(each.pinned, each.notes, each.labels["why"]) for each in listed] == [
+        (True, "the good one", "talk")
+    ]
+
+    # What is taken back is taken back there too, or it would be pinned again by a return.
+    await stub.UpdateCheckpoint(UpdateCheckpointRequest(name=NAME, pinned=False))
+    await until(lambda: _copied(stub), secs=60)
+    await stub.DeleteCheckpoint(DeleteCheckpointRequest(name=NAME, permanently=True))
+    fetched = (await stub.FetchCheckpoint(FetchCheckpointRequest(name=NAME))).checkpoint
+    assert (fetched.pinned, fetched.notes, fetched.labels["why"]) == (False, "the good one", "talk")
+    assert (fetched.digest, fetched.create_time) == (written.digest, marked.create_time)
+    assert (await _get(stub)).notes == "the good one"
     assert (await read(stub))[1] == FILES
 
 
