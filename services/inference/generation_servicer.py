@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from typing import Any
 
+from lab.errors import InvalidArgument
 from lab.text import Tokenizer
 from lab.v1 import inference_service_pb2 as messages
 from lab.v1 import inference_service_pb2_grpc as services
@@ -55,8 +56,17 @@ class GenerationServicer(services.InferenceServiceServicer):
     async def Tokenize(
         self, request: messages.TokenizeRequest, context: Any
     ) -> messages.TokenizeResponse:
+        if request.token_ids:
+            if request.text or request.with_merges:
+                raise InvalidArgument.field(
+                    "token_ids", "must be absent when a text or its merges are asked about"
+                )
+            tokens = await self._words.read_back(request.token_ids, field="token_ids")
+            return messages.TokenizeResponse(tokens=tokens)
         ids = await self._words.split(request.text, field="text")
-        return messages.TokenizeResponse(tokens=await self._words.tokens(ids))
+        tokens = await self._words.tokens(ids)
+        words = await self._words.merged(request.text, field="text") if request.with_merges else ()
+        return messages.TokenizeResponse(tokens=tokens, words=words)
 
     async def Generate(
         self, request: messages.GenerateRequest, context: Any

@@ -9,9 +9,12 @@ import structlog
 
 from lab.errors import AssetUnreachable, InvalidArgument, OverLimit, Violation
 from lab.text import Assets, Tokenizer
+from lab.v1.inference_service_pb2 import TokenizedWord, TokenMerge
 from lab.v1.tensor_pb2 import Token
 
 MAX_TEXT_BYTES = 64 << 10  # far above the longest context; keeps tokenizing quick
+MAX_MERGED_BYTES = 8 << 10  # one merge for nearly every byte
+MAX_READ_BACK = 16 << 10  # token ids
 RETRY_SECS = 30.0
 
 log = structlog.get_logger()
@@ -53,6 +56,32 @@ class Words:
             )
         tokenizer = await self.tokenizer()
         return await asyncio.to_thread(tokenizer.encode, text)
+
+    async def read_back(self, ids: Sequence[int], *, field: str) -> list[Token]:
+        """The tokens of ids that somebody typed."""
+        if len(ids) > MAX_READ_BACK:
+            raise _over_limit(
+                field,
+                f"are {len(ids)} ids; at most {MAX_READ_BACK} are read back",
+                MAX_READ_BACK,
+                len(ids),
+            )
+        return await self.tokens(ids)
+
+    async def merged(self, text: str, *, field: str) -> list[TokenizedWord]:
+        """How the tokens of a text were put together, word by word."""
+        size = len(text.encode())
+        if size > MAX_MERGED_BYTES:
+            raise _over_limit(
+                field,
+                f"is {size} bytes; merges are told of at most {MAX_MERGED_BYTES}, shorten it",
+                MAX_MERGED_BYTES,
+                size,
+            )
+        tokenizer = await self.tokenizer()
+        return await asyncio.to_thread(
+            lambda: [_merged(tokenizer, word) for word in tokenizer.words(text)]
+        )
 
     async def prompt(self, text: str, *, field: str, context: int) -> list[int]:
         """Token ids of a text that a model is to read: 1 to `context` of them."""
@@ -96,6 +125,18 @@ class Words:
     async def tokens(self, ids: Sequence[int]) -> list[Token]:
         pieces = (await self.tokenizer()).pieces(ids)
         return [Token(id=token, text=text) for token, text in zip(ids, pieces, strict=True)]
+
+
+def _merged(tokenizer: Tokenizer, word: bytes) -> TokenizedWord:
+    merges = tokenizer.merges(word)
+    return TokenizedWord(
+        byte_count=len(word),
+        token_count=len(word) - len(merges),  # each merge makes one piece of two
+        merges=[
+            TokenMerge(start=one.start, middle=one.middle, end=one.end, token_id=one.token)
+            for one in merges
+        ],
+    )
 
 
 def _over_limit(field: str, description: str, limit: int, requested: int) -> OverLimit:

@@ -44,6 +44,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "maxima": {"maxima": messages.MaximaQuestion()},
     "embedding": {"embedding": messages.EmbeddingQuestion()},
     "weights": {"weights": messages.WeightQuestion()},
+    "neighbours": {"neighbours": messages.NeighbourQuestion(token=262)},
 }
 
 

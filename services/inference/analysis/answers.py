@@ -11,7 +11,7 @@ import torch
 
 from lab.analysis.activations import activations
 from lab.analysis.attribution import attribution
-from lab.analysis.embedding import EmbeddingMap, embedding_map
+from lab.analysis.embedding import EmbeddingMap, embedding_map, neighbours
 from lab.analysis.head_scores import BEHAVIOURS, HeadScores, head_scores, label
 from lab.analysis.lens import lens
 from lab.analysis.maxima import maxima
@@ -27,7 +27,7 @@ from services.inference.analysis.asked import Array, Arrays, Asked, Kind, plain
 from services.inference.analysis.maps import attention_arrays, check_attention, compare_attention
 from services.inference.analysis.quotas import at_most, check_work
 
-MAX_TOP, MAX_BINS, MAX_MAXIMA, MAX_MAP = 20, 200, 50, 5_000
+MAX_TOP, MAX_BINS, MAX_MAXIMA, MAX_MAP, MAX_NEIGHBOURS = 20, 200, 50, 5_000, 50
 MAX_DRAWS = 16
 _WORDS = Tokenizer.vocab_size  # rows beyond only fill the matrix up
 
@@ -166,6 +166,19 @@ def _embedding(model: GPTModel, asked: Asked) -> Arrays:
     return plain(embedding_map(model, ids, onto=onto))
 
 
+def _check_neighbours(asked: Asked) -> None:
+    at_most("neighbours.top", asked.question.top, limit=MAX_NEIGHBOURS, otherwise=10)
+    if asked.question.token >= _WORDS:
+        raise InvalidArgument.field(
+            "neighbours.token", f"must be a token id from 0 to {_WORDS - 1}"
+        )
+
+
+def _neighbours(model: GPTModel, asked: Asked) -> Arrays:
+    top = asked.question.top or 10
+    return plain(neighbours(model, asked.question.token, top=top, vocab_size=_WORDS))
+
+
 def _check_weights(asked: Asked) -> None:
     at_most("weights.bins", asked.question.bins, limit=MAX_BINS, otherwise=40)
 
@@ -191,5 +204,6 @@ KINDS: Mapping[str, Kind] = {
     "attribution": Kind(_check_attribution, _attribution, words=("target",)),
     "maxima": Kind(_check_maxima, _maxima),
     "embedding": Kind(_check_embedding, _embedding, needs_text=False, words=("ids",)),
+    "neighbours": Kind(_check_neighbours, _neighbours, needs_text=False, words=("neighbour_ids",)),
     "weights": Kind(_check_weights, _weights, _compare_weights, needs_text=False),
 }

@@ -45,3 +45,24 @@ def embedding_map(
         left, _, right = torch.linalg.svd(points.T @ onto.points.double())
         points = points @ (left @ right)
     return EmbeddingMap(tokens, points.float(), share.float())
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Nearest first."""
+
+    neighbour_ids: Tensor  # (top)
+    cosine: Tensor  # (top)
+    length: Tensor  # (1) of the token's own vector
+
+
+@torch.inference_mode()
+def neighbours(model: GPTModel, token: int, *, top: int, vocab_size: int) -> Neighbours:
+    """The tokens whose embeddings point most nearly the same way. A map shows two or three of many
+    directions, so what lies near on it need not be near; this is measured in all of them."""
+    vectors = model.token_embedding.weight.detach()[:vocab_size]  # (V, C)
+    lengths = vectors.norm(dim=-1)  # (V)
+    cosine = (vectors @ vectors[token]) / (lengths * lengths[token]).clamp(min=1e-30)
+    cosine[token] = -torch.inf
+    found = cosine.topk(min(top, vocab_size - 1))
+    return Neighbours(found.indices, found.values, lengths[token].reshape(1))

@@ -11,16 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import regex
 import tiktoken
 from numpy.typing import ArrayLike, NDArray
 
 from lab.errors import InvalidArgument
 from lab.text.assets import Assets
+from lab.text.merging import Merge, merges_of
 
 EOT = "<|endoftext|>"
 # Splits a text into words before merging, so that no token spans two words. Same language as the
 # pattern of GPT-2's release, in tiktoken's faster spelling.
 _WORDS = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"""
+_CUT = regex.compile(_WORDS)
 
 
 class Tokenizer:
@@ -59,6 +62,20 @@ class Tokenizer:
     def pieces(self, ids: Sequence[int]) -> list[str]:
         r"""Each id's own text for display; bytes that are no character alone appear as \xNN."""
         return [self._bytes(token).decode("utf-8", errors="backslashreplace") for token in ids]
+
+    def words(self, text: str) -> list[bytes]:
+        """The pieces that a text is cut into before any merging; no token spans two of them."""
+        return [word.encode() for word in _CUT.findall(text)]
+
+    def merges(self, word: bytes) -> list[Merge]:
+        """How one of those words becomes tokens."""
+        return merges_of(word, self._token)
+
+    def _token(self, piece: bytes) -> int | None:
+        try:
+            return self._encoding.encode_single_token(piece)
+        except KeyError:
+            return None
 
     def count_bytes(self, ids: ArrayLike) -> int:
         """Bytes of the text of the ids; end-of-text stands for no text and counts none."""

@@ -164,6 +164,7 @@ class AnalyseRequest(_message.Message):
     MAXIMA_FIELD_NUMBER: _builtins.int
     EMBEDDING_FIELD_NUMBER: _builtins.int
     WEIGHTS_FIELD_NUMBER: _builtins.int
+    NEIGHBOURS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """"models/{model}"."""
     other_model: _builtins.str
@@ -212,6 +213,10 @@ class AnalyseRequest(_message.Message):
     def weights(self) -> Global___WeightQuestion:
         """What the weights look like; needs no text."""
 
+    @_builtins.property
+    def neighbours(self) -> Global___NeighbourQuestion:
+        """Which tokens lie nearest to a token in the embedding; needs no text."""
+
     def __init__(
         self,
         *,
@@ -229,12 +234,13 @@ class AnalyseRequest(_message.Message):
         maxima: Global___MaximaQuestion | None = ...,
         embedding: Global___EmbeddingQuestion | None = ...,
         weights: Global___WeightQuestion | None = ...,
+        neighbours: Global___NeighbourQuestion | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["activations", b"activations", "attention", b"attention", "attribution", b"attribution", "embedding", b"embedding", "heads", b"heads", "lens", b"lens", "maxima", b"maxima", "question", b"question", "tokens", b"tokens", "weights", b"weights"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activations", b"activations", "attention", b"attention", "attribution", b"attribution", "embedding", b"embedding", "heads", b"heads", "lens", b"lens", "maxima", b"maxima", "neighbours", b"neighbours", "question", b"question", "tokens", b"tokens", "weights", b"weights"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activations", b"activations", "after_end_of_text", b"after_end_of_text", "attention", b"attention", "attribution", b"attribution", "embedding", b"embedding", "heads", b"heads", "lens", b"lens", "maxima", b"maxima", "model", b"model", "other_model", b"other_model", "question", b"question", "text", b"text", "token_ids", b"token_ids", "tokens", b"tokens", "weights", b"weights"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activations", b"activations", "after_end_of_text", b"after_end_of_text", "attention", b"attention", "attribution", b"attribution", "embedding", b"embedding", "heads", b"heads", "lens", b"lens", "maxima", b"maxima", "model", b"model", "neighbours", b"neighbours", "other_model", b"other_model", "question", b"question", "text", b"text", "token_ids", b"token_ids", "tokens", b"tokens", "weights", b"weights"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_question: _TypeAlias = _typing.Literal["tokens", "activations", "lens", "heads", "attention", "attribution", "maxima", "embedding", "weights"]  # noqa: Y015
+    _WhichOneofReturnType_question: _TypeAlias = _typing.Literal["tokens", "activations", "lens", "heads", "attention", "attribution", "maxima", "embedding", "weights", "neighbours"]  # noqa: Y015
     _WhichOneofArgType_question: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_question) -> _WhichOneofReturnType_question | None: ...
 
@@ -630,3 +636,34 @@ class WeightQuestion(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WeightQuestion: _TypeAlias = WeightQuestion  # noqa: Y015
+
+@_typing.final
+class NeighbourQuestion(_message.Message):
+    """The tokens whose embeddings point most nearly the same way as one token's.
+
+    neighbour_ids i32 [top]: of the whole vocabulary without the token itself, nearest first.
+    cosine f32 [top]: a b / (|a| |b|) of both embeddings, 1 for the same direction.
+    length f32 [1]: |a| of the token.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    TOP_FIELD_NUMBER: _builtins.int
+    token: _builtins.int
+    """Id of the token."""
+    top: _builtins.int
+    """How many, up to 50; 0 means 10."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.int = ...,
+        top: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token", "top", b"top"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NeighbourQuestion: _TypeAlias = NeighbourQuestion  # noqa: Y015

@@ -26,15 +26,15 @@ from lab.v1 import model_pb2 as lab_dot_v1_dot_model__pb2
 from lab.v1 import tensor_pb2 as lab_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elab/v1/inference_service.proto\x12\x06lab.v1\x1a\x12lab/v1/model.proto\x1a\x13lab/v1/tensor.proto\"\"\n\x10LoadModelRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\"7\n\x11LoadModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.lab.v1.LoadedModel\"\x13\n\x11ListModelsRequest\"`\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.lab.v1.LoadedModel\x12%\n\x07loading\x18\x02 \x03(\x0b\x32\x14.lab.v1.LoadingModel\"K\n\x0cLoadingModel\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x16\n\x0ereceived_bytes\x18\x02 \x01(\x04\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x04\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13UnloadModelResponse\"\x1f\n\x0fTokenizeRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\"1\n\x10TokenizeResponse\x12\x1d\n\x06tokens\x18\x01 \x03(\x0b\x32\r.lab.v1.Token\"\xb6\x03\n\x0fGenerateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\x18\n\x0btemperature\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05top_k\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x06 \x01(\x04H\x02\x88\x01\x01\x12\x12\n\x05top_p\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x12\n\x05min_p\x18\x08 \x01(\x01H\x04\x88\x01\x01\x12\x1f\n\x12repetition_penalty\x18\t \x01(\x01H\x05\x88\x01\x01\x12\x18\n\x10presence_penalty\x18\n \x01(\x01\x12\x19\n\x11\x66requency_penalty\x18\x0b \x01(\x01\x12\x16\n\x0epenalty_window\x18\x0c \x01(\r\x12\x0c\n\x04stop\x18\r \x03(\t\x12\x11\n\ttoken_ids\x18\x0e \x03(\r\x12\x19\n\x0c\x61lternatives\x18\x0f \x01(\rH\x06\x88\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_kB\x07\n\x05_seedB\x08\n\x06_top_pB\x08\n\x06_min_pB\x15\n\x13_repetition_penaltyB\x0f\n\r_alternatives\"@\n\x0b\x41lternative\x12\x1c\n\x05token\x18\x01 \x01(\x0b\x32\r.lab.v1.Token\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\"\xa1\x02\n\x10GenerateResponse\x12\r\n\x05index\x18\x01 \x01(\r\x12\x1c\n\x05token\x18\x02 \x01(\x0b\x32\r.lab.v1.Token\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x13\n\x0bprobability\x18\x04 \x01(\x01\x12)\n\x0c\x61lternatives\x18\x05 \x03(\x0b\x32\x13.lab.v1.Alternative\x12+\n\rfinish_reason\x18\x06 \x01(\x0e\x32\x14.lab.v1.FinishReason\x12\x14\n\x0c\x65lapsed_secs\x18\x07 \x01(\x01\x12\x17\n\x0flog_probability\x18\x08 \x01(\x01\x12\x0c\n\x04seed\x18\t \x01(\x04\x12(\n\x06timing\x18\n \x01(\x0b\x32\x18.lab.v1.GenerationTiming\"p\n\x10GenerationTiming\x12\x13\n\x0bwaited_secs\x18\x01 \x01(\x01\x12\x18\n\x10\x66irst_token_secs\x18\x02 \x01(\x01\x12\x16\n\x0etokens_per_sec\x18\x03 \x01(\x01\x12\x15\n\rprompt_tokens\x18\x04 \x01(\r*\x9b\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x01\x12\x1d\n\x19\x46INISH_REASON_END_OF_TEXT\x10\x02\x12\x1b\n\x17\x46INISH_REASON_CANCELLED\x10\x03\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x04\x32\xe1\x02\n\x10InferenceService\x12@\n\tLoadModel\x12\x18.lab.v1.LoadModelRequest\x1a\x19.lab.v1.LoadModelResponse\x12\x43\n\nListModels\x12\x19.lab.v1.ListModelsRequest\x1a\x1a.lab.v1.ListModelsResponse\x12\x46\n\x0bUnloadModel\x12\x1a.lab.v1.UnloadModelRequest\x1a\x1b.lab.v1.UnloadModelResponse\x12=\n\x08Tokenize\x12\x17.lab.v1.TokenizeRequest\x1a\x18.lab.v1.TokenizeResponse\x12?\n\x08Generate\x12\x17.lab.v1.GenerateRequest\x1a\x18.lab.v1.GenerateResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1elab/v1/inference_service.proto\x12\x06lab.v1\x1a\x12lab/v1/model.proto\x1a\x13lab/v1/tensor.proto\"\"\n\x10LoadModelRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\"7\n\x11LoadModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.lab.v1.LoadedModel\"\x13\n\x11ListModelsRequest\"`\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.lab.v1.LoadedModel\x12%\n\x07loading\x18\x02 \x03(\x0b\x32\x14.lab.v1.LoadingModel\"K\n\x0cLoadingModel\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x16\n\x0ereceived_bytes\x18\x02 \x01(\x04\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x04\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x15\n\x13UnloadModelResponse\"G\n\x0fTokenizeRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\ttoken_ids\x18\x02 \x03(\r\x12\x13\n\x0bwith_merges\x18\x03 \x01(\x08\"W\n\x10TokenizeResponse\x12\x1d\n\x06tokens\x18\x01 \x03(\x0b\x32\r.lab.v1.Token\x12$\n\x05words\x18\x02 \x03(\x0b\x32\x15.lab.v1.TokenizedWord\"\\\n\rTokenizedWord\x12\x12\n\nbyte_count\x18\x01 \x01(\r\x12\x13\n\x0btoken_count\x18\x02 \x01(\r\x12\"\n\x06merges\x18\x03 \x03(\x0b\x32\x12.lab.v1.TokenMerge\"J\n\nTokenMerge\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0e\n\x06middle\x18\x02 \x01(\r\x12\x0b\n\x03\x65nd\x18\x03 \x01(\r\x12\x10\n\x08token_id\x18\x04 \x01(\r\"\xb6\x03\n\x0fGenerateRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\x18\n\x0btemperature\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05top_k\x18\x05 \x01(\rH\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x06 \x01(\x04H\x02\x88\x01\x01\x12\x12\n\x05top_p\x18\x07 \x01(\x01H\x03\x88\x01\x01\x12\x12\n\x05min_p\x18\x08 \x01(\x01H\x04\x88\x01\x01\x12\x1f\n\x12repetition_penalty\x18\t \x01(\x01H\x05\x88\x01\x01\x12\x18\n\x10presence_penalty\x18\n \x01(\x01\x12\x19\n\x11\x66requency_penalty\x18\x0b \x01(\x01\x12\x16\n\x0epenalty_window\x18\x0c \x01(\r\x12\x0c\n\x04stop\x18\r \x03(\t\x12\x11\n\ttoken_ids\x18\x0e \x03(\r\x12\x19\n\x0c\x61lternatives\x18\x0f \x01(\rH\x06\x88\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_kB\x07\n\x05_seedB\x08\n\x06_top_pB\x08\n\x06_min_pB\x15\n\x13_repetition_penaltyB\x0f\n\r_alternatives\"@\n\x0b\x41lternative\x12\x1c\n\x05token\x18\x01 \x01(\x0b\x32\r.lab.v1.Token\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\"\xa1\x02\n\x10GenerateResponse\x12\r\n\x05index\x18\x01 \x01(\r\x12\x1c\n\x05token\x18\x02 \x01(\x0b\x32\r.lab.v1.Token\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x13\n\x0bprobability\x18\x04 \x01(\x01\x12)\n\x0c\x61lternatives\x18\x05 \x03(\x0b\x32\x13.lab.v1.Alternative\x12+\n\rfinish_reason\x18\x06 \x01(\x0e\x32\x14.lab.v1.FinishReason\x12\x14\n\x0c\x65lapsed_secs\x18\x07 \x01(\x01\x12\x17\n\x0flog_probability\x18\x08 \x01(\x01\x12\x0c\n\x04seed\x18\t \x01(\x04\x12(\n\x06timing\x18\n \x01(\x0b\x32\x18.lab.v1.GenerationTiming\"p\n\x10GenerationTiming\x12\x13\n\x0bwaited_secs\x18\x01 \x01(\x01\x12\x18\n\x10\x66irst_token_secs\x18\x02 \x01(\x01\x12\x16\n\x0etokens_per_sec\x18\x03 \x01(\x01\x12\x15\n\rprompt_tokens\x18\x04 \x01(\r*\x9b\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x01\x12\x1d\n\x19\x46INISH_REASON_END_OF_TEXT\x10\x02\x12\x1b\n\x17\x46INISH_REASON_CANCELLED\x10\x03\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x04\x32\xe1\x02\n\x10InferenceService\x12@\n\tLoadModel\x12\x18.lab.v1.LoadModelRequest\x1a\x19.lab.v1.LoadModelResponse\x12\x43\n\nListModels\x12\x19.lab.v1.ListModelsRequest\x1a\x1a.lab.v1.ListModelsResponse\x12\x46\n\x0bUnloadModel\x12\x1a.lab.v1.UnloadModelRequest\x1a\x1b.lab.v1.UnloadModelResponse\x12=\n\x08Tokenize\x12\x17.lab.v1.TokenizeRequest\x1a\x18.lab.v1.TokenizeResponse\x12?\n\x08Generate\x12\x17.lab.v1.GenerateRequest\x1a\x18.lab.v1.GenerateResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lab.v1.inference_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FINISHREASON']._serialized_start=1429
-  _globals['_FINISHREASON']._serialized_end=1584
+  _globals['_FINISHREASON']._serialized_start=1677
+  _globals['_FINISHREASON']._serialized_end=1832
   _globals['_LOADMODELREQUEST']._serialized_start=83
   _globals['_LOADMODELREQUEST']._serialized_end=117
   _globals['_LOADMODELRESPONSE']._serialized_start=119
@@ -50,17 +50,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNLOADMODELRESPONSE']._serialized_start=408
   _globals['_UNLOADMODELRESPONSE']._serialized_end=429
   _globals['_TOKENIZEREQUEST']._serialized_start=431
-  _globals['_TOKENIZEREQUEST']._serialized_end=462
-  _globals['_TOKENIZERESPONSE']._serialized_start=464
-  _globals['_TOKENIZERESPONSE']._serialized_end=513
-  _globals['_GENERATEREQUEST']._serialized_start=516
-  _globals['_GENERATEREQUEST']._serialized_end=954
-  _globals['_ALTERNATIVE']._serialized_start=956
-  _globals['_ALTERNATIVE']._serialized_end=1020
-  _globals['_GENERATERESPONSE']._serialized_start=1023
-  _globals['_GENERATERESPONSE']._serialized_end=1312
-  _globals['_GENERATIONTIMING']._serialized_start=1314
-  _globals['_GENERATIONTIMING']._serialized_end=1426
-  _globals['_INFERENCESERVICE']._serialized_start=1587
-  _globals['_INFERENCESERVICE']._serialized_end=1940
+  _globals['_TOKENIZEREQUEST']._serialized_end=502
+  _globals['_TOKENIZERESPONSE']._serialized_start=504
+  _globals['_TOKENIZERESPONSE']._serialized_end=591
+  _globals['_TOKENIZEDWORD']._serialized_start=593
+  _globals['_TOKENIZEDWORD']._serialized_end=685
+  _globals['_TOKENMERGE']._serialized_start=687
+  _globals['_TOKENMERGE']._serialized_end=761
+  _globals['_GENERATEREQUEST']._serialized_start=764
+  _globals['_GENERATEREQUEST']._serialized_end=1202
+  _globals['_ALTERNATIVE']._serialized_start=1204
+  _globals['_ALTERNATIVE']._serialized_end=1268
+  _globals['_GENERATERESPONSE']._serialized_start=1271
+  _globals['_GENERATERESPONSE']._serialized_end=1560
+  _globals['_GENERATIONTIMING']._serialized_start=1562
+  _globals['_GENERATIONTIMING']._serialized_end=1674
+  _globals['_INFERENCESERVICE']._serialized_start=1835
+  _globals['_INFERENCESERVICE']._serialized_end=2188
 # @@protoc_insertion_point(module_scope)

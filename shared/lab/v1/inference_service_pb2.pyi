@@ -222,16 +222,26 @@ class TokenizeRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
+    TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    WITH_MERGES_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text; special-token text in it is plain text."""
+    with_merges: _builtins.bool
+    """Whether to tell how the tokens were put together."""
+    @_builtins.property
+    def token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Token ids instead of a text, to be read back; up to 16,384."""
+
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
+        token_ids: _abc.Iterable[_builtins.int] | None = ...,
+        with_merges: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text", "token_ids", b"token_ids", "with_merges", b"with_merges"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -244,22 +254,94 @@ class TokenizeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKENS_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tokens(self) -> _containers.RepeatedCompositeFieldContainer[_tensor_pb2.Token]:
         """In order."""
+
+    @_builtins.property
+    def words(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenizedWord]:
+        """The words that the text was cut into before any merging, in order, when merges were asked for. No token spans two."""
 
     def __init__(
         self,
         *,
         tokens: _abc.Iterable[_tensor_pb2.Token] | None = ...,
+        words: _abc.Iterable[Global___TokenizedWord] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TokenizeResponse: _TypeAlias = TokenizeResponse  # noqa: Y015
+
+@_typing.final
+class TokenizedWord(_message.Message):
+    """How a word became tokens: from its bytes, by merging the pair that became a token earliest, again and again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BYTE_COUNT_FIELD_NUMBER: _builtins.int
+    TOKEN_COUNT_FIELD_NUMBER: _builtins.int
+    MERGES_FIELD_NUMBER: _builtins.int
+    byte_count: _builtins.int
+    """Bytes of the word."""
+    token_count: _builtins.int
+    """Tokens it became."""
+    @_builtins.property
+    def merges(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenMerge]:
+        """In the order in which they were made."""
+
+    def __init__(
+        self,
+        *,
+        byte_count: _builtins.int = ...,
+        token_count: _builtins.int = ...,
+        merges: _abc.Iterable[Global___TokenMerge] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["byte_count", b"byte_count", "merges", b"merges", "token_count", b"token_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenizedWord: _TypeAlias = TokenizedWord  # noqa: Y015
+
+@_typing.final
+class TokenMerge(_message.Message):
+    """Two neighbouring pieces of a word that became one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    MIDDLE_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
+    start: _builtins.int
+    """First byte of the left piece, counted in the word."""
+    middle: _builtins.int
+    """First byte of the right piece."""
+    end: _builtins.int
+    """The byte after the right piece."""
+    token_id: _builtins.int
+    """The token that they became. Ids from 256 on are the order in which the pairs were learned."""
+    def __init__(
+        self,
+        *,
+        start: _builtins.int = ...,
+        middle: _builtins.int = ...,
+        end: _builtins.int = ...,
+        token_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "middle", b"middle", "start", b"start", "token_id", b"token_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenMerge: _TypeAlias = TokenMerge  # noqa: Y015
 
 @_typing.final
 class GenerateRequest(_message.Message):

@@ -7,7 +7,7 @@ import torch
 
 from lab.analysis.attention import attention, rollout, row_divergence, thumbnails, without_sink
 from lab.analysis.attribution import attribution
-from lab.analysis.embedding import embedding_map
+from lab.analysis.embedding import embedding_map, neighbours
 from lab.analysis.token_losses import token_losses
 from lab.analysis.weights import copying, relative_change, weight_statistics
 from lab.model import GPTConfig, GPTModel
@@ -105,6 +105,21 @@ def test_the_map_shows_the_largest_spread_and_is_turned_onto_another(model: GPTM
     with torch.no_grad():
         turned.token_embedding.weight.copy_(model.token_embedding.weight @ rotation)
     close(embedding_map(turned, ids, onto=one).points, one.points, rtol=1e-3, atol=1e-4)
+
+
+def test_neighbours_are_the_same_way_and_never_the_token_itself_or_filling() -> None:
+    model = GPTModel(CONFIG, seed=1)
+    vectors = model.token_embedding.weight.detach()
+    with torch.no_grad():
+        vectors[7] = 2 * vectors[3]  # the same way, of another length
+        vectors[205] = vectors[3]  # a row beyond the vocabulary that only fills the matrix up
+    found = neighbours(model, 3, top=5, vocab_size=200)
+    assert int(found.neighbour_ids[0]) == 7
+    assert not {3, 205} & set(found.neighbour_ids.tolist())
+    expected = torch.nn.functional.cosine_similarity(vectors[found.neighbour_ids], vectors[3][None])
+    close(found.cosine, expected)
+    assert found.cosine.tolist() == sorted(found.cosine.tolist(), reverse=True)
+    close(found.length[0], vectors[3].norm())
 
 
 def test_weights_are_described_and_their_change_measured(model: GPTModel) -> None:

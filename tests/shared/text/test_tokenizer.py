@@ -56,3 +56,29 @@ def test_ids_that_do_not_exist_are_refused(tokenizer: Tokenizer, token: int) -> 
     for call in (tokenizer.decode, tokenizer.pieces, tokenizer.decode_bytes):
         with pytest.raises(InvalidArgument, match="50,256"):
             call([5, token])
+
+
+@given(text=TEXT)
+def test_words_and_merges_give_what_the_encoder_gives(text: str) -> None:
+    tokenizer = Tokenizer()
+    words = tokenizer.words(text)
+    assert b"".join(words) == text.encode()
+    for word in words:
+        pieces = {at: word[at : at + 1] for at in range(len(word))}
+        for merge in tokenizer.merges(word):
+            pieces[merge.start] += pieces.pop(merge.middle)
+            assert pieces[merge.start] == word[merge.start : merge.end]
+            assert tokenizer.decode_bytes([merge.token]) == pieces[merge.start]
+        left = [pieces[at] for at in sorted(pieces)]
+        ids = tokenizer.encode(word.decode())
+        assert left == [tokenizer.decode_bytes([token]) for token in ids]
+    joined = [token for word in words for token in tokenizer.encode(word.decode())]
+    assert joined == tokenizer.encode(text)
+
+
+def test_merges_are_made_in_the_order_in_which_they_were_learned(tokenizer: Tokenizer) -> None:
+    made = [tokenizer.decode([merge.token]) for merge in tokenizer.merges(b" thinking")]
+    assert made == [" t", "in", "in", "ing", " th", "ink", " think", " thinking"]
+    # Of equal pairs the leftmost first.
+    assert [merge.start for merge in tokenizer.merges(b"aaaa")] == [0, 2, 0]
+    assert tokenizer.merges(b"") == tokenizer.merges(b"a") == []

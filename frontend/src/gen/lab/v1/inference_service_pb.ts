@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/inference_service.proto.
  */
 export const file_lab_v1_inference_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5sYWIvdjEvaW5mZXJlbmNlX3NlcnZpY2UucHJvdG8SBmxhYi52MSIiChBMb2FkTW9kZWxSZXF1ZXN0Eg4KBnNvdXJjZRgBIAEoCSI3ChFMb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLmxhYi52MS5Mb2FkZWRNb2RlbCITChFMaXN0TW9kZWxzUmVxdWVzdCJgChJMaXN0TW9kZWxzUmVzcG9uc2USIwoGbW9kZWxzGAEgAygLMhMubGFiLnYxLkxvYWRlZE1vZGVsEiUKB2xvYWRpbmcYAiADKAsyFC5sYWIudjEuTG9hZGluZ01vZGVsIksKDExvYWRpbmdNb2RlbBIOCgZzb3VyY2UYASABKAkSFgoOcmVjZWl2ZWRfYnl0ZXMYAiABKAQSEwoLdG90YWxfYnl0ZXMYAyABKAQiIgoSVW5sb2FkTW9kZWxSZXF1ZXN0EgwKBG5hbWUYASABKAkiFQoTVW5sb2FkTW9kZWxSZXNwb25zZSIfCg9Ub2tlbml6ZVJlcXVlc3QSDAoEdGV4dBgBIAEoCSIxChBUb2tlbml6ZVJlc3BvbnNlEh0KBnRva2VucxgBIAMoCzINLmxhYi52MS5Ub2tlbiK2AwoPR2VuZXJhdGVSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEg4KBnByb21wdBgCIAEoCRISCgptYXhfdG9rZW5zGAMgASgNEhgKC3RlbXBlcmF0dXJlGAQgASgBSACIAQESEgoFdG9wX2sYBSABKA1IAYgBARIRCgRzZWVkGAYgASgESAKIAQESEgoFdG9wX3AYByABKAFIA4gBARISCgVtaW5fcBgIIAEoAUgEiAEBEh8KEnJlcGV0aXRpb25fcGVuYWx0eRgJIAEoAUgFiAEBEhgKEHByZXNlbmNlX3BlbmFsdHkYCiABKAESGQoRZnJlcXVlbmN5X3BlbmFsdHkYCyABKAESFgoOcGVuYWx0eV93aW5kb3cYDCABKA0SDAoEc3RvcBgNIAMoCRIRCgl0b2tlbl9pZHMYDiADKA0SGQoMYWx0ZXJuYXRpdmVzGA8gASgNSAaIAQFCDgoMX3RlbXBlcmF0dXJlQggKBl90b3Bfa0IHCgVfc2VlZEIICgZfdG9wX3BCCAoGX21pbl9wQhUKE19yZXBldGl0aW9uX3BlbmFsdHlCDwoNX2FsdGVybmF0aXZlcyJACgtBbHRlcm5hdGl2ZRIcCgV0b2tlbhgBIAEoCzINLmxhYi52MS5Ub2tlbhITCgtwcm9iYWJpbGl0eRgCIAEoASKhAgoQR2VuZXJhdGVSZXNwb25zZRINCgVpbmRleBgBIAEoDRIcCgV0b2tlbhgCIAEoCzINLmxhYi52MS5Ub2tlbhIMCgR0ZXh0GAMgASgJEhMKC3Byb2JhYmlsaXR5GAQgASgBEikKDGFsdGVybmF0aXZlcxgFIAMoCzITLmxhYi52MS5BbHRlcm5hdGl2ZRIrCg1maW5pc2hfcmVhc29uGAYgASgOMhQubGFiLnYxLkZpbmlzaFJlYXNvbhIUCgxlbGFwc2VkX3NlY3MYByABKAESFwoPbG9nX3Byb2JhYmlsaXR5GAggASgBEgwKBHNlZWQYCSABKAQSKAoGdGltaW5nGAogASgLMhgubGFiLnYxLkdlbmVyYXRpb25UaW1pbmcicAoQR2VuZXJhdGlvblRpbWluZxITCgt3YWl0ZWRfc2VjcxgBIAEoARIYChBmaXJzdF90b2tlbl9zZWNzGAIgASgBEhYKDnRva2Vuc19wZXJfc2VjGAMgASgBEhUKDXByb21wdF90b2tlbnMYBCABKA0qmwEKDEZpbmlzaFJlYXNvbhIdChlGSU5JU0hfUkVBU09OX1VOU1BFQ0lGSUVEEAASGAoURklOSVNIX1JFQVNPTl9MRU5HVEgQARIdChlGSU5JU0hfUkVBU09OX0VORF9PRl9URVhUEAISGwoXRklOSVNIX1JFQVNPTl9DQU5DRUxMRUQQAxIWChJGSU5JU0hfUkVBU09OX1NUT1AQBDLhAgoQSW5mZXJlbmNlU2VydmljZRJACglMb2FkTW9kZWwSGC5sYWIudjEuTG9hZE1vZGVsUmVxdWVzdBoZLmxhYi52MS5Mb2FkTW9kZWxSZXNwb25zZRJDCgpMaXN0TW9kZWxzEhkubGFiLnYxLkxpc3RNb2RlbHNSZXF1ZXN0GhoubGFiLnYxLkxpc3RNb2RlbHNSZXNwb25zZRJGCgtVbmxvYWRNb2RlbBIaLmxhYi52MS5VbmxvYWRNb2RlbFJlcXVlc3QaGy5sYWIudjEuVW5sb2FkTW9kZWxSZXNwb25zZRI9CghUb2tlbml6ZRIXLmxhYi52MS5Ub2tlbml6ZVJlcXVlc3QaGC5sYWIudjEuVG9rZW5pemVSZXNwb25zZRI/CghHZW5lcmF0ZRIXLmxhYi52MS5HZW5lcmF0ZVJlcXVlc3QaGC5sYWIudjEuR2VuZXJhdGVSZXNwb25zZTABYgZwcm90bzM", [file_lab_v1_model, file_lab_v1_tensor]);
+  fileDesc("Ch5sYWIvdjEvaW5mZXJlbmNlX3NlcnZpY2UucHJvdG8SBmxhYi52MSIiChBMb2FkTW9kZWxSZXF1ZXN0Eg4KBnNvdXJjZRgBIAEoCSI3ChFMb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLmxhYi52MS5Mb2FkZWRNb2RlbCITChFMaXN0TW9kZWxzUmVxdWVzdCJgChJMaXN0TW9kZWxzUmVzcG9uc2USIwoGbW9kZWxzGAEgAygLMhMubGFiLnYxLkxvYWRlZE1vZGVsEiUKB2xvYWRpbmcYAiADKAsyFC5sYWIudjEuTG9hZGluZ01vZGVsIksKDExvYWRpbmdNb2RlbBIOCgZzb3VyY2UYASABKAkSFgoOcmVjZWl2ZWRfYnl0ZXMYAiABKAQSEwoLdG90YWxfYnl0ZXMYAyABKAQiIgoSVW5sb2FkTW9kZWxSZXF1ZXN0EgwKBG5hbWUYASABKAkiFQoTVW5sb2FkTW9kZWxSZXNwb25zZSJHCg9Ub2tlbml6ZVJlcXVlc3QSDAoEdGV4dBgBIAEoCRIRCgl0b2tlbl9pZHMYAiADKA0SEwoLd2l0aF9tZXJnZXMYAyABKAgiVwoQVG9rZW5pemVSZXNwb25zZRIdCgZ0b2tlbnMYASADKAsyDS5sYWIudjEuVG9rZW4SJAoFd29yZHMYAiADKAsyFS5sYWIudjEuVG9rZW5pemVkV29yZCJcCg1Ub2tlbml6ZWRXb3JkEhIKCmJ5dGVfY291bnQYASABKA0SEwoLdG9rZW5fY291bnQYAiABKA0SIgoGbWVyZ2VzGAMgAygLMhIubGFiLnYxLlRva2VuTWVyZ2UiSgoKVG9rZW5NZXJnZRINCgVzdGFydBgBIAEoDRIOCgZtaWRkbGUYAiABKA0SCwoDZW5kGAMgASgNEhAKCHRva2VuX2lkGAQgASgNIrYDCg9HZW5lcmF0ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSDgoGcHJvbXB0GAIgASgJEhIKCm1heF90b2tlbnMYAyABKA0SGAoLdGVtcGVyYXR1cmUYBCABKAFIAIgBARISCgV0b3BfaxgFIAEoDUgBiAEBEhEKBHNlZWQYBiABKARIAogBARISCgV0b3BfcBgHIAEoAUgDiAEBEhIKBW1pbl9wGAggASgBSASIAQESHwoScmVwZXRpdGlvbl9wZW5hbHR5GAkgASgBSAWIAQESGAoQcHJlc2VuY2VfcGVuYWx0eRgKIAEoARIZChFmcmVxdWVuY3lfcGVuYWx0eRgLIAEoARIWCg5wZW5hbHR5X3dpbmRvdxgMIAEoDRIMCgRzdG9wGA0gAygJEhEKCXRva2VuX2lkcxgOIAMoDRIZCgxhbHRlcm5hdGl2ZXMYDyABKA1IBogBAUIOCgxfdGVtcGVyYXR1cmVCCAoGX3RvcF9rQgcKBV9zZWVkQggKBl90b3BfcEIICgZfbWluX3BCFQoTX3JlcGV0aXRpb25fcGVuYWx0eUIPCg1fYWx0ZXJuYXRpdmVzIkAKC0FsdGVybmF0aXZlEhwKBXRva2VuGAEgASgLMg0ubGFiLnYxLlRva2VuEhMKC3Byb2JhYmlsaXR5GAIgASgBIqECChBHZW5lcmF0ZVJlc3BvbnNlEg0KBWluZGV4GAEgASgNEhwKBXRva2VuGAIgASgLMg0ubGFiLnYxLlRva2VuEgwKBHRleHQYAyABKAkSEwoLcHJvYmFiaWxpdHkYBCABKAESKQoMYWx0ZXJuYXRpdmVzGAUgAygLMhMubGFiLnYxLkFsdGVybmF0aXZlEisKDWZpbmlzaF9yZWFzb24YBiABKA4yFC5sYWIudjEuRmluaXNoUmVhc29uEhQKDGVsYXBzZWRfc2VjcxgHIAEoARIXCg9sb2dfcHJvYmFiaWxpdHkYCCABKAESDAoEc2VlZBgJIAEoBBIoCgZ0aW1pbmcYCiABKAsyGC5sYWIudjEuR2VuZXJhdGlvblRpbWluZyJwChBHZW5lcmF0aW9uVGltaW5nEhMKC3dhaXRlZF9zZWNzGAEgASgBEhgKEGZpcnN0X3Rva2VuX3NlY3MYAiABKAESFgoOdG9rZW5zX3Blcl9zZWMYAyABKAESFQoNcHJvbXB0X3Rva2VucxgEIAEoDSqbAQoMRmluaXNoUmVhc29uEh0KGUZJTklTSF9SRUFTT05fVU5TUEVDSUZJRUQQABIYChRGSU5JU0hfUkVBU09OX0xFTkdUSBABEh0KGUZJTklTSF9SRUFTT05fRU5EX09GX1RFWFQQAhIbChdGSU5JU0hfUkVBU09OX0NBTkNFTExFRBADEhYKEkZJTklTSF9SRUFTT05fU1RPUBAEMuECChBJbmZlcmVuY2VTZXJ2aWNlEkAKCUxvYWRNb2RlbBIYLmxhYi52MS5Mb2FkTW9kZWxSZXF1ZXN0GhkubGFiLnYxLkxvYWRNb2RlbFJlc3BvbnNlEkMKCkxpc3RNb2RlbHMSGS5sYWIudjEuTGlzdE1vZGVsc1JlcXVlc3QaGi5sYWIudjEuTGlzdE1vZGVsc1Jlc3BvbnNlEkYKC1VubG9hZE1vZGVsEhoubGFiLnYxLlVubG9hZE1vZGVsUmVxdWVzdBobLmxhYi52MS5VbmxvYWRNb2RlbFJlc3BvbnNlEj0KCFRva2VuaXplEhcubGFiLnYxLlRva2VuaXplUmVxdWVzdBoYLmxhYi52MS5Ub2tlbml6ZVJlc3BvbnNlEj8KCEdlbmVyYXRlEhcubGFiLnYxLkdlbmVyYXRlUmVxdWVzdBoYLmxhYi52MS5HZW5lcmF0ZVJlc3BvbnNlMAFiBnByb3RvMw", [file_lab_v1_model, file_lab_v1_tensor]);
 
 /**
  * Asks for a model.
@@ -186,6 +186,20 @@ export type TokenizeRequest = Message<"lab.v1.TokenizeRequest"> & {
    * @generated from field: string text = 1;
    */
   text: string;
+
+  /**
+   * Token ids instead of a text, to be read back; up to 16,384.
+   *
+   * @generated from field: repeated uint32 token_ids = 2;
+   */
+  tokenIds: number[];
+
+  /**
+   * Whether to tell how the tokens were put together.
+   *
+   * @generated from field: bool with_merges = 3;
+   */
+  withMerges: boolean;
 };
 
 /**
@@ -207,6 +221,13 @@ export type TokenizeResponse = Message<"lab.v1.TokenizeResponse"> & {
    * @generated from field: repeated lab.v1.Token tokens = 1;
    */
   tokens: Token[];
+
+  /**
+   * The words that the text was cut into before any merging, in order, when merges were asked for. No token spans two.
+   *
+   * @generated from field: repeated lab.v1.TokenizedWord words = 2;
+   */
+  words: TokenizedWord[];
 };
 
 /**
@@ -215,6 +236,83 @@ export type TokenizeResponse = Message<"lab.v1.TokenizeResponse"> & {
  */
 export const TokenizeResponseSchema: GenMessage<TokenizeResponse> = /*@__PURE__*/
   messageDesc(file_lab_v1_inference_service, 8);
+
+/**
+ * How a word became tokens: from its bytes, by merging the pair that became a token earliest, again and again.
+ *
+ * @generated from message lab.v1.TokenizedWord
+ */
+export type TokenizedWord = Message<"lab.v1.TokenizedWord"> & {
+  /**
+   * Bytes of the word.
+   *
+   * @generated from field: uint32 byte_count = 1;
+   */
+  byteCount: number;
+
+  /**
+   * Tokens it became.
+   *
+   * @generated from field: uint32 token_count = 2;
+   */
+  tokenCount: number;
+
+  /**
+   * In the order in which they were made.
+   *
+   * @generated from field: repeated lab.v1.TokenMerge merges = 3;
+   */
+  merges: TokenMerge[];
+};
+
+/**
+ * Describes the message lab.v1.TokenizedWord.
+ * Use `create(TokenizedWordSchema)` to create a new message.
+ */
+export const TokenizedWordSchema: GenMessage<TokenizedWord> = /*@__PURE__*/
+  messageDesc(file_lab_v1_inference_service, 9);
+
+/**
+ * Two neighbouring pieces of a word that became one.
+ *
+ * @generated from message lab.v1.TokenMerge
+ */
+export type TokenMerge = Message<"lab.v1.TokenMerge"> & {
+  /**
+   * First byte of the left piece, counted in the word.
+   *
+   * @generated from field: uint32 start = 1;
+   */
+  start: number;
+
+  /**
+   * First byte of the right piece.
+   *
+   * @generated from field: uint32 middle = 2;
+   */
+  middle: number;
+
+  /**
+   * The byte after the right piece.
+   *
+   * @generated from field: uint32 end = 3;
+   */
+  end: number;
+
+  /**
+   * The token that they became. Ids from 256 on are the order in which the pairs were learned.
+   *
+   * @generated from field: uint32 token_id = 4;
+   */
+  tokenId: number;
+};
+
+/**
+ * Describes the message lab.v1.TokenMerge.
+ * Use `create(TokenMergeSchema)` to create a new message.
+ */
+export const TokenMergeSchema: GenMessage<TokenMerge> = /*@__PURE__*/
+  messageDesc(file_lab_v1_inference_service, 10);
 
 /**
  * Asks for a continuation.
@@ -336,7 +434,7 @@ export type GenerateRequest = Message<"lab.v1.GenerateRequest"> & {
  * Use `create(GenerateRequestSchema)` to create a new message.
  */
 export const GenerateRequestSchema: GenMessage<GenerateRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_inference_service, 9);
+  messageDesc(file_lab_v1_inference_service, 11);
 
 /**
  * A token that could have been drawn.
@@ -364,7 +462,7 @@ export type Alternative = Message<"lab.v1.Alternative"> & {
  * Use `create(AlternativeSchema)` to create a new message.
  */
 export const AlternativeSchema: GenMessage<Alternative> = /*@__PURE__*/
-  messageDesc(file_lab_v1_inference_service, 10);
+  messageDesc(file_lab_v1_inference_service, 12);
 
 /**
  * One step of a generation.
@@ -448,7 +546,7 @@ export type GenerateResponse = Message<"lab.v1.GenerateResponse"> & {
  * Use `create(GenerateResponseSchema)` to create a new message.
  */
 export const GenerateResponseSchema: GenMessage<GenerateResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_inference_service, 11);
+  messageDesc(file_lab_v1_inference_service, 13);
 
 /**
  * Where the time of a generation went.
@@ -490,7 +588,7 @@ export type GenerationTiming = Message<"lab.v1.GenerationTiming"> & {
  * Use `create(GenerationTimingSchema)` to create a new message.
  */
 export const GenerationTimingSchema: GenMessage<GenerationTiming> = /*@__PURE__*/
-  messageDesc(file_lab_v1_inference_service, 12);
+  messageDesc(file_lab_v1_inference_service, 14);
 
 /**
  * Why a generation ended.
