@@ -1,11 +1,6 @@
-// Models in memory, how text splits for them, and what their heads look at.
+// Models in memory, and how text splits for them.
 import { create } from "@bufbuild/protobuf";
 import { queryOptions } from "@tanstack/react-query";
-import {
-  GetAttentionRequestSchema,
-  GetAttentionResponseSchema,
-  type GetAttentionResponse,
-} from "@/gen/lab/v1/analysis_service_pb";
 import {
   LoadModelRequestSchema,
   LoadModelResponseSchema,
@@ -13,7 +8,7 @@ import {
   TokenizeResponseSchema,
 } from "@/gen/lab/v1/inference_service_pb";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
-import type { Dtype, Token } from "@/gen/lab/v1/tensor_pb";
+import type { Token } from "@/gen/lab/v1/tensor_pb";
 import { request } from "./http";
 import { ProblemError } from "./problem";
 import { required } from "./required";
@@ -65,32 +60,4 @@ async function tokenize(text: string, signal: AbortSignal): Promise<Token[]> {
     signal,
   });
   return answer.tokens;
-}
-
-export interface AttentionQuestion {
-  /** "models/{model}". */
-  readonly model: string;
-  readonly text: string;
-  /** Empty means all, here and for heads. */
-  readonly layers: readonly number[];
-  readonly heads: readonly number[];
-  readonly dtype: Dtype;
-}
-
-export function getAttention(
-  { model, text, layers, heads, dtype }: AttentionQuestion,
-  signal?: AbortSignal,
-): Promise<GetAttentionResponse> {
-  return request("POST", `/api/${model}:attention`, GetAttentionResponseSchema, {
-    schema: GetAttentionRequestSchema,
-    // The model is in the path.
-    body: create(GetAttentionRequestSchema, {
-      text,
-      layers: [...layers],
-      heads: [...heads],
-      dtype,
-    }),
-    signal,
-    binary: true,
-  });
 }

@@ -194,6 +194,7 @@ export function InsideRun({
           <>
             <AttentionExplorer
               model={model}
+              other={compared.other}
               spec={run?.spec?.model}
               text={address.text}
               layer={address.layer}

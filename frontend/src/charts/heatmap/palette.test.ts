@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { sqrtIndex, VIRIDIS } from "./palette";
+import { signedIndex, sqrtIndex, VIRIDIS } from "./palette";
 
 describe("viridis table", () => {
   it("is opaque and ends where viridis does", () => {
@@ -22,5 +22,18 @@ describe("sqrtIndex", () => {
     [Number.POSITIVE_INFINITY, 255],
   ])("places %d at %d", (weight, index) => {
     expect(sqrtIndex(weight)).toBe(index);
+  });
+});
+
+describe("signedIndex", () => {
+  it.each([
+    [0, 128],
+    [1, 255],
+    [-1, 0],
+    [0.25, 191],
+    [-0.25, 64],
+    [3, 255],
+  ])("places a difference of %d at %d", (difference, index) => {
+    expect(signedIndex(difference)).toBe(index);
   });
 });

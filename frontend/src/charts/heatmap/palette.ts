@@ -47,3 +47,9 @@ export function sqrtIndex(weight: number): number {
   if (!(weight > 0)) return 0;
   return weight >= 1 ? STEPS - 1 : Math.round(Math.sqrt(weight) * (STEPS - 1));
 }
+
+/** Index of a difference of weights in the diverging table, on the same root scale to both sides. */
+export function signedIndex(difference: number): number {
+  const root = Math.sign(difference) * Math.sqrt(Math.min(1, Math.abs(difference)));
+  return Math.round(((1 + (root || 0)) * (STEPS - 1)) / 2);
+}

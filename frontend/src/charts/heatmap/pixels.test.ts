@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BLANK, VIRIDIS } from "./palette";
+import { BLANK, DIVERGING, VIRIDIS } from "./palette";
 import { paintMatrix } from "./pixels";
 
 function paint(tokens: number, indices: number[], side: number): number[] {
@@ -52,6 +52,13 @@ describe("paintMatrix", () => {
     expect([...pixels].filter((pixel) => pixel === 7)).toHaveLength(12);
     expect(pixels[5]).toBe(VIRIDIS[255]);
     expect(pixels[10]).toBe(VIRIDIS[255]);
+  });
+
+  it("shows the difference farthest from none, be it more or less", () => {
+    const pixels = new Uint32Array(1);
+    const matrix = { tokens: 2, indices: Uint8Array.from([128, 0, 60, 180]), signed: true };
+    paintMatrix(matrix, { pixels, stride: 1, x: 0, y: 0, side: 1 });
+    expect(pixels[0]).toBe(DIVERGING[60]);
   });
 
   it("paints nothing for an empty text", () => {

@@ -1,11 +1,15 @@
 // Weights to pixels. A square lower-triangular matrix is painted into a square of a larger pixel buffer; when several
 // cells share a pixel the largest shows, because an average would wipe out a thin diagonal.
-import { BLANK, VIRIDIS } from "./palette";
+import { BLANK, DIVERGING, VIRIDIS } from "./palette";
+
+const NO_DIFFERENCE = 128;
 
 /** Square matrix, row by row, of table indices: the square root of each weight times 255. */
 export interface IndexMatrix {
   readonly tokens: number;
   readonly indices: Uint8Array;
+  /** Of differences: indices of the diverging table instead, see signedIndex. */
+  readonly signed?: boolean;
 }
 
 export interface PixelTarget {
@@ -17,8 +21,10 @@ export interface PixelTarget {
   readonly side: number;
 }
 
-export function paintMatrix({ tokens, indices }: IndexMatrix, target: PixelTarget): void {
+export function paintMatrix({ tokens, indices, signed }: IndexMatrix, target: PixelTarget): void {
   if (tokens === 0) return;
+  const colors = signed ? DIVERGING : VIRIDIS;
+  const none = signed ? NO_DIFFERENCE : 0;
   const { first, last } = cellsOfPixels(target.side, tokens);
   for (let row = 0; row < target.side; row++) {
     const firstQuery = first[row] ?? 0;
@@ -31,15 +37,15 @@ export function paintMatrix({ tokens, indices }: IndexMatrix, target: PixelTarge
         continue;
       }
       const lastKey = last[column] ?? 0;
-      let largest = 0;
+      let largest = none;
       for (let query = firstQuery; query <= lastQuery; query++) {
         const end = Math.min(lastKey, query);
         for (let key = firstKey; key <= end; key++) {
-          const index = indices[query * tokens + key] ?? 0;
-          if (index > largest) largest = index;
+          const index = indices[query * tokens + key] ?? none;
+          if (Math.abs(index - none) > Math.abs(largest - none)) largest = index;
         }
       }
-      target.pixels[base + column] = VIRIDIS[largest] ?? BLANK;
+      target.pixels[base + column] = colors[largest] ?? BLANK;
     }
   }
 }

@@ -3,9 +3,11 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import {
-  GetAttentionRequestSchema,
-  GetAttentionResponseSchema,
-  type GetAttentionRequest,
+  AnalyseRequestSchema,
+  AnalyseResponseSchema,
+  AttentionKind,
+  type AnalyseRequest,
+  type AttentionQuestion,
 } from "@/gen/lab/v1/analysis_service_pb";
 import { ProblemSchema } from "@/gen/lab/v1/error_pb";
 import {
@@ -20,6 +22,10 @@ import { FixedWidthObserver } from "@/lib/fixed-width-observer";
 import { AttentionExplorer } from "./attention-explorer";
 import type { HeadChoice } from "./use-attention";
 
+const OTHER = create(LoadedModelSchema, {
+  name: "models/m0",
+  source: "runs/nano-7f3k/checkpoints/a",
+});
 const MODEL = create(LoadedModelSchema, {
   name: "models/m1",
   source: "runs/nano-7f3k/peek",
@@ -28,7 +34,8 @@ const MODEL = create(LoadedModelSchema, {
 });
 
 interface Asked {
-  readonly request: GetAttentionRequest;
+  readonly request: AnalyseRequest;
+  readonly attention: AttentionQuestion;
   readonly signal: AbortSignal | null | undefined;
 }
 
@@ -59,17 +66,19 @@ class FakeLab {
         toJson(LoadModelResponseSchema, create(LoadModelResponseSchema, { model })),
       );
     }
-    expect(path).toBe("/api/models/m1:attention");
+    expect(path).toBe("/api/models/m1:analyse");
     expect(new Headers(init?.headers).get("accept")).toBe("application/x-protobuf");
-    const request = fromJson(GetAttentionRequestSchema, body);
-    this.asked.push({ request, signal: init?.signal });
+    const request = fromJson(AnalyseRequestSchema, body);
+    if (request.question.case !== "attention") throw new Error("not about attention");
+    const attention = request.question.value;
+    this.asked.push({ request, attention, signal: init?.signal });
     if (this.refuse !== null) return problem(400, { title: this.refuse });
     if (this.away-- > 0) return problem(503, { title: "Inference does not answer" });
     if (this.forgotten !== null) {
       return problem(404, { title: "There is no models/m1", reason: "NOT_FOUND" });
     }
     if (this.hang) return untilAborted(init?.signal);
-    return answer(request);
+    return answer(request, attention);
   };
 }
 
@@ -81,27 +90,34 @@ function tokensOf(text: string) {
   return text.split(" ").map((word, id) => ({ id, text: id === 0 ? word : ` ${word}` }));
 }
 
-function answer(request: GetAttentionRequest): Response {
-  const tokens = tokensOf(request.text);
-  const { layers, heads } = request;
-  const weights: number[] = [];
-  for (let map = 0; map < layers.length * heads.length; map++) {
-    tokens.forEach((_, query) =>
-      tokens.forEach((__, key) => weights.push(key <= query ? 1 / (query + 1) : 0)),
+/** The other model looks at the first token only. */
+function answer({ text, otherModel }: AnalyseRequest, asked: AttentionQuestion): Response {
+  const tokens = tokensOf(text);
+  const single = asked.kind === AttentionKind.MEAN;
+  const shape = [
+    asked.layers.length,
+    single ? 1 : asked.heads.length,
+    tokens.length,
+    tokens.length,
+  ];
+  const weightsOf = (weight: (query: number, key: number) => number) => {
+    const exact = asked.dtype === Dtype.FLOAT32;
+    const map = tokens.flatMap((_, query) =>
+      tokens.flatMap((__, key) => (key <= query ? weight(query, key) : exact ? 0 : [])),
     );
-  }
-  const data =
-    request.dtype === Dtype.FLOAT32
-      ? new Uint8Array(Float32Array.from(weights).buffer)
-      : Uint8Array.from(weights, (weight) => Math.round(Math.sqrt(weight) * 255));
-  const shape = [layers.length, heads.length, tokens.length, tokens.length];
-  const message = create(GetAttentionResponseSchema, {
+    const all = Array.from({ length: (shape[0] ?? 0) * (shape[1] ?? 0) }, () => map).flat();
+    const data = exact
+      ? new Uint8Array(Float32Array.from(all).buffer)
+      : Uint8Array.from(all, (one) => Math.round(Math.sqrt(one) * 255));
+    const dtype = exact ? Dtype.FLOAT32 : Dtype.UINT8_SQRT_TRIANGLE;
+    return [{ name: "weights", tensor: { shape, dtype, data } }];
+  };
+  const message = create(AnalyseResponseSchema, {
     tokens,
-    layers,
-    heads,
-    weights: { shape, dtype: request.dtype, data },
+    tensors: weightsOf((query) => 1 / (query + 1)),
+    otherTensors: otherModel === "" ? [] : weightsOf((_, key) => (key === 0 ? 1 : 0)),
   });
-  const bytes = toBinary(GetAttentionResponseSchema, message);
+  const bytes = toBinary(AnalyseResponseSchema, message);
   return new Response(bytes.slice().buffer, {
     headers: { "content-type": "application/x-protobuf" },
   });
@@ -131,10 +147,18 @@ beforeEach(() => {
   vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(null);
 });
 
-function explorer(question: { text?: string; layer?: number; head?: HeadChoice } = {}) {
+interface Shown {
+  text?: string;
+  layer?: number;
+  head?: HeadChoice;
+  compared?: boolean;
+}
+
+function explorer(question: Shown = {}) {
   return (
     <AttentionExplorer
       model={MODEL}
+      other={question.compared ? OTHER : undefined}
       spec={MODEL.spec}
       text={question.text ?? "the cat sat"}
       layer={question.layer ?? 0}
@@ -165,15 +189,15 @@ describe("AttentionExplorer", () => {
     await settled();
     expect(screen.getByTestId("row-sum").textContent).toBe("row sums to 1.000");
     expect(screen.getByTestId("attention-map").dataset["tokens"]).toBe("3");
-    const exact = lab.asked.filter(({ request }) => request.dtype === Dtype.FLOAT32);
-    expect(exact.map(({ request }) => [request.layers, request.heads])).toEqual([[[1], [2]]]);
+    const exact = lab.asked.filter(({ attention }) => attention.dtype === Dtype.FLOAT32);
+    expect(exact.map(({ attention }) => [attention.layers, attention.heads])).toEqual([[[1], [2]]]);
   });
 
   it("asks for all thumbnails at once, packed", async () => {
     show();
     await settled();
-    const packed = lab.asked.filter(({ request }) => request.dtype === Dtype.UINT8_SQRT);
-    expect(packed.map(({ request }) => [request.layers, request.heads])).toEqual([
+    const packed = lab.asked.filter(({ attention }) => attention.dtype !== Dtype.FLOAT32);
+    expect(packed.map(({ attention }) => [attention.layers, attention.heads])).toEqual([
       [
         [0, 1],
         [0, 1, 2],
@@ -181,12 +205,25 @@ describe("AttentionExplorer", () => {
     ]);
   });
 
-  it("averages all heads of a layer, and rows still sum to 1", async () => {
+  it("shows the mean over all heads of a layer, and rows still sum to 1", async () => {
     show({ head: "mean" });
     await settled();
     expect(screen.getByTestId("row-sum").textContent).toBe("row sums to 1.000");
-    const exact = lab.asked.find(({ request }) => request.dtype === Dtype.FLOAT32);
-    expect(exact?.request.heads).toEqual([0, 1, 2]);
+    const exact = lab.asked.find(({ attention }) => attention.dtype === Dtype.FLOAT32);
+    expect(exact?.attention.kind).toBe(AttentionKind.MEAN);
+  });
+
+  it("shows by how much a second model looks elsewhere", async () => {
+    show({ compared: true });
+    await settled();
+    expect(lab.asked.every(({ request }) => request.otherModel === "models/m0")).toBe(true);
+    expect(screen.getByTestId("attention-cell-other").textContent).toBe(
+      ", in the other 1.0000 (+0.6667)",
+    );
+    fireEvent.click(screen.getByTestId("hide-sink"));
+    await waitFor(() =>
+      expect(screen.getByTestId("attention-cell-other").textContent).toContain("0.0000"),
+    );
   });
 
   it("moves by arrow keys and stays at the edges", async () => {

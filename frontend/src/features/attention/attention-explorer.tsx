@@ -4,6 +4,7 @@ import { asProblem } from "@/api/problem";
 import type { Cell } from "@/charts/heatmap/map-geometry";
 import { HeadGrid } from "@/charts/heatmap/head-grid";
 import { neighbour, type HeadPlace } from "@/charts/heatmap/grid-geometry";
+import { ScaleLegend } from "@/charts/heatmap/scale-legend";
 import { TokenMap } from "@/charts/heatmap/token-map";
 import { WeightLegend } from "@/charts/heatmap/weight-legend";
 import { AttentionKind } from "@/gen/lab/v1/analysis_service_pb";
@@ -38,6 +39,7 @@ export interface RecordedText {
 
 export function AttentionExplorer({
   model,
+  other,
   spec,
   text,
   layer: wantedLayer,
@@ -50,6 +52,8 @@ export function AttentionExplorer({
   reading,
 }: {
   model: LoadedModel | undefined;
+  /** A second model: maps then show its weights less this one's. */
+  other?: LoadedModel | undefined;
   /** Shape of the network, which may be known before its weights are there. */
   spec: ModelSpec | undefined;
   text: string;
@@ -74,7 +78,7 @@ export function AttentionExplorer({
   useShortcut("h", "Attention: hide the first token", () => setHideSink((hidden) => !hidden));
   // A record has the weights alone; what is made of them needs the model.
   const kind = record === undefined ? wantedKind : AttentionKind.WEIGHTS;
-  const asked = useAttentionView(record === undefined ? model : undefined, {
+  const asked = useAttentionView(record === undefined ? { model, other } : NOBODY, {
     text,
     layer,
     head,
@@ -199,7 +203,11 @@ export function AttentionExplorer({
       >
         <div className={styles["key"]}>
           <HeadHabits matrix={exact?.matrix} pending={view.exactIsOld} />
-          <WeightLegend />
+          {picture?.signed ? (
+            <ScaleLegend what="difference, √ scale" low="−1" high="+1" diverging />
+          ) : (
+            <WeightLegend />
+          )}
         </div>
         {picture ? (
           <TokenMap
@@ -221,6 +229,7 @@ export function AttentionExplorer({
         {exact && readCell && (
           <RowReadout
             matrix={exact.matrix}
+            other={exact.other}
             labels={exact.labels}
             cell={readCell}
             locked={cell.locked}
@@ -232,6 +241,8 @@ export function AttentionExplorer({
     </>
   );
 }
+
+const NOBODY = { model: undefined };
 
 const CAVEAT = "Attention says where a head looked, not what mattered (Jain and Wallace, 2019).";
 
@@ -252,8 +263,8 @@ function nameOf(layer: number, head: HeadChoice, kind: AttentionKind): string {
   return head === "mean" ? `Layer ${layer}, mean over heads` : `Head ${layer}.${head}`;
 }
 
-function freeOf({ labels, matrix }: ExactMap): ExactMap {
-  return mapOf(labels, withoutSink(matrix));
+function freeOf({ labels, matrix, other }: ExactMap): ExactMap {
+  return mapOf(labels, withoutSink(matrix), other && withoutSink(other));
 }
 
 /** Read when nothing is pointed at: the last token, which has the whole text before it, and what it looks at most. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { MalformedTensor } from "@/api/tensors";
 import { Dtype, TensorSchema } from "@/gen/lab/v1/tensor_pb";
 import {
+  differenceOf,
   exactMatrices,
   headHabits,
   meanMatrix,
@@ -10,6 +11,7 @@ import {
   rowOf,
   rowSum,
   strongestKeys,
+  triangleMatrices,
   type WeightMatrix,
 } from "./attention-maps";
 
@@ -70,6 +72,37 @@ describe("packedMatrices", () => {
 
   it("refuses exact weights", () => {
     expect(() => packedMatrices(exact([1, 1, 1, 1], [1]))).toThrow(MalformedTensor);
+  });
+});
+
+describe("triangleMatrices", () => {
+  const data = Uint8Array.from([255, 100, 155, 1, 2, 3, 255, 0, 255, 4, 5, 6]);
+  const shape = [1, 2, 3, 3];
+
+  it("puts each row where it belongs and leaves the masked half 0", () => {
+    const tensor = create(TensorSchema, { shape, dtype: Dtype.UINT8_SQRT_TRIANGLE, data });
+    const matrices = triangleMatrices(tensor);
+    expect(matrices.map((matrix) => [...matrix.indices])).toEqual([
+      [255, 0, 0, 100, 155, 0, 1, 2, 3],
+      [255, 0, 0, 0, 255, 0, 4, 5, 6],
+    ]);
+  });
+
+  it("refuses whole squares and missing bytes", () => {
+    const square = create(TensorSchema, { shape, dtype: Dtype.UINT8_SQRT, data });
+    expect(() => triangleMatrices(square)).toThrow(MalformedTensor);
+    const cut = { shape, dtype: Dtype.UINT8_SQRT_TRIANGLE, data: data.subarray(1) };
+    expect(() => triangleMatrices(create(TensorSchema, cut))).toThrow(MalformedTensor);
+  });
+});
+
+describe("differenceOf", () => {
+  it("is what the other gives more", () => {
+    const other = { tokens: 3, weights: Float32Array.from([1, 0, 0, 0.5, 0.5, 0, 0, 0.5, 0.5]) };
+    expect([...differenceOf(three, other).weights]).toEqual([
+      0, 0, 0, 0.25, -0.25, 0, -0.5, 0.375, 0.125,
+    ]);
+    expect(strongestKeys(differenceOf(three, other), 2, 1)).toEqual([{ key: 0, weight: -0.5 }]);
   });
 });
 

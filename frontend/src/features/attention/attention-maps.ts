@@ -8,16 +8,9 @@ export interface WeightMatrix {
   readonly weights: Float32Array;
 }
 
-/** Matrices of [layers, heads, query, key] in one piece of memory. */
-export interface AttentionBlock {
-  readonly layers: number;
-  readonly heads: number;
-  readonly tokens: number;
-}
-
 /** The matrix of each head, head by head within each layer, as exact weights. */
 export function exactMatrices(tensor: Tensor): WeightMatrix[] {
-  const { tokens, count } = checkShape(tensor, Dtype.FLOAT32, 4);
+  const { tokens, count } = checkShape(tensor, Dtype.FLOAT32, (side) => side * side * 4);
   const numbers = float32View(tensor.data);
   const cells = tokens * tokens;
   return Array.from({ length: count }, (_, index) => ({
@@ -26,9 +19,15 @@ export function exactMatrices(tensor: Tensor): WeightMatrix[] {
   }));
 }
 
-/** The matrix of each head as square roots in one byte: ready to be colours. */
-export function packedMatrices(tensor: Tensor): { tokens: number; indices: Uint8Array }[] {
-  const { tokens, count } = checkShape(tensor, Dtype.UINT8_SQRT, 1);
+/** A square matrix of square roots in one byte each: ready to be colours. */
+export interface PackedMatrix {
+  readonly tokens: number;
+  readonly indices: Uint8Array;
+}
+
+/** The matrix of each head as a run recorded it: whole squares. */
+export function packedMatrices(tensor: Tensor): PackedMatrix[] {
+  const { tokens, count } = checkShape(tensor, Dtype.UINT8_SQRT, (side) => side * side);
   const cells = tokens * tokens;
   return Array.from({ length: count }, (_, index) => ({
     tokens,
@@ -36,14 +35,29 @@ export function packedMatrices(tensor: Tensor): { tokens: number; indices: Uint8
   }));
 }
 
-function checkShape(tensor: Tensor, dtype: Dtype, bytesPerNumber: number) {
+/** The matrix of each head as the lab answers: the half that is not masked, row by row. */
+export function triangleMatrices(tensor: Tensor): PackedMatrix[] {
+  const triangle = (side: number) => (side * (side + 1)) / 2;
+  const { tokens, count } = checkShape(tensor, Dtype.UINT8_SQRT_TRIANGLE, triangle);
+  let from = 0;
+  return Array.from({ length: count }, () => {
+    const indices = new Uint8Array(tokens * tokens);
+    for (let query = 0; query < tokens; query += 1) {
+      indices.set(tensor.data.subarray(from, from + query + 1), query * tokens);
+      from += query + 1;
+    }
+    return { tokens, indices };
+  });
+}
+
+function checkShape(tensor: Tensor, dtype: Dtype, matrixBytes: (side: number) => number) {
   const [layers, heads, queries, keys] = tensor.shape;
   if (tensor.dtype !== dtype || tensor.shape.length !== 4) {
     throw new MalformedTensor("The server answered with weights in a form that was not asked for.");
   }
   const count = (layers ?? 0) * (heads ?? 0);
   const tokens = queries ?? 0;
-  const bytes = count * tokens * (keys ?? 0) * bytesPerNumber;
+  const bytes = count * matrixBytes(tokens);
   if (queries !== keys || bytes !== tensor.data.byteLength) {
     throw new MalformedTensor(
       `The server answered with ${tensor.data.byteLength} bytes of weights where ${bytes} belong.`,
@@ -56,6 +70,12 @@ function checkShape(tensor: Tensor, dtype: Dtype, bytesPerNumber: number) {
 function float32View(bytes: Uint8Array): Float32Array {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+}
+
+/** Cell by cell what another model gives more (or less) than this one. */
+export function differenceOf(one: WeightMatrix, other: WeightMatrix): WeightMatrix {
+  const weights = other.weights.map((weight, cell) => weight - (one.weights[cell] ?? 0));
+  return { tokens: one.tokens, weights };
 }
 
 /** Adds matrices up cell by cell and divides by their number. */
@@ -103,7 +123,7 @@ export function headHabits(matrix: WeightMatrix): HeadHabits | null {
   return { itself: itself / rows, previous: previous / rows, first: first / rows };
 }
 
-/** The keys a query looks at most, best first. */
+/** The keys a query looks at most, best first; of differences those that differ most. */
 export function strongestKeys(
   matrix: WeightMatrix,
   query: number,
@@ -111,7 +131,7 @@ export function strongestKeys(
 ): { key: number; weight: number }[] {
   return [...rowOf(matrix, query)]
     .map((weight, key) => ({ key, weight }))
-    .sort((a, b) => b.weight - a.weight || a.key - b.key)
+    .sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight) || a.key - b.key)
     .slice(0, count);
 }
 

@@ -1,12 +1,13 @@
 // One row of the map in words and bars: what a token looks at, and that it hands out exactly all of its attention.
 import type { Cell } from "@/charts/heatmap/map-geometry";
-import { rowOf, rowSum, strongestKeys, type WeightMatrix } from "./attention-maps";
+import { differenceOf, rowOf, rowSum, strongestKeys, type WeightMatrix } from "./attention-maps";
 import styles from "./row-readout.module.css";
 
 const KEYS_SHOWN = 5;
 
 export function RowReadout({
   matrix,
+  other,
   labels,
   cell,
   locked,
@@ -14,6 +15,8 @@ export function RowReadout({
   averaged = false,
 }: {
   matrix: WeightMatrix;
+  /** A second model's: then the row tells by how much its weights differ. */
+  other?: WeightMatrix | undefined;
   labels: readonly string[];
   cell: Cell;
   locked: boolean;
@@ -23,7 +26,9 @@ export function RowReadout({
   averaged?: boolean;
 }) {
   const weight = rowOf(matrix, cell.query)[cell.key] ?? 0;
-  const strongest = strongestKeys(matrix, cell.query, KEYS_SHOWN);
+  const shown = other ? differenceOf(matrix, other) : matrix;
+  const strongest = strongestKeys(shown, cell.query, KEYS_SHOWN);
+  const elsewhere = other && (rowOf(other, cell.query)[cell.key] ?? 0);
   return (
     <div
       className={[styles["readout"], pending && styles["pending"]].filter(Boolean).join(" ")}
@@ -35,6 +40,11 @@ export function RowReadout({
         <span className={styles["place"]}>{cell.query}</span> looks at{" "}
         <code>{labels[cell.key]}</code>
         <span className={styles["place"]}>{cell.key}</span> <strong>{weight.toFixed(4)}</strong>
+        {elsewhere !== undefined && (
+          <span data-testid="attention-cell-other">
+            , in the other {elsewhere.toFixed(4)} ({signed(elsewhere - weight, 4)})
+          </span>
+        )}
         <span className={styles["sum"]} data-testid="row-sum">
           {averaged
             ? "cells are averages over several tokens"
@@ -42,16 +52,22 @@ export function RowReadout({
         </span>
         {locked && <span className={styles["lock"]}>locked, Esc lets go</span>}
       </p>
-      <ol className={styles["bars"]} aria-label="Where this row looks most">
+      <ol
+        className={styles["bars"]}
+        aria-label={other ? "Where the two rows differ most" : "Where this row looks most"}
+      >
         {Array.from({ length: KEYS_SHOWN }, (_, rank) => strongest[rank]).map((one, rank) => (
           <li key={rank}>
             {one !== undefined && (
               <>
                 <code>{labels[one.key]}</code>
                 <span className={styles["track"]}>
-                  <span className={styles["bar"]} style={{ width: `${one.weight * 100}%` }} />
+                  <span
+                    className={styles["bar"]}
+                    style={{ width: `${Math.abs(one.weight) * 100}%` }}
+                  />
                 </span>
-                <span>{one.weight.toFixed(3)}</span>
+                <span>{other ? signed(one.weight, 3) : one.weight.toFixed(3)}</span>
               </>
             )}
           </li>
@@ -59,4 +75,8 @@ export function RowReadout({
       </ol>
     </div>
   );
+}
+
+function signed(value: number, digits: number): string {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
 }

@@ -4,7 +4,6 @@ import { useMemo } from "react";
 import type { HeadPlace } from "@/charts/heatmap/grid-geometry";
 import type { IndexMatrix } from "@/charts/heatmap/pixels";
 import { AttentionKind } from "@/gen/lab/v1/analysis_service_pb";
-import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { visibleToken } from "@/lib/token-text";
 import type { Token } from "@/gen/lab/v1/tensor_pb";
 import {
@@ -12,6 +11,7 @@ import {
   useExactMap,
   useOverview,
   useTokens,
+  type Asked,
   type ExactMap,
   type HeadChoice,
 } from "./use-attention";
@@ -47,17 +47,18 @@ export interface AttentionView {
 }
 
 export function useAttentionView(
-  model: LoadedModel | undefined,
+  asked: Asked,
   { text, layer, head, kind }: AttentionQuery,
 ): AttentionView {
+  const { model } = asked;
   const split = useTokens(text);
   const tokens = split.data ?? NO_TOKENS;
   const labels = useMemo(() => tokens.map((token) => visibleToken(token.text)), [tokens]);
   const { heads, context } = shapeOf(model?.spec);
   const tooLong = model !== undefined && tokens.length > context;
   const count = split.isPlaceholderData || tooLong ? 0 : tokens.length;
-  const overview = useOverview(model, text, count);
-  const exact = useExactMap(model, { text, tokens: count, layer, head, kind });
+  const overview = useOverview(asked, { text, tokens: count });
+  const exact = useExactMap(asked, { text, tokens: count, layer, head, kind });
 
   const matrices = overview.data?.matrices;
   const matrixOf = useMemo(
