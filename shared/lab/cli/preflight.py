@@ -50,13 +50,7 @@ def show_preflight(found: Preflight, *, as_json: bool) -> None:
                 f"{size(found.memory_bytes)} {'measured' if measured else 'estimated'}, "
                 f"{size(found.memory_available_bytes)} free; by the formula: {parts}",
             ),
-            (
-                "disk",
-                f"{size(found.disk_bytes)} for {found.checkpoints:,} checkpoints of "
-                f"{size(found.checkpoint_bytes)}, {size(found.disk_free_bytes)} free"
-                if found.checkpoints
-                else "nothing: saving is off",
-            ),
+            ("disk", _disk(found)),
             (
                 "validation",
                 f"{found.evaluations:,} times {found.validation_batches:,} batches"
@@ -73,3 +67,12 @@ def show_preflight(found: Preflight, *, as_json: bool) -> None:
 
 def _duration(found: Preflight) -> str:
     return f"{duration(found.duration_secs)} with validation and samples"
+
+
+def _disk(found: Preflight) -> str:
+    if not (found.checkpoints or found.checkpoints_note):
+        return "nothing: saving is off"
+    each = f"{found.checkpoints:,} checkpoints of {size(found.checkpoint_bytes)}"
+    free = f"{size(found.disk_free_bytes)} free"
+    note = f" ({found.checkpoints_note})" if found.checkpoints_note else ""
+    return f"{size(found.disk_bytes)} for {each}, {free}{note}"

@@ -1,5 +1,6 @@
 """What a run would take, told before it starts: sizes, times, memory, disk, and what to change."""
 
+import math
 from dataclasses import dataclass
 
 import psutil
@@ -7,6 +8,7 @@ import psutil
 from lab.spec.memory import memory_parts
 from lab.spec.parameters import count_parameters, parameter_parts
 from lab.spec.resolve import windows
+from lab.spec.saves import Saves, count_saves
 from lab.v1 import preflight_pb2
 from lab.v1.preflight_pb2 import Preflight, PreflightProblem
 from lab.v1.run_spec_pb2 import RunSpec
@@ -72,7 +74,6 @@ def preflight(
         memory_parts=memory_parts(spec),
         memory_available_bytes=machine.memory_available_bytes,
         memory_total_bytes=machine.memory_total_bytes,
-        checkpoints=_checkpoints(spec),
         checkpoint_bytes=parameters * _bytes_per_parameter(spec) + SMALL_FILES_BYTES,
         disk_free_bytes=machine.disk_free_bytes,
     )
@@ -81,13 +82,17 @@ def preflight(
         answer.evaluations = _rounds(steps, hooks.evaluate_every)
         wanted = hooks.evaluate_batches * budget.micro_batch
         answer.validation_batches = -(-min(there, wanted) // budget.micro_batch)
-    if answer.checkpoints:
-        answer.disk_bytes = (answer.checkpoints + 1) * answer.checkpoint_bytes
     if times.timing is not None:
         answer.memory_bytes = times.timing.peak_memory_bytes
         answer.step_secs = times.timing.step_secs
         answer.duration_secs = steps * times.timing.step_secs + beside_secs(answer, spec, times)
-    answer.problems.extend(_problems(answer, spec, machine, times))
+    saves = count_saves(
+        spec, secs_per_step=answer.duration_secs / steps if times.timing is not None else None
+    )
+    answer.checkpoints, answer.checkpoints_note = saves.count, saves.note
+    if answer.checkpoints:
+        answer.disk_bytes = (answer.checkpoints + 1) * answer.checkpoint_bytes
+    answer.problems.extend(_problems(answer, spec, machine, times, saves))
     return answer
 
 
@@ -107,19 +112,12 @@ def _rounds(steps: int, every: int) -> int:
     return 1 + steps // every + (steps % every > 0)
 
 
-def _checkpoints(spec: RunSpec) -> int:
-    steps, every = spec.budget.steps, spec.hooks.checkpoint_every
-    at_intervals = steps // every if every else 0
-    again = bool(every) and steps % every == 0
-    return at_intervals + (spec.hooks.checkpoint_on_stop and not again)
-
-
 def _bytes_per_parameter(spec: RunSpec) -> int:
     return WEIGHT_BYTES if spec.hooks.checkpoint_weights_only else STATE_BYTES
 
 
 def _problems(
-    answer: Preflight, spec: RunSpec, machine: Machine, times: Times
+    answer: Preflight, spec: RunSpec, machine: Machine, times: Times, saves: Saves
 ) -> list[PreflightProblem]:
     budget, hooks = spec.budget, spec.hooks
     found: list[PreflightProblem] = []
@@ -141,14 +139,12 @@ def _problems(
             remedy,
         )
     if answer.disk_bytes > machine.disk_free_bytes:
-        room = machine.disk_free_bytes // answer.checkpoint_bytes - 2
-        every = -(-budget.steps // room) if room > 0 else 0
         add(
-            "hooks.checkpoint_every",
-            f"{answer.checkpoints:,} checkpoints of {_gigabytes(answer.checkpoint_bytes)} need "
-            f"{_gigabytes(answer.disk_bytes)} of disk, but {_gigabytes(machine.disk_free_bytes)} "
-            "are free; save less often, or make room",
-            f"hooks.checkpoint_every={every}",
+            saves.mostly,
+            f"{'up to ' if saves.note else ''}{answer.checkpoints:,} checkpoints of "
+            f"{_gigabytes(answer.checkpoint_bytes)} need {_gigabytes(answer.disk_bytes)} of disk, "
+            f"but {_gigabytes(machine.disk_free_bytes)} are free; save less often, or make room",
+            _disk_remedy(answer, spec, machine, saves.mostly),
         )
     if hooks.evaluate_every and answer.validation_batches < hooks.evaluate_batches:
         add(
@@ -174,6 +170,21 @@ def _problems(
             f"hooks.evaluate_every={2 * hooks.evaluate_every}" if hooks.evaluate_every else "",
         )
     return found
+
+
+def _disk_remedy(answer: Preflight, spec: RunSpec, machine: Machine, mostly: str) -> str:
+    """Less of what saves most; empty when only one is saved."""
+    room = machine.disk_free_bytes // answer.checkpoint_bytes - 2  # one on its way, one at the end
+    match mostly:
+        case "hooks.checkpoint_every" if room > 0:
+            return f"{mostly}={-(-spec.budget.steps // room)}"
+        case "hooks.checkpoint_minutes" if room > 0:
+            return f"{mostly}={math.ceil(answer.duration_secs / 60 / room)}"
+        case "hooks.checkpoint_every" | "hooks.checkpoint_minutes":
+            return f"{mostly}=0"
+        case "hooks.checkpoint_best" | "hooks.checkpoint_log_spaced":
+            return f"{mostly}=false"
+    return ""
 
 
 _MEMORY_WORDS = {

@@ -24,21 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16lab/v1/preflight.proto\x12\x06lab.v1\"\xdb\x04\n\tPreflight\x12\x12\n\nparameters\x18\x01 \x01(\x04\x12\x17\n\x0ftokens_per_step\x18\x02 \x01(\x04\x12\r\n\x05steps\x18\x03 \x01(\r\x12\x0e\n\x06tokens\x18\x04 \x01(\x04\x12\x0e\n\x06\x65pochs\x18\x05 \x01(\x01\x12$\n\x06timing\x18\x06 \x01(\x0e\x32\x14.lab.v1.TimingSource\x12\x13\n\x0btiming_note\x18\x07 \x01(\t\x12\x16\n\tstep_secs\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\rduration_secs\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0cmemory_bytes\x18\n \x01(\x04\x12(\n\x0cmemory_parts\x18\x0b \x03(\x0b\x32\x12.lab.v1.MemoryPart\x12\x1e\n\x16memory_available_bytes\x18\x0c \x01(\x04\x12\x1a\n\x12memory_total_bytes\x18\r \x01(\x04\x12\x13\n\x0b\x63heckpoints\x18\x0e \x01(\r\x12\x18\n\x10\x63heckpoint_bytes\x18\x0f \x01(\x04\x12\x12\n\ndisk_bytes\x18\x10 \x01(\x04\x12\x17\n\x0f\x64isk_free_bytes\x18\x11 \x01(\x04\x12\x1a\n\x12validation_batches\x18\x12 \x01(\r\x12\x13\n\x0b\x65valuations\x18\x13 \x01(\r\x12*\n\x08problems\x18\x14 \x03(\x0b\x32\x18.lab.v1.PreflightProblem\x12.\n\x0fparameter_parts\x18\x15 \x03(\x0b\x32\x15.lab.v1.ParameterPartB\x0c\n\n_step_secsB\x10\n\x0e_duration_secs\"D\n\rParameterPart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nparameters\x18\x02 \x01(\x04\x12\x11\n\tper_block\x18\x03 \x01(\x04\")\n\nMemoryPart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\"F\n\x10PreflightProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t*~\n\x0cTimingSource\x12\x1d\n\x19TIMING_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TIMING_SOURCE_MEASURED\x10\x01\x12\x1b\n\x17TIMING_SOURCE_MEASURING\x10\x02\x12\x16\n\x12TIMING_SOURCE_NONE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16lab/v1/preflight.proto\x12\x06lab.v1\"\xf5\x04\n\tPreflight\x12\x12\n\nparameters\x18\x01 \x01(\x04\x12\x17\n\x0ftokens_per_step\x18\x02 \x01(\x04\x12\r\n\x05steps\x18\x03 \x01(\r\x12\x0e\n\x06tokens\x18\x04 \x01(\x04\x12\x0e\n\x06\x65pochs\x18\x05 \x01(\x01\x12$\n\x06timing\x18\x06 \x01(\x0e\x32\x14.lab.v1.TimingSource\x12\x13\n\x0btiming_note\x18\x07 \x01(\t\x12\x16\n\tstep_secs\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\rduration_secs\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x0cmemory_bytes\x18\n \x01(\x04\x12(\n\x0cmemory_parts\x18\x0b \x03(\x0b\x32\x12.lab.v1.MemoryPart\x12\x1e\n\x16memory_available_bytes\x18\x0c \x01(\x04\x12\x1a\n\x12memory_total_bytes\x18\r \x01(\x04\x12\x13\n\x0b\x63heckpoints\x18\x0e \x01(\r\x12\x18\n\x10\x63heckpoint_bytes\x18\x0f \x01(\x04\x12\x12\n\ndisk_bytes\x18\x10 \x01(\x04\x12\x17\n\x0f\x64isk_free_bytes\x18\x11 \x01(\x04\x12\x1a\n\x12validation_batches\x18\x12 \x01(\r\x12\x13\n\x0b\x65valuations\x18\x13 \x01(\r\x12*\n\x08problems\x18\x14 \x03(\x0b\x32\x18.lab.v1.PreflightProblem\x12.\n\x0fparameter_parts\x18\x15 \x03(\x0b\x32\x15.lab.v1.ParameterPart\x12\x18\n\x10\x63heckpoints_note\x18\x16 \x01(\tB\x0c\n\n_step_secsB\x10\n\x0e_duration_secs\"D\n\rParameterPart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nparameters\x18\x02 \x01(\x04\x12\x11\n\tper_block\x18\x03 \x01(\x04\")\n\nMemoryPart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\"F\n\x10PreflightProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t*~\n\x0cTimingSource\x12\x1d\n\x19TIMING_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TIMING_SOURCE_MEASURED\x10\x01\x12\x1b\n\x17TIMING_SOURCE_MEASURING\x10\x02\x12\x16\n\x12TIMING_SOURCE_NONE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lab.v1.preflight_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TIMINGSOURCE']._serialized_start=825
-  _globals['_TIMINGSOURCE']._serialized_end=951
+  _globals['_TIMINGSOURCE']._serialized_start=851
+  _globals['_TIMINGSOURCE']._serialized_end=977
   _globals['_PREFLIGHT']._serialized_start=35
-  _globals['_PREFLIGHT']._serialized_end=638
-  _globals['_PARAMETERPART']._serialized_start=640
-  _globals['_PARAMETERPART']._serialized_end=708
-  _globals['_MEMORYPART']._serialized_start=710
-  _globals['_MEMORYPART']._serialized_end=751
-  _globals['_PREFLIGHTPROBLEM']._serialized_start=753
-  _globals['_PREFLIGHTPROBLEM']._serialized_end=823
+  _globals['_PREFLIGHT']._serialized_end=664
+  _globals['_PARAMETERPART']._serialized_start=666
+  _globals['_PARAMETERPART']._serialized_end=734
+  _globals['_MEMORYPART']._serialized_start=736
+  _globals['_MEMORYPART']._serialized_end=777
+  _globals['_PREFLIGHTPROBLEM']._serialized_start=779
+  _globals['_PREFLIGHTPROBLEM']._serialized_end=849
 # @@protoc_insertion_point(module_scope)

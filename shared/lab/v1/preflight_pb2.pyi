@@ -74,6 +74,7 @@ class Preflight(_message.Message):
     EVALUATIONS_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
     PARAMETER_PARTS_FIELD_NUMBER: _builtins.int
+    CHECKPOINTS_NOTE_FIELD_NUMBER: _builtins.int
     parameters: _builtins.int
     """Trainable parameters, each counted once."""
     tokens_per_step: _builtins.int
@@ -99,17 +100,19 @@ class Preflight(_message.Message):
     memory_total_bytes: _builtins.int
     """Memory of the trainer's machine; 0 when it is not known."""
     checkpoints: _builtins.int
-    """Checkpoints the spec's saving policy will write."""
+    """Checkpoints the spec's saving policy will write; the most there can be where the note says so."""
     checkpoint_bytes: _builtins.int
     """Size of each."""
     disk_bytes: _builtins.int
-    """Disk that all of them need, one on its way included."""
+    """Disk that all of them need, one on its way included. Retention is applied by hand, and not counted."""
     disk_free_bytes: _builtins.int
     """Disk that is free on the trainer's machine."""
     validation_batches: _builtins.int
     """Batches of each evaluation, as many as the validation split has."""
     evaluations: _builtins.int
     """Evaluations in the whole run."""
+    checkpoints_note: _builtins.str
+    """What about the number of checkpoints is not certain, in a few words: by time, or by luck. Empty when it is exact."""
     @_builtins.property
     def memory_parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___MemoryPart]:
         """What the estimate is made of, largest first."""
@@ -146,10 +149,11 @@ class Preflight(_message.Message):
         evaluations: _builtins.int = ...,
         problems: _abc.Iterable[Global___PreflightProblem] | None = ...,
         parameter_parts: _abc.Iterable[Global___ParameterPart] | None = ...,
+        checkpoints_note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_secs", b"_duration_secs", "_step_secs", b"_step_secs", "duration_secs", b"duration_secs", "step_secs", b"step_secs"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_secs", b"_duration_secs", "_step_secs", b"_step_secs", "checkpoint_bytes", b"checkpoint_bytes", "checkpoints", b"checkpoints", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "duration_secs", b"duration_secs", "epochs", b"epochs", "evaluations", b"evaluations", "memory_available_bytes", b"memory_available_bytes", "memory_bytes", b"memory_bytes", "memory_parts", b"memory_parts", "memory_total_bytes", b"memory_total_bytes", "parameter_parts", b"parameter_parts", "parameters", b"parameters", "problems", b"problems", "step_secs", b"step_secs", "steps", b"steps", "timing", b"timing", "timing_note", b"timing_note", "tokens", b"tokens", "tokens_per_step", b"tokens_per_step", "validation_batches", b"validation_batches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_secs", b"_duration_secs", "_step_secs", b"_step_secs", "checkpoint_bytes", b"checkpoint_bytes", "checkpoints", b"checkpoints", "checkpoints_note", b"checkpoints_note", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "duration_secs", b"duration_secs", "epochs", b"epochs", "evaluations", b"evaluations", "memory_available_bytes", b"memory_available_bytes", "memory_bytes", b"memory_bytes", "memory_parts", b"memory_parts", "memory_total_bytes", b"memory_total_bytes", "parameter_parts", b"parameter_parts", "parameters", b"parameters", "problems", b"problems", "step_secs", b"step_secs", "steps", b"steps", "timing", b"timing", "timing_note", b"timing_note", "tokens", b"tokens", "tokens_per_step", b"tokens_per_step", "validation_batches", b"validation_batches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__duration_secs: _TypeAlias = _typing.Literal["duration_secs"]  # noqa: Y015
     _WhichOneofArgType__duration_secs: _TypeAlias = _typing.Literal["_duration_secs", b"_duration_secs"]  # noqa: Y015

@@ -63,6 +63,75 @@ def test_the_saving_policy_is_counted_out(every: int, on_stop: bool, expected: i
     assert found.disk_bytes == (found.checkpoint_bytes * (expected + 1) if expected else 0)
 
 
+@pytest.mark.parametrize(
+    ("changes", "count", "note"),
+    [
+        (["log_spaced=true"], 7, ""),  # 1, 2, 4 ... 64
+        (["log_spaced=true", "on_stop=true"], 8, ""),
+        (["log_spaced=true", "every=8"], 12 + 3, ""),  # 1, 2, 4: the others are multiples of 8
+        (["best=true"], 3, "at most: the best"),  # validations after 40, 80 and 100 steps
+        (["best=true", "every=16", "on_stop=true"], 6 + 2 - 1 + 1, "at most"),  # 80 is both
+        (["minutes=2"], 0, "every 2 minutes are not counted: no step was measured"),
+        (["minutes=2", "on_stop=true"], 1, "not counted"),
+    ],
+)
+def test_saves_of_every_kind_are_counted(changes: list[str], count: int, note: str) -> None:
+    found = told(saved_spec(*changes))
+    assert found.checkpoints == count
+    assert (note in found.checkpoints_note) if note else not found.checkpoints_note
+    assert found.disk_bytes == (found.checkpoint_bytes * (count + 1) if count else 0)
+
+
+def saved_spec(*changes: str) -> RunSpec:
+    return spec_of(
+        "budget.steps=100",
+        "hooks.evaluate_every=40",
+        *[f"hooks.checkpoint_{change}" for change in changes],
+    )
+
+
+def test_minutes_are_counted_by_the_measured_time() -> None:
+    times = timed(step_secs=10.0)
+    found = told(saved_spec("minutes=2"), times=times)
+    assert found.checkpoints == 8  # every 12 of the 100 steps
+    assert "counted by the measured time of a step" in found.checkpoints_note
+    # Each save begins the minutes anew: with one every 10 steps none is due by time.
+    assert told(saved_spec("minutes=2", "every=10"), times=times).checkpoints == 10
+
+
+def test_the_most_saves_are_counted_where_a_run_would_take_years() -> None:
+    spec = saved_spec("best=true", "every=7", "log_spaced=true")
+    spec.budget.steps = 100_000_000
+    multiples = 100_000_000 // 7 + 100_000_000 // 40 - 100_000_000 // 280
+    assert told(spec).checkpoints == multiples + 27  # of the powers of 2 none is among those
+
+
+@given(
+    steps=st.integers(1, 300),
+    every=st.integers(0, 40),
+    evaluate=st.integers(0, 40),
+    log_spaced=st.booleans(),
+    best=st.booleans(),
+    on_stop=st.booleans(),
+)
+def test_the_count_is_what_a_walk_through_the_steps_finds(
+    *, steps: int, every: int, evaluate: int, log_spaced: bool, best: bool, on_stop: bool
+) -> None:
+    spec = spec_of(f"budget.steps={steps}", f"hooks.evaluate_every={evaluate}")
+    hooks = spec.hooks
+    hooks.checkpoint_every, hooks.checkpoint_log_spaced = every, log_spaced
+    hooks.checkpoint_best, hooks.checkpoint_on_stop = best, on_stop
+    saved = {
+        step
+        for step in range(1, steps + 1)
+        if (every and step % every == 0)
+        or (log_spaced and step & (step - 1) == 0)
+        or (best and evaluate and (step % evaluate == 0 or step == steps))
+        or (on_stop and step == steps)
+    }
+    assert told(spec).checkpoints == len(saved)
+
+
 def test_weights_only_take_a_third() -> None:
     spec = spec_of("budget.steps=100", "hooks.checkpoint_weights_only=true")
     spec.hooks.checkpoint_every = 50
@@ -198,3 +267,23 @@ def test_the_memory_estimate_grows_with_everything(
         setattr(part, name, 2 * getattr(part, name))
         assert total() > before
         before = total()
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        (["minutes=1", "every=50"], "hooks.checkpoint_minutes"),
+        (["best=true"], "hooks.checkpoint_best"),
+        (["log_spaced=true"], "hooks.checkpoint_log_spaced"),
+    ],
+)
+def test_too_little_disk_names_what_saves_most(changes: list[str], field: str) -> None:
+    full = Machine(
+        memory_available_bytes=64 << 30, memory_total_bytes=0, disk_free_bytes=4 * 10**8, cores=4
+    )
+    spec = saved_spec(*changes)
+    found, said, remedy = one_problem(told(spec, machine=full, times=timed(step_secs=10.0)))
+    assert found == field
+    assert said.startswith("up to ") == ("log_spaced=true" not in changes)
+    set_dotted(spec, remedy)
+    assert told(spec, times=timed(step_secs=10.0)).checkpoints <= 2

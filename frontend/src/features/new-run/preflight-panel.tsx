@@ -95,12 +95,11 @@ function rowsOf(run: Run | undefined, preflight: Preflight | undefined): Row[] {
       name: "Disk",
       value:
         preflight?.checkpoints === 0
-          ? "nothing is saved"
+          ? preflight.checkpointsNote
+            ? `${formatBytes(preflight.checkpointBytes)} a save`
+            : "nothing is saved"
           : `${formatBytes(preflight?.diskBytes)} of ${formatBytes(preflight?.diskFreeBytes)} free`,
-      definition:
-        preflight && preflight.checkpoints > 0
-          ? `${formatCount(preflight.checkpoints)} checkpoints of ${formatBytes(preflight.checkpointBytes)} each, and one on its way.`
-          : "Checkpoints are off by default. Metrics take a few hundred bytes a step.",
+      definition: diskDefinition(preflight),
     },
     {
       name: "Validation",
@@ -116,6 +115,13 @@ function rowsOf(run: Run | undefined, preflight: Preflight | undefined): Row[] {
       definition: "Every number the run learns, each counted once; drawn below.",
     },
   ];
+}
+
+function diskDefinition(preflight: Preflight | undefined): string {
+  if (!preflight || (preflight.checkpoints === 0 && !preflight.checkpointsNote))
+    return "Checkpoints are off by default. Metrics take a few hundred bytes a step.";
+  const all = `${formatCount(preflight.checkpoints)} checkpoints of ${formatBytes(preflight.checkpointBytes)} each, and one on its way. None is removed before you say so`;
+  return preflight.checkpointsNote ? `${all}; ${preflight.checkpointsNote}.` : `${all}.`;
 }
 
 function memoryDefinition(preflight: Preflight | undefined): string {

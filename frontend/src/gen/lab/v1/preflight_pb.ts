@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/preflight.proto.
  */
 export const file_lab_v1_preflight: GenFile = /*@__PURE__*/
-  fileDesc("ChZsYWIvdjEvcHJlZmxpZ2h0LnByb3RvEgZsYWIudjEi2wQKCVByZWZsaWdodBISCgpwYXJhbWV0ZXJzGAEgASgEEhcKD3Rva2Vuc19wZXJfc3RlcBgCIAEoBBINCgVzdGVwcxgDIAEoDRIOCgZ0b2tlbnMYBCABKAQSDgoGZXBvY2hzGAUgASgBEiQKBnRpbWluZxgGIAEoDjIULmxhYi52MS5UaW1pbmdTb3VyY2USEwoLdGltaW5nX25vdGUYByABKAkSFgoJc3RlcF9zZWNzGAggASgBSACIAQESGgoNZHVyYXRpb25fc2VjcxgJIAEoAUgBiAEBEhQKDG1lbW9yeV9ieXRlcxgKIAEoBBIoCgxtZW1vcnlfcGFydHMYCyADKAsyEi5sYWIudjEuTWVtb3J5UGFydBIeChZtZW1vcnlfYXZhaWxhYmxlX2J5dGVzGAwgASgEEhoKEm1lbW9yeV90b3RhbF9ieXRlcxgNIAEoBBITCgtjaGVja3BvaW50cxgOIAEoDRIYChBjaGVja3BvaW50X2J5dGVzGA8gASgEEhIKCmRpc2tfYnl0ZXMYECABKAQSFwoPZGlza19mcmVlX2J5dGVzGBEgASgEEhoKEnZhbGlkYXRpb25fYmF0Y2hlcxgSIAEoDRITCgtldmFsdWF0aW9ucxgTIAEoDRIqCghwcm9ibGVtcxgUIAMoCzIYLmxhYi52MS5QcmVmbGlnaHRQcm9ibGVtEi4KD3BhcmFtZXRlcl9wYXJ0cxgVIAMoCzIVLmxhYi52MS5QYXJhbWV0ZXJQYXJ0QgwKCl9zdGVwX3NlY3NCEAoOX2R1cmF0aW9uX3NlY3MiRAoNUGFyYW1ldGVyUGFydBIMCgRuYW1lGAEgASgJEhIKCnBhcmFtZXRlcnMYAiABKAQSEQoJcGVyX2Jsb2NrGAMgASgEIikKCk1lbW9yeVBhcnQSDAoEbmFtZRgBIAEoCRINCgVieXRlcxgCIAEoBCJGChBQcmVmbGlnaHRQcm9ibGVtEg0KBWZpZWxkGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEg4KBnJlbWVkeRgDIAEoCSp+CgxUaW1pbmdTb3VyY2USHQoZVElNSU5HX1NPVVJDRV9VTlNQRUNJRklFRBAAEhoKFlRJTUlOR19TT1VSQ0VfTUVBU1VSRUQQARIbChdUSU1JTkdfU09VUkNFX01FQVNVUklORxACEhYKElRJTUlOR19TT1VSQ0VfTk9ORRADYgZwcm90bzM");
+  fileDesc("ChZsYWIvdjEvcHJlZmxpZ2h0LnByb3RvEgZsYWIudjEi9QQKCVByZWZsaWdodBISCgpwYXJhbWV0ZXJzGAEgASgEEhcKD3Rva2Vuc19wZXJfc3RlcBgCIAEoBBINCgVzdGVwcxgDIAEoDRIOCgZ0b2tlbnMYBCABKAQSDgoGZXBvY2hzGAUgASgBEiQKBnRpbWluZxgGIAEoDjIULmxhYi52MS5UaW1pbmdTb3VyY2USEwoLdGltaW5nX25vdGUYByABKAkSFgoJc3RlcF9zZWNzGAggASgBSACIAQESGgoNZHVyYXRpb25fc2VjcxgJIAEoAUgBiAEBEhQKDG1lbW9yeV9ieXRlcxgKIAEoBBIoCgxtZW1vcnlfcGFydHMYCyADKAsyEi5sYWIudjEuTWVtb3J5UGFydBIeChZtZW1vcnlfYXZhaWxhYmxlX2J5dGVzGAwgASgEEhoKEm1lbW9yeV90b3RhbF9ieXRlcxgNIAEoBBITCgtjaGVja3BvaW50cxgOIAEoDRIYChBjaGVja3BvaW50X2J5dGVzGA8gASgEEhIKCmRpc2tfYnl0ZXMYECABKAQSFwoPZGlza19mcmVlX2J5dGVzGBEgASgEEhoKEnZhbGlkYXRpb25fYmF0Y2hlcxgSIAEoDRITCgtldmFsdWF0aW9ucxgTIAEoDRIqCghwcm9ibGVtcxgUIAMoCzIYLmxhYi52MS5QcmVmbGlnaHRQcm9ibGVtEi4KD3BhcmFtZXRlcl9wYXJ0cxgVIAMoCzIVLmxhYi52MS5QYXJhbWV0ZXJQYXJ0EhgKEGNoZWNrcG9pbnRzX25vdGUYFiABKAlCDAoKX3N0ZXBfc2Vjc0IQCg5fZHVyYXRpb25fc2VjcyJECg1QYXJhbWV0ZXJQYXJ0EgwKBG5hbWUYASABKAkSEgoKcGFyYW1ldGVycxgCIAEoBBIRCglwZXJfYmxvY2sYAyABKAQiKQoKTWVtb3J5UGFydBIMCgRuYW1lGAEgASgJEg0KBWJ5dGVzGAIgASgEIkYKEFByZWZsaWdodFByb2JsZW0SDQoFZmllbGQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSDgoGcmVtZWR5GAMgASgJKn4KDFRpbWluZ1NvdXJjZRIdChlUSU1JTkdfU09VUkNFX1VOU1BFQ0lGSUVEEAASGgoWVElNSU5HX1NPVVJDRV9NRUFTVVJFRBABEhsKF1RJTUlOR19TT1VSQ0VfTUVBU1VSSU5HEAISFgoSVElNSU5HX1NPVVJDRV9OT05FEANiBnByb3RvMw");
 
 /**
  * What a run would take.
@@ -112,7 +112,7 @@ export type Preflight = Message<"lab.v1.Preflight"> & {
   memoryTotalBytes: bigint;
 
   /**
-   * Checkpoints the spec's saving policy will write.
+   * Checkpoints the spec's saving policy will write; the most there can be where the note says so.
    *
    * @generated from field: uint32 checkpoints = 14;
    */
@@ -126,7 +126,7 @@ export type Preflight = Message<"lab.v1.Preflight"> & {
   checkpointBytes: bigint;
 
   /**
-   * Disk that all of them need, one on its way included.
+   * Disk that all of them need, one on its way included. Retention is applied by hand, and not counted.
    *
    * @generated from field: uint64 disk_bytes = 16;
    */
@@ -166,6 +166,13 @@ export type Preflight = Message<"lab.v1.Preflight"> & {
    * @generated from field: repeated lab.v1.ParameterPart parameter_parts = 21;
    */
   parameterParts: ParameterPart[];
+
+  /**
+   * What about the number of checkpoints is not certain, in a few words: by time, or by luck. Empty when it is exact.
+   *
+   * @generated from field: string checkpoints_note = 22;
+   */
+  checkpointsNote: string;
 };
 
 /**
