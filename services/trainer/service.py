@@ -25,6 +25,7 @@ from services.trainer.runs import worker_process
 from services.trainer.runs.journal import Journal
 from services.trainer.runs.lives import Lives
 from services.trainer.runs.preflights import Preflights
+from services.trainer.runs.queue import Queue
 from services.trainer.runs.records import Records
 from services.trainer.runs.recovery import recover
 from services.trainer.runs.reports import Reports
@@ -41,6 +42,7 @@ STOP_REASON = "the trainer was shut down"
 # Within the time a supervisor gives: whatever does not make it is on disk and goes out next time.
 LAST_UPLOAD_SECS = 5.0
 LAST_PUBLISH_SECS = 1.0
+DAY_SECS = 86_400
 
 
 class Settings(ServiceSettings):
@@ -53,6 +55,12 @@ class Settings(ServiceSettings):
     )
     restart_secs: float = Field(
         FIRST_PAUSE_SECS, gt=0, description="pause before an interrupted run resumes by itself"
+    )
+    trash_days: float = Field(
+        7.0, ge=0, description="how long a deleted run is kept; 0 is not at all"
+    )
+    trash_look_secs: float = Field(
+        3600.0, gt=0, description="how often the trash is looked through"
     )
     stop_secs: float = Field(8.0, gt=0, description="time that workers get when the trainer ends")
 
@@ -120,12 +128,14 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
         staging=folder / "staging",
     )
     lives = Lives(around, restart_secs=settings.restart_secs)
-    runs = Runs(around, lives)
+    runs = Runs(around, lives, trash_secs=settings.trash_days * DAY_SECS)
     await recover(stored, around, lives, publisher, histories=folder / "runs")
+    runs.trash.take_up()
     publishing = service.tasks.start("publish facts", publisher.run())
     shelf = ShelfWatch(bus, checkpoints, records)
     service.tasks.start("hear changes of checkpoints", shelf.listen())
     service.tasks.start("look at checkpoints", shelf.look())
+    service.tasks.start("empty the trash", runs.trash.empty(look_secs=settings.trash_look_secs))
 
     async def put_away() -> None:
         await runs.stop_all(STOP_REASON, grace_secs=settings.stop_secs)
@@ -141,7 +151,8 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
         corpora, settings.home, training=runs.training, nice=settings.worker_nice
     )
     service.tasks.start("measure steps", preflights.measure())
-    servicer = TrainerServicer(runs, journal, corpora, preflights)
+    queue = Queue(records, lives, preflights, slots=settings.slots)
+    servicer = TrainerServicer(runs, journal, corpora, preflights, queue)
     answering = Servicer(
         services.add_TrainerServiceServicer_to_server, servicer, "lab.v1.TrainerService"
     )

@@ -28,6 +28,7 @@ from services.trainer.runs.journal import Journal
 from services.trainer.runs.lineage import ancestors
 from services.trainer.runs.preflights import Preflights
 from services.trainer.runs.probes import get_probe, list_probes
+from services.trainer.runs.queue import Queue
 from services.trainer.runs.runs import Runs
 from services.trainer.runs.series import read_series
 
@@ -40,12 +41,18 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 class TrainerServicer(TrainerServiceServicer):
     def __init__(
-        self, runs: Runs, journal: Journal, corpora: Corpora, preflights: Preflights
+        self,
+        runs: Runs,
+        journal: Journal,
+        corpora: Corpora,
+        preflights: Preflights,
+        queue: Queue,
     ) -> None:
         self._runs = runs
         self._journal = journal
         self._corpora = corpora
         self._preflights = preflights
+        self._queue = queue
 
     async def CreateRun(
         self, request: messages.CreateRunRequest, context: Context
@@ -72,7 +79,8 @@ class TrainerServicer(TrainerServiceServicer):
         self, request: messages.ListRunsRequest, context: Context
     ) -> messages.ListRunsResponse:
         size = _limited("page_size", request.page_size, default=DEFAULT_PAGE, limit=MAX_PAGE)
-        runs, token = _page(self._runs.all(), request.page_token, size)
+        listed = self._runs.trashed() if request.trashed else self._runs.all()
+        runs, token = _page(listed, request.page_token, size)
         return messages.ListRunsResponse(runs=runs, next_page_token=token)
 
     async def UpdateRun(
@@ -84,8 +92,20 @@ class TrainerServicer(TrainerServiceServicer):
     async def DeleteRun(
         self, request: messages.DeleteRunRequest, context: Context
     ) -> messages.DeleteRunResponse:
-        await self._runs.delete(names.run_id(request.name))
-        return messages.DeleteRunResponse()
+        trashed = await self._runs.delete(
+            names.run_id(request.name), permanently=request.permanently
+        )
+        return messages.DeleteRunResponse(run=trashed)
+
+    async def RestoreRun(
+        self, request: messages.RestoreRunRequest, context: Context
+    ) -> messages.RestoreRunResponse:
+        return messages.RestoreRunResponse(run=await self._runs.restore(names.run_id(request.name)))
+
+    async def GetQueue(
+        self, request: messages.GetQueueRequest, context: Context
+    ) -> messages.GetQueueResponse:
+        return messages.GetQueueResponse(runs=await self._queue.look())
 
     async def PauseRun(
         self, request: messages.PauseRunRequest, context: Context

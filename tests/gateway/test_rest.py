@@ -54,7 +54,22 @@ ROUTES: list[tuple[str, str, Any, str, Message]] = [
             checkpoint=CHECKPOINT, overrides=RunSpec(budget=BudgetSpec(batch=8)), run_id="b"
         ),
     ),
-    ("DELETE", f"/api/{RUN}", None, "DeleteRun", trainer.DeleteRunRequest(name=RUN)),
+    (
+        "DELETE",
+        f"/api/{RUN}?permanently=true",
+        None,
+        "DeleteRun",
+        trainer.DeleteRunRequest(name=RUN, permanently=True),
+    ),
+    ("POST", f"/api/{RUN}:restore", {}, "RestoreRun", trainer.RestoreRunRequest(name=RUN)),
+    (
+        "GET",
+        "/api/runs?trashed=true&pageSize=7",
+        None,
+        "ListRuns",
+        trainer.ListRunsRequest(trashed=True, page_size=7),
+    ),
+    ("GET", "/api/runs:queue", None, "GetQueue", trainer.GetQueueRequest()),
     ("POST", f"/api/{RUN}:pause", {}, "PauseRun", trainer.PauseRunRequest(name=RUN)),
     ("POST", f"/api/{RUN}:resume", {}, "ResumeRun", trainer.ResumeRunRequest(name=RUN)),
     (

@@ -96,6 +96,16 @@ class FakeTrainer(Scripted, trainer_service_pb2_grpc.TrainerServiceServicer):
         del self.runs[self._run(request.name).name]
         return t.DeleteRunResponse()
 
+    async def RestoreRun(
+        self, request: t.RestoreRunRequest, context: Context
+    ) -> t.RestoreRunResponse:
+        await self.entering("RestoreRun", request)
+        return t.RestoreRunResponse(run=self._run(request.name))
+
+    async def GetQueue(self, request: t.GetQueueRequest, context: Context) -> t.GetQueueResponse:
+        await self.entering("GetQueue", request)
+        return t.GetQueueResponse(runs=[t.QueuedRun(run="runs/nano-2", starts_in_secs=60)])
+
     async def PauseRun(self, request: t.PauseRunRequest, context: Context) -> t.PauseRunResponse:
         await self.entering("PauseRun", request)
         run = self._run(request.name)

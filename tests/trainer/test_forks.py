@@ -86,7 +86,7 @@ async def test_history_goes_back_over_several_forks_and_ends_at_a_deleted_run(
         [],
         list(range(1, at_a + 1)),
     ]
-    await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/b"))
+    await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/b", permanently=True))
     asked.step_to = 0
     assert not (await trainer.QuerySeries(asked)).inherited
 

@@ -102,7 +102,7 @@ async def test_without_a_checkpoint_or_a_wish_it_waits_for_its_owner(
     workers.of("a").die(-9)
     run = await reaches(trainer, "a", INTERRUPTED)
     assert not run.HasField("restart_time")
-    await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/a"))
+    await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/a", permanently=True))
 
     await saved_run(trainer, restarts=0)
     workers.of("a").die(-9)
@@ -119,7 +119,7 @@ async def test_a_run_that_failed_of_itself_or_was_halted_is_left_alone(
     workers.of("a").fail("the loss became nan")
     run = await reaches(trainer, "a", run_pb2.RUN_STATE_FAILED)
     assert not run.HasField("restart_time")
-    await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/a"))
+    await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/a", permanently=True))
 
     await saved_run(trainer)
     await trainer.PauseRun(messages.PauseRunRequest(name="runs/a"))
@@ -153,7 +153,7 @@ async def test_who_waits_to_resume_can_be_stopped_resumed_or_deleted(
         assert resumed.restarts == 0  # somebody asked for it
         workers.of("a").die(-9)
         await reaches(trainer, "a", INTERRUPTED)
-        await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/a"))
+        await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/a", permanently=True))
 
 
 async def test_a_trainer_that_ended_takes_the_run_up_again(

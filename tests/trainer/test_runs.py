@@ -338,7 +338,7 @@ async def test_a_deleted_run_is_gone_and_its_checkpoints_stay(
     await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
     watching = aiter(trainer.WatchRun(messages.WatchRunRequest(name="runs/a")))
     assert (await anext(watching)).event.sequence == 1
-    await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/a"))
+    await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/a", permanently=True))
     assert [answer.event async for answer in watching][-1].HasField("run_deleted")
     with pytest.raises(LabError, match="no run called a"):
         await get(trainer, "a")
@@ -460,7 +460,7 @@ async def test_a_name_used_again_starts_anew(trainer: services.TrainerServiceAsy
     await create(trainer, "a", tiny(3))
     first = await reaches(trainer, "a", run_pb2.RUN_STATE_SUCCEEDED)
     facts = await trainer.ListFacts(messages.ListFactsRequest(name="runs/a"))
-    await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/a"))
+    await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/a", permanently=True))
     await create(trainer, "a", tiny(3))
     second = await reaches(trainer, "a", run_pb2.RUN_STATE_SUCCEEDED)
     assert second.create_time.ToNanoseconds() > first.create_time.ToNanoseconds()

@@ -93,7 +93,7 @@ async def test_any_sequence_of_verbs_and_accidents_agrees_with_the_table(
             messages.ListFactsRequest(name="runs/a", kinds=["run_state_changed"], limit=10_000)
         )
         everything = await everything_said(trainer, "a")
-        await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/a"))
+        await trainer.DeleteRun(messages.DeleteRunRequest(name="runs/a", permanently=True))
 
     states = [event.run_state_changed.run.state for event in facts.events]
     for a, b in itertools.pairwise(states):

@@ -26,6 +26,8 @@ from services.gateway.upstream import Upstream, ask
 SAVE_DEADLINE_SECS = 120.0
 # Creating a run may fetch and tokenise its corpus, to turn epochs into steps.
 CREATE_DEADLINE_SECS = 60.0
+# As many checkpoints as a run has are taken back, one by one.
+RESTORE_DEADLINE_SECS = 60.0
 YAML = "application/yaml"
 _YAML_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"description": "Done.", "content": {YAML: {"schema": {"type": "string"}}}}
@@ -83,6 +85,14 @@ _VERBS = (
         "Ends at the next step boundary, with or without a checkpoint.",
     ),
     _Verb(
+        "restore",
+        "RestoreRun",
+        trainer.RestoreRunRequest,
+        trainer.RestoreRunResponse,
+        "Takes a run back from the trash, with the checkpoints that went there with it.",
+        RESTORE_DEADLINE_SECS,
+    ),
+    _Verb(
         "snapshot",
         "SnapshotRun",
         trainer.SnapshotRunRequest,
@@ -115,10 +125,13 @@ def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
 
     @routes.get("", **documented(trainer.ListRunsResponse))
     async def list_runs(
-        request: Request, page_size: PageSize = 0, page_token: PageToken = ""
+        request: Request,
+        page_size: PageSize = 0,
+        page_token: PageToken = "",
+        trashed: Annotated[bool, Query(description="what is in the trash instead")] = False,
     ) -> Response:
         """All runs, newest first."""
-        page = trainer.ListRunsRequest(page_size=page_size, page_token=page_token)
+        page = trainer.ListRunsRequest(page_size=page_size, page_token=page_token, trashed=trashed)
         return respond(request, await ask(stub.ListRuns, page))
 
     @routes.post("", **documented(trainer.CreateRunResponse, body=trainer.CreateRunRequest))
@@ -151,6 +164,11 @@ def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
         """The preset and the overrides as YAML; `lab train --yaml FILE` reads it."""
         return respond(request, RunText(yaml=run_to_yaml(body.preset, body.overrides)))
 
+    @routes.get(":queue", **documented(trainer.GetQueueResponse))
+    async def get_queue(request: Request) -> Response:
+        """Who waits for a device slot, and for how long, as far as that is measured."""
+        return respond(request, await ask(stub.GetQueue, trainer.GetQueueRequest()))
+
     @routes.get("/{run:id}", **documented(trainer.GetRunResponse))
     async def get_run(request: Request, run: RunId) -> Response:
         """One run."""
@@ -177,11 +195,14 @@ def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
         return respond(request, await ask(stub.UpdateRun, body))
 
     @routes.delete("/{run:id}", **documented(trainer.DeleteRunResponse))
-    async def delete_run(request: Request, run: RunId) -> Response:
-        """Removes a run at rest, its history and its peek. Checkpoints stay."""
-        return respond(
-            request, await ask(stub.DeleteRun, trainer.DeleteRunRequest(name=run_name(run)))
-        )
+    async def delete_run(
+        request: Request,
+        run: RunId,
+        permanently: Annotated[bool, Query(description="not to the trash, and out of it")] = False,
+    ) -> Response:
+        """Moves a run at rest to the trash, with its checkpoints."""
+        one = trainer.DeleteRunRequest(name=run_name(run), permanently=permanently)
+        return respond(request, await ask(stub.DeleteRun, one))
 
 
 def _once(body: trainer.CreateRunRequest | trainer.ForkRunRequest, key: str | None) -> None:

@@ -48,8 +48,11 @@ class Adding:
                 "run_id", f"{run_id} is where weights from elsewhere are kept; choose another id"
             )
         if run_id and self._records.has(run_id):
+            trashed = self._records.get(run_id).HasField("delete_time")
+            where = " in the trash" if trashed else ""
             raise AlreadyExists(
-                f"there is a run called {run_id} already; choose another id or delete that run",
+                f"there is a run called {run_id} already{where}; choose another id or delete that "
+                "run for good",
                 metadata={"run": run_id},
             )
 

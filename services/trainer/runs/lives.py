@@ -46,6 +46,11 @@ class Lives:
             raise Unavailable(f"{names.run_name(run_id)} is just coming to its end; look again")
         return life
 
+    def waiting(self) -> list[str]:
+        """Ids of the runs that wait for a slot, in the order in which they will get one."""
+        pending = run_pb2.RUN_STATE_PENDING
+        return [each for each in self._lives if self._records.get(each).state == pending]
+
     def begin(self, run_id: str) -> None:
         """Starts a life for a run that is PENDING."""
         life = self._lives[run_id] = Life(run_id, self._around, interrupted=self._restarts.decide)

@@ -65,6 +65,18 @@ class Preflights:
             self._asked.set()
         return await asyncio.to_thread(self._answer, run.spec, times)
 
+    def shape(self, spec: RunSpec) -> str:
+        """Equal for specs whose steps take equally long on this machine."""
+        return self._timings.key(spec)
+
+    def measured_secs(self, spec: RunSpec) -> float | None:
+        """Of the whole run; None when no step of its shape was measured. Reads files."""
+        timing = self._timings.find(spec)
+        if timing is None:
+            return None
+        times = Times(preflight_pb2.TIMING_SOURCE_MEASURED, timing)
+        return self._answer(spec, times).duration_secs
+
     async def measure(self) -> None:
         """Goes on for as long as the service lives."""
         while True:

@@ -46,12 +46,12 @@ class Records:
         return run_id in self._runs
 
     def all(self) -> list[Run]:
-        """Newest first."""
-        return sorted(
-            self._runs.values(),
-            key=lambda run: (run.create_time.ToNanoseconds(), run.name),
-            reverse=True,
-        )
+        """Newest first, without those in the trash."""
+        return _newest_first(run for run in self._runs.values() if not run.HasField("delete_time"))
+
+    def trashed(self) -> list[Run]:
+        """Those in the trash, newest first."""
+        return _newest_first(run for run in self._runs.values() if run.HasField("delete_time"))
 
     def requested(self, request_id: str) -> Run | None:
         """The run an earlier, equal request made; None when there was none or it is deleted."""
@@ -135,3 +135,7 @@ class Records:
 
     def _tell(self, run_id: str, run: Run) -> int:
         return self._journal.append(run_id, Event(run_state_changed=RunStateChanged(run=run)))
+
+
+def _newest_first(runs: Iterable[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: (run.create_time.ToNanoseconds(), run.name), reverse=True)

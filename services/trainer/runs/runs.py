@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -23,9 +22,9 @@ from services.trainer.runs import asking, creating, state
 from services.trainer.runs.adding import Adding
 from services.trainer.runs.forking import fork_of
 from services.trainer.runs.lives import Lives
-from services.trainer.runs.peeks import PeekRemoval
 from services.trainer.runs.state import Verb
 from services.trainer.runs.surroundings import Surroundings
+from services.trainer.runs.trash import KEEP_SECS, Trash
 from services.trainer.runs.watching import watch
 
 MAX_ADVANCE: Final = 10_000
@@ -34,11 +33,13 @@ MAX_ADVANCE: Final = 10_000
 class Runs:
     """Every verb answers the run as accepted, after that was written down."""
 
-    def __init__(self, around: Surroundings, lives: Lives) -> None:
+    def __init__(
+        self, around: Surroundings, lives: Lives, *, trash_secs: float = KEEP_SECS
+    ) -> None:
         self._around, self._lives = around, lives
         self._records, self._journal = around.records, around.journal
         self._adding = Adding(around.records, added=lives.begin)
-        self._peeks = PeekRemoval(around.checkpoints)
+        self.trash = Trash(around, lives, keep_secs=trash_secs)
 
     def get(self, run_id: str) -> Run:
         return self._records.get(run_id)
@@ -47,8 +48,11 @@ class Runs:
         return self._records.get(run_id) if self._records.has(run_id) else None
 
     def all(self) -> list[Run]:
-        """Newest first."""
+        """Newest first, without those in the trash."""
         return self._records.all()
+
+    def trashed(self) -> list[Run]:
+        return self._records.trashed()
 
     def training(self) -> bool:
         """Whether any run makes steps, or is about to."""
@@ -150,16 +154,15 @@ class Runs:
         self._move(run_id, run_pb2.RUN_VERB_PEEK)
         return await self._lives.get(run_id).stage(STAGING_KIND_PEEK)
 
-    async def delete(self, run_id: str) -> None:
-        """Removes the run, its history and its peek. Checkpoints stay."""
-        state.after_verb(self._records.get(run_id), run_pb2.RUN_VERB_DELETE)
-        self._lives.cancel_restart(run_id)
-        farewell = self._records.remove(run_id)
-        await self._lives.end(run_id)
-        await self._around.uploads.drop(run_id)
-        await self._records.bury(run_id, farewell)
-        await asyncio.to_thread(shutil.rmtree, self._around.staging / run_id, ignore_errors=True)
-        self._peeks.start(run_id)
+    async def delete(self, run_id: str, *, permanently: bool = False) -> Run | None:
+        """Into the trash, or out of it and gone: then there is no answer."""
+        if await self.trash.delete(run_id, permanently=permanently) is None:
+            return None
+        return await self._accepted(run_id)
+
+    async def restore(self, run_id: str) -> Run:
+        await self.trash.restore(run_id)
+        return await self._accepted(run_id)
 
     def watch(self, run_id: str, *, after_sequence: int) -> AsyncIterator[Event]:
         """Every fact after the sequence, then as they are committed, until the run is deleted."""
@@ -174,7 +177,7 @@ class Runs:
     async def stop_all(self, reason: str, *, grace_secs: float) -> None:
         """Every worker ends at its next step boundary, or is killed when the time is up."""
         await self._lives.stop_all(reason, grace_secs=grace_secs)
-        self._peeks.stop()
+        self.trash.stop()
 
     def _move(self, run_id: str, verb: Verb) -> bool:
         """Moves the run as the verb says; False when its result held already."""

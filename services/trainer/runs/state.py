@@ -118,6 +118,8 @@ HOLDS: Final[Mapping[Verb, tuple[State, ...]]] = {
 
 def allowed(run: Run) -> list[Verb]:
     """What may be asked of the run now, in the order of the verbs."""
+    if run.HasField("delete_time"):
+        return []
     return [
         verb
         for verb, moves in sorted(VERBS.items())
@@ -130,6 +132,11 @@ def after_verb(run: Run, verb: Verb) -> State | None:
 
     Raises PreconditionFailed with the state and the allowed verbs.
     """
+    if run.HasField("delete_time"):
+        raise PreconditionFailed(
+            f"{run.name} is in the trash; restore it first",
+            metadata={"state": state_word(run.state), "allowed": ""},
+        )
     if run.state in HOLDS.get(verb, ()):
         return None
     if run.state in VERBS[verb] and not _lacking(run, verb):

@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -55,6 +56,10 @@ def json_of(value: Message | Sequence[Message]) -> None:
         else [json_format.MessageToDict(message) for message in value]
     )
     sys.stdout.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+
+
+def moment(time: Timestamp) -> str:
+    return f"{time.ToDatetime():%Y-%m-%d %H:%M:%S}"
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -19,6 +19,7 @@ from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import LiveSettings, Run, RunState
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.series_pb2 import SeriesSet
+from lab.v1.trainer_service_pb2 import QueuedRun
 
 if TYPE_CHECKING:  # grpc generates these for type checkers only
     from lab.v1.trainer_service_pb2_grpc import TrainerServiceAsyncStub
@@ -154,16 +155,16 @@ class Runs:
     async def get(self, run: str) -> Run:
         return (await self._trainer.GetRun(messages.GetRunRequest(name=full_name(run)))).run
 
-    async def list(self) -> Sequence[Run]:
-        """All runs, newest first."""
+    async def list(self, *, trashed: bool = False) -> Sequence[Run]:
+        """All runs, newest first; or those in the trash."""
         runs: list[Run] = []
-        request = messages.ListRunsRequest()
+        request = messages.ListRunsRequest(trashed=trashed)
         while True:
             page = await self._trainer.ListRuns(request)
             runs += page.runs
             if not page.next_page_token:
                 return runs
-            request = messages.ListRunsRequest(page_token=page.next_page_token)
+            request.page_token = page.next_page_token
 
     async def pause(self, run: str) -> Run:
         return (await self._trainer.PauseRun(messages.PauseRunRequest(name=full_name(run)))).run
@@ -194,9 +195,21 @@ class Runs:
         request = messages.PeekRunRequest(name=full_name(run))
         return (await self._trainer.PeekRun(request, timeout=SLOW_DEADLINE_SECS)).peek
 
-    async def delete(self, run: str) -> None:
-        """Removes a run at rest and its history; checkpoints stay."""
-        await self._trainer.DeleteRun(messages.DeleteRunRequest(name=full_name(run)))
+    async def delete(self, run: str, *, permanently: bool = False) -> Run | None:
+        """Moves a run at rest to the trash, and its checkpoints to theirs; answers it as it is
+        there, or None when it is gone for good."""
+        request = messages.DeleteRunRequest(name=full_name(run), permanently=permanently)
+        answer = await self._trainer.DeleteRun(request)
+        return answer.run if answer.HasField("run") else None
+
+    async def restore(self, run: str) -> Run:
+        """Takes a run back from the trash, with the checkpoints that went there with it."""
+        request = messages.RestoreRunRequest(name=full_name(run))
+        return (await self._trainer.RestoreRun(request, timeout=SLOW_DEADLINE_SECS)).run
+
+    async def queue(self) -> Sequence[QueuedRun]:
+        """Who waits for a device slot, first in line first."""
+        return (await self._trainer.GetQueue(messages.GetQueueRequest())).runs
 
     async def series(
         self, run: str, *names: str, step_from: int = 0, step_to: int = 0, max_points: int = 0

@@ -84,6 +84,7 @@ class PlayedTrainer(services.TrainerServiceServicer):
         raise NotFound("this trainer plays only a few calls")
 
     AdvanceRun = DeleteRun = ResumeRun = SnapshotRun = PeekRun = refuse
+    RestoreRun = GetQueue = refuse
     ListFacts = ListPresets = ListCorpora = PreviewCorpus = refuse
     GetBatch = GetProbe = ListProbes = QueryHealth = refuse
 

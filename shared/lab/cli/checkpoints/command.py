@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from google.protobuf.timestamp_pb2 import Timestamp
 
 app = typer.Typer(help="Saved states: look, keep, delete, take along.", no_args_is_help=True)
 
@@ -13,7 +12,3 @@ Name = Annotated[
     str, typer.Argument(metavar="CHECKPOINT", help="RUN@STEP, imports/NAME, or its full name.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print ProtoJSON, as the REST interface.")]
-
-
-def moment(time: Timestamp) -> str:
-    return f"{time.ToDatetime():%Y-%m-%d %H:%M:%S}"

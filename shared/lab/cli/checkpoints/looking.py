@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.checkpoints.command import AsJson, Name, app, moment
-from lab.cli.output import answers, errors, json_of, number, pairs, size, table
+from lab.cli.checkpoints.command import AsJson, Name, app
+from lab.cli.output import answers, errors, json_of, moment, number, pairs, size, table
 from lab.client import connect
 from lab.names import holds_weights_only
 from lab.v1.checkpoint_pb2 import BucketCopyState, Checkpoint

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.checkpoints.command import AsJson, Name, app, moment
-from lab.cli.output import answers, json_of, size, table
+from lab.cli.checkpoints.command import AsJson, Name, app
+from lab.cli.output import answers, json_of, moment, size, table
 from lab.client import connect
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import ApplyRetentionResponse

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.output import answers, duration, json_of, number, pairs, table
+from lab.cli.output import answers, duration, json_of, moment, number, pairs, table
 from lab.cli.runs.command import (
     AsJson,
     RunName,
@@ -22,23 +22,32 @@ from lab.cli.watch import follow
 from lab.client import connect
 from lab.spec import run_to_yaml, spec_to_yaml
 from lab.v1.run_pb2 import Run
+from lab.v1.trainer_service_pb2 import QueuedRun
 
 
 @app.command("list")
-def list_runs(as_json: AsJson = False) -> None:
+def list_runs(
+    as_json: AsJson = False,
+    trash: Annotated[bool, typer.Option("--trash", help="What was deleted instead.")] = False,
+) -> None:
     """List all runs, newest first."""
 
     async def work() -> list[Run]:
         async with connect() as lab:
-            return list(await lab.runs.list())
+            return list(await lab.runs.list(trashed=trash))
 
     runs = asyncio.run(work())
     if as_json:
         return json_of(runs)
     if not runs:
-        return answers.print("no runs yet; start one with: lab runs start --config nano")
+        return answers.print(
+            "the trash is empty"
+            if trash
+            else "no runs yet; start one with: lab runs start --config nano"
+        )
     table(
-        ("run", "state", ">step", ">of", ">loss", ">val loss", ">tok/s", "preset", "corpus"),
+        ("run", "state", ">step", ">of", ">loss", ">val loss", ">tok/s", "preset", "corpus")
+        + (("gone",) if trash else ()),
         [
             (
                 run_id(run),
@@ -52,8 +61,36 @@ def list_runs(as_json: AsJson = False) -> None:
                 number(run.stats.tokens_per_sec or None, 0),
                 run.preset,
                 run.spec.data.corpus,
+                *([moment(run.expire_time)] if trash else []),
             )
             for run in runs
+        ],
+    )
+
+
+@app.command()
+def queue(as_json: AsJson = False) -> None:
+    """List who waits for a device slot, and for how long as far as that is measured."""
+
+    async def work() -> list[QueuedRun]:
+        async with connect() as lab:
+            return list(await lab.runs.queue())
+
+    waiting = asyncio.run(work())
+    if as_json:
+        return json_of(waiting)
+    if not waiting:
+        return answers.print("nobody waits")
+    table(
+        ("run", ">starts in", ">takes", "note"),
+        [
+            (
+                each.run.removeprefix("runs/"),
+                duration(each.starts_in_secs) if each.HasField("starts_in_secs") else "unknown",
+                duration(each.takes_secs) if each.HasField("takes_secs") else "unknown",
+                each.unknown_because,
+            )
+            for each in waiting
         ],
     )
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.output import answers
+from lab.cli.output import answers, moment
 from lab.cli.runs.command import RunName, app, tell
 from lab.client import connect
 from lab.v1.run_pb2 import Run
@@ -66,15 +66,36 @@ def stop(
 
 @app.command()
 def delete(
-    run: RunName, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+    run: RunName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    permanently: Annotated[
+        bool, typer.Option("--permanently", help="Not to the trash, and out of it.")
+    ] = False,
 ) -> None:
-    """Remove a run at rest and its history; its checkpoints stay."""
+    """Move a run at rest to the trash, its checkpoints with it."""
     if not yes:
-        typer.confirm(f"Delete {run} and its metric history?", abort=True)
+        question = f"Delete {run} and its metric history"
+        typer.confirm(f"{question} for good?" if permanently else f"{question}?", abort=True)
 
-    async def work() -> None:
+    async def work() -> Run | None:
         async with connect() as lab:
-            await lab.runs.delete(run)
+            return await lab.runs.delete(run, permanently=permanently)
 
-    asyncio.run(work())
-    answers.print(f"deleted {run}")
+    trashed = asyncio.run(work())
+    if trashed is None:
+        return answers.print(f"deleted {run}")
+    answers.print(
+        f"moved {run} to the trash; until {moment(trashed.expire_time)} take it back with: "
+        f"lab runs restore {run}"
+    )
+
+
+@app.command()
+def restore(run: RunName) -> None:
+    """Take a run back from the trash, with the checkpoints that went there with it."""
+
+    async def work() -> Run:
+        async with connect() as lab:
+            return await lab.runs.restore(run)
+
+    tell(asyncio.run(work()))
