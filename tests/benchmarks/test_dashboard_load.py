@@ -1,0 +1,209 @@
+"""A run's page, all of its charts in sight, while 200 facts a second arrive.
+
+`make bench t=tests/benchmarks/test_dashboard_load.py`; LOAD_SECS=600 before it for ten minutes.
+
+Link, journal, bus, gateway and Chromium are the real ones; only nobody trains (paced_worker). Times
+are measured twice, because the machine may be busy: by the clock, as the page feels it, and as the
+processor time of the page's main thread.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from playwright.sync_api import CDPSession, Page, sync_playwright
+
+from lab import folders
+from tests.e2e.conftest import browser_program
+from tests.support.cluster import Cluster, until
+from tests.support.nats import free_port
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(1_200)]
+
+FACTS_PER_SEC = 200
+SECS = float(folders.child_environment().get("LOAD_SECS", "60"))
+WARM_UP_SECS = 10.0
+TRACE_SECS = 10.0
+LEAST_CHARTS = 12
+MIB = 1 << 20
+
+# Into arrays made beforehand, so that measuring does not show in the heap.
+WATCH = """
+window.watched = { tasks: [], frames: new Float32Array(200_000), count: 0 };
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) watched.tasks.push([entry.startTime, entry.duration]);
+}).observe({ type: "longtask" });
+let before = performance.now();
+requestAnimationFrame(function frame(now) {
+  watched.frames[watched.count++ % watched.frames.length] = now - before;
+  before = now;
+  requestAnimationFrame(frame);
+});
+"""
+IN_SIGHT = """
+() => [...document.querySelectorAll("main canvas, [aria-label='Newest numbers'] svg")].filter(
+  (one) => {
+    const { top, bottom, width } = one.getBoundingClientRect();
+    return width > 0 && top >= 0 && bottom <= innerHeight;
+  },
+).length
+"""
+
+
+@dataclass(frozen=True)
+class Heap:
+    """After a full collection: objects, and what typed arrays hold."""
+
+    objects_bytes: int
+    arrays_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        return self.objects_bytes + self.arrays_bytes
+
+    def __str__(self) -> str:
+        return f"{self.objects_bytes / MIB:.1f} + {self.arrays_bytes / MIB:.1f} MiB"
+
+
+def heap_of(devtools: CDPSession) -> Heap:
+    for _ in range(2):  # what finalizers let go of is found by the second
+        devtools.send("HeapProfiler.collectGarbage")
+    usage = devtools.send("Runtime.getHeapUsage")
+    return Heap(int(usage["usedSize"]), int(usage.get("backingStorageSize", 0)))
+
+
+def metrics_of(devtools: CDPSession) -> dict[str, float]:
+    answer = devtools.send("Performance.getMetrics")
+    return {each["name"]: each["value"] for each in answer["metrics"]}
+
+
+@contextmanager
+def paced_cluster(home: Path) -> Iterator[Cluster]:
+    """A cluster whose gateway asks a paced trainer; its own trainer idles beside it."""
+    cluster = Cluster(home)
+    paced = home / "paced"
+    paced.mkdir(parents=True)
+    (paced / "assets").symlink_to(home / "assets")
+    told = cluster.environment | {"LAB_HOME": str(paced), "LAB_TRAINER__METRICS_PORT": "0"}
+    cluster.environment["LAB_TRAINER__PORT"] = str(free_port())
+    command = [sys.executable, "-m", "tests.benchmarks.paced_trainer", str(FACTS_PER_SEC)]
+    with (paced / "log").open("wb") as log:
+        trainer = subprocess.Popen(command, env=told, stdout=log, stderr=log)
+    try:
+        with cluster:
+            yield cluster
+    finally:
+        trainer.terminate()
+        trainer.wait(30)
+
+
+@contextmanager
+def traced(page: Page, found: list[float]) -> Iterator[None]:
+    """Processor milliseconds of every task of the page's main thread go into `found`."""
+    devtools = page.context.new_cdp_session(page)
+    events: list[dict[str, Any]] = []
+    done: list[object] = []
+    devtools.on("Tracing.dataCollected", lambda answer: events.extend(answer["value"]))
+    devtools.on("Tracing.tracingComplete", lambda answer: done.append(answer))
+    devtools.send(
+        "Tracing.start",
+        {
+            "transferMode": "ReportEvents",
+            "traceConfig": {"includedCategories": ["toplevel", "disabled-by-default-lighthouse"]},
+        },
+    )
+    yield
+    devtools.send("Tracing.end")
+    while not done:
+        page.wait_for_timeout(100)
+    main = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event.get("name") == "thread_name" and event["args"]["name"] == "CrRendererMain"
+    }
+    found += sorted(
+        event["tdur"] / 1e3
+        for event in events
+        if event.get("name", "").endswith("RunTask")
+        and "tdur" in event
+        and (event["pid"], event["tid"]) in main
+    )
+
+
+def test_twelve_charts_under_two_hundred_facts_a_second(tmp_path: Path) -> None:
+    with paced_cluster(tmp_path / "lab") as cluster, sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=browser_program(),
+            args=["--no-sandbox", "--disable-background-networking"],
+        )
+        page = chromium.new_page(
+            base_url=cluster.address, viewport={"width": 1440, "height": 1_600}
+        )
+        devtools = page.context.new_cdp_session(page)
+        devtools.send("Performance.enable")
+        run = cluster.start_run(data={"corpus": "tiny-shakespeare"}, budget={"steps": 10_000_000})
+        page.goto(f"/runs/{run}")
+        chart = page.get_by_test_id("loss-chart")
+        until(lambda: int(chart.get_attribute("data-points") or 0) > 0, secs=60, what="a point")
+        page.wait_for_timeout(WARM_UP_SECS * 1e3)
+        charts = page.evaluate(IN_SIGHT)
+        assert charts >= LEAST_CHARTS, f"{charts} charts are in sight"
+
+        heap_before, metrics_before = heap_of(devtools), metrics_of(devtools)
+        step_before, loads = cluster.step_of(run), [psutil.getloadavg()[0]]
+        page.evaluate(WATCH)
+        began = time.monotonic()
+        while (left := SECS - (time.monotonic() - began)) > 0:
+            page.wait_for_timeout(min(10.0, left) * 1e3)
+            loads.append(psutil.getloadavg()[0])
+        secs = time.monotonic() - began
+        tasks, frames = page.evaluate(
+            "() => [watched.tasks, [...watched.frames.slice(0, watched.count)]]"
+        )
+        steps = cluster.step_of(run) - step_before
+        metrics, heap = metrics_of(devtools), heap_of(devtools)
+        cpu_ms: list[float] = []
+        with traced(page, cpu_ms):
+            page.wait_for_timeout(TRACE_SECS * 1e3)
+        status = page.get_by_test_id("connection-status")
+        latency = [status.get_attribute(f"data-latency-{name}") for name in ("ms", "p95-ms")]
+        cluster.verb(run, "stop")
+        until(lambda: cluster.run(run).get("endTime"), secs=60, what="the run's end")
+        last = cluster.step_of(run)
+        until(lambda: chart.get_attribute("data-last-step") == str(last), secs=30, what="all of it")
+        chromium.close()
+
+    frames.sort()
+    p50, p95, p99 = (frames[int(len(frames) * share)] for share in (0.5, 0.95, 0.99))
+    durations = sorted(duration for _, duration in tasks)
+    script, task = (
+        (metrics[name] - metrics_before[name]) / secs for name in ("ScriptDuration", "TaskDuration")
+    )
+    print(
+        f"\n{charts} charts, {steps / secs:.0f} steps/s for {secs:.0f} s, load "
+        f"{min(loads):.1f} to {max(loads):.1f} on {psutil.cpu_count()} processors"
+        f"\nframes: p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, "
+        f"{len(frames) / secs:.0f}/s"
+        f"\ntasks over 50 ms by the clock: {len(durations)}"
+        + (f", the longest {durations[-1]:.0f} ms" if durations else "")
+        + f"\ntasks by processor time, over {TRACE_SECS:.0f} s: the longest {cpu_ms[-1]:.1f} ms, "
+        f"p99 {cpu_ms[int(len(cpu_ms) * 0.99)]:.1f} ms, "
+        f"{sum(cpu_ms) / 1e3 / TRACE_SECS:.0%} of a core"
+        f"\nthe page's main thread by the clock: {task:.0%} busy, {script:.0%} in scripts"
+        f"\nheap after collection: {heap_before} before, {heap} after, "
+        f"{heap.bytes / heap_before.bytes - 1:+.1%}"
+        f"\nstep to what the page draws from: p50 {latency[0]} ms, p95 {latency[1]} ms"
+    )
+    print(json.dumps({"frames_p95_ms": p95, "long_tasks": len(durations), "cpu_max": cpu_ms[-1]}))
+    assert steps / secs > 0.9 * FACTS_PER_SEC, "the facts did not come as fast as asked"
+    assert heap.bytes < 1.1 * heap_before.bytes
