@@ -3,22 +3,29 @@ import type { Columns } from "./columns";
 
 /**
  * average_i = weight * average_(i-1) + (1 - weight) * y_i, divided by 1 - weight^i so that the first points are not pulled
- * to 0. Values that are not finite are left out: they change nothing and the line is broken there.
+ * to 0. Values that are not finite are left out: they change nothing and the line is broken there. `before` are points that
+ * came earlier: the average goes on from them.
  */
-export function debiasedAverage(columns: Columns, weight: number): Columns {
+export function debiasedAverage(columns: Columns, weight: number, before?: Columns): Columns {
   const { x, y, length } = columns;
+  const average = new Average(weight);
+  if (before) for (let i = 0; i < before.length; i += 1) average.add(before.y[i] ?? NaN);
   const smooth = new Float64Array(length);
-  let average = 0;
-  let decayed = 1;
-  for (let i = 0; i < length; i += 1) {
-    const value = y[i] ?? NaN;
-    if (Number.isFinite(value)) {
-      average = weight * average + (1 - weight) * value;
-      decayed *= weight;
-      smooth[i] = average / (1 - decayed);
-    } else {
-      smooth[i] = NaN;
-    }
-  }
+  for (let i = 0; i < length; i += 1) smooth[i] = average.add(y[i] ?? NaN);
   return { x, y: smooth, length };
+}
+
+class Average {
+  private average = 0;
+  private decayed = 1;
+
+  constructor(private readonly weight: number) {}
+
+  /** The average with the value; NaN for a value that is none. */
+  add(value: number): number {
+    if (!Number.isFinite(value)) return NaN;
+    this.average = this.weight * this.average + (1 - this.weight) * value;
+    this.decayed *= this.weight;
+    return this.average / (1 - this.decayed);
+  }
 }

@@ -124,6 +124,20 @@ describe("a fork's chart", () => {
     expect(drawn).toHaveBeenCalledTimes(2);
   });
 
+  it("has a smoothed curve that goes on from the history without a jump", () => {
+    const whole = new StepSeries();
+    whole.merge(GRANDPARENT);
+    whole.merge(PARENT);
+    for (const step of [9, 10]) whole.column("loss").put(step, 3);
+    const smoothedOf = (of: StepSeries, before?: StepSeries) =>
+      lossSource(of, "step", 0.9, { before })
+        .lines()
+        .find(({ name }) => name === "train, smoothed")?.columns.y;
+    const own = fork();
+    expect(smoothedOf(own, inherited.series)).toEqual(smoothedOf(whole)?.slice(8, 10));
+    expect(smoothedOf(own)).not.toEqual(smoothedOf(own, inherited.series));
+  });
+
   it("is that of any run when nothing is inherited", () => {
     const own = lossSource(fork(), "step", 0);
     expect(goingOn(own, undefined, "step", () => own)).toBe(own);

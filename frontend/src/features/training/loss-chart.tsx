@@ -52,8 +52,11 @@ export function LossChart({
   const { stretch } = useSyncExternalStore(window.subscribe, window.get);
   const source = useMemo(
     () =>
-      goingOn(lossSource(series, axis, smoothing, prediction), inherited, axis, (earlier) =>
-        lossSource(earlier, axis, smoothing),
+      goingOn(
+        lossSource(series, axis, smoothing, { prediction, before: inherited?.series }),
+        inherited,
+        axis,
+        (earlier) => lossSource(earlier, axis, smoothing),
       ),
     [series, axis, smoothing, prediction, inherited],
   );

@@ -7,19 +7,44 @@ interface Known {
   version: number;
   of: Columns;
   weight: number;
+  before: Column | undefined;
+  beforeVersion: number | undefined;
   smooth: Columns;
 }
 
 const cache = new WeakMap<Column, Known>();
 
-/** `columns` are the column's values along some axis. Weight 0 is the data itself. */
-export function smoothed(column: Column, columns: Columns, weight: number): Columns {
+/**
+ * `columns` are the column's values along some axis. Weight 0 is the data itself. `before` is what a fork inherits: its
+ * average goes on from there, or the curve would jump where the fork begins.
+ */
+export function smoothed(
+  column: Column,
+  columns: Columns,
+  weight: number,
+  before?: Column,
+): Columns {
   if (weight === 0) return columns;
+  const key = {
+    version: column.version,
+    of: columns,
+    weight,
+    before,
+    beforeVersion: before?.version,
+  };
   const known = cache.get(column);
-  if (known?.version === column.version && known.of === columns && known.weight === weight) {
-    return known.smooth;
-  }
-  const smooth = debiasedAverage(columns, weight);
-  cache.set(column, { version: column.version, of: columns, weight, smooth });
+  if (known && same(known, key)) return known.smooth;
+  const smooth = debiasedAverage(columns, weight, before);
+  cache.set(column, { ...key, smooth });
   return smooth;
+}
+
+function same(known: Known, key: Omit<Known, "smooth">): boolean {
+  return (
+    known.version === key.version &&
+    known.of === key.of &&
+    known.weight === key.weight &&
+    known.before === key.before &&
+    known.beforeVersion === key.beforeVersion
+  );
 }

@@ -8,12 +8,15 @@ import { predicted } from "./prediction";
 import { smoothed } from "./smoothed";
 import type { Metric, StepSeries } from "./step-series";
 
-/** Training loss raw and smoothed, validation loss as points, and what was predicted. */
+/** Training loss raw and smoothed, validation loss as points, and what was predicted. `before` is what a fork inherits. */
 export function lossSource(
   series: StepSeries,
   axis: Axis,
   smoothing: number,
-  prediction?: LossPrediction,
+  {
+    prediction,
+    before,
+  }: { prediction?: LossPrediction | undefined; before?: StepSeries | undefined } = {},
 ): LineSource {
   return {
     onChange: (listener) => series.onChange(listener),
@@ -24,7 +27,7 @@ export function lossSource(
         { name: "train", color: "--train", mark: smoothing > 0 ? "faint" : "bold", columns: loss },
       ];
       if (smoothing > 0) {
-        const columns = smoothed(column, loss, smoothing);
+        const columns = smoothed(column, loss, smoothing, before?.column("loss"));
         lines.push({ name: "train, smoothed", color: "--train", mark: "bold", columns });
       }
       const validation = alongAxis(series, series.column("validation_loss"), axis);
