@@ -14,6 +14,7 @@ import { useTokenLosses } from "@/features/attention/use-token-losses";
 import type { Against } from "@/features/compare-models/against";
 import { AgainstPicker } from "@/features/compare-models/against-picker";
 import { GenerationPane } from "@/features/generation/generation-pane";
+import { TimelinePanel } from "@/features/generation/timeline-panel";
 import { HeadScoresPanel } from "@/features/head-scores/head-scores-panel";
 import { LensPanel } from "@/features/lens/lens-panel";
 import { PlayheadRail } from "@/features/playhead/playhead-rail";
@@ -85,6 +86,9 @@ export function InsideRun({
   const model = recordStep === null ? loading.data : undefined;
   const saved = checkpoints.map((one) => one.name);
   const { stops } = rail;
+  const kept = stops.flatMap(({ step, checkpoint: source }) =>
+    source === null ? [] : { step, source },
+  );
   const compared = useAgainst(runId, { run, stops, saved, against: address.against });
   useAhead(name, { stops: rail.stops, at, parameters: Number(run?.stats?.parameters ?? 0) });
 
@@ -155,7 +159,7 @@ export function InsideRun({
             state={run && <StateBadge state={run.state} />}
           />
           <AgainstPicker
-            saved={stops.flatMap((one) => (one.checkpoint === null ? [] : one.step))}
+            saved={kept.map(({ step }) => step)}
             at={at}
             against={address.against}
             other={compared.other}
@@ -216,7 +220,7 @@ export function InsideRun({
                   : undefined
               }
             />
-            <GenerationPane model={model} />
+            <GenerationPane model={model} other={compared.other} />
           </>
         )}
       </div>
@@ -236,6 +240,12 @@ export function InsideRun({
           every={every}
           picker={texts.length > 1 ? picker : undefined}
           onPlace={playhead.place}
+        />
+        <TimelinePanel
+          sources={kept}
+          at={at}
+          onPlace={playhead.place}
+          className={styles["whole"]}
         />
         <LensPanel model={model} text={address.text} />
         <ActivationsPanel model={model} text={address.text} />

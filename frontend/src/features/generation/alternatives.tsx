@@ -4,14 +4,22 @@ import { visibleToken } from "@/lib/token-text";
 import { rankedAlternatives } from "./ranked-alternatives";
 import styles from "./alternatives.module.css";
 
-export function Alternatives({ step }: { step: GenerateResponse | undefined }) {
+export function Alternatives({
+  step,
+  label = "Likeliest tokens here",
+}: {
+  step: GenerateResponse | undefined;
+  label?: string;
+}) {
   if (step === undefined) {
     return (
-      <p className={styles["hint"]}>Click a token to see what else the model held likely there.</p>
+      <p className={styles["hint"]}>
+        Point at a token to see what else the model held likely there; a click holds it.
+      </p>
     );
   }
   return (
-    <ol className={styles["list"]} data-testid="alternatives" aria-label="Likeliest tokens here">
+    <ol className={styles["list"]} data-testid="alternatives" aria-label={label}>
       {rankedAlternatives(step).map((one) => (
         <li key={one.id} className={one.drawn ? styles["drawn"] : undefined}>
           <code title={`token ${one.id}`}>{visibleToken(one.text)}</code>

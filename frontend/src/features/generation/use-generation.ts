@@ -12,37 +12,24 @@ import { isSettingsError, toRequest, type GenerationSettings } from "./generatio
 import { isEnded } from "./generation-state";
 
 /** A generation that was accepted, with what it was asked of. */
-interface Started {
+export interface Started {
   readonly name: string;
-  readonly prompt: string;
+  /** "models/{model}". */
+  readonly model: string;
   readonly step: number;
-  readonly maxTokens: number;
+  readonly settings: GenerationSettings;
 }
 
-export function useGeneration(model: LoadedModel | undefined) {
+interface Order {
+  readonly asked: LoadedModel;
+  readonly settings: GenerationSettings;
+}
+
+/** Until the first token of a new text is there, the one before it stays. */
+export function useGeneration() {
   const [started, setStarted] = useState<Started | null>(null);
   const channel = useChannel(started?.name ?? null, generationReducer);
-  const start = useMutation({
-    mutationFn: async ({
-      asked,
-      settings,
-    }: {
-      asked: LoadedModel;
-      settings: GenerationSettings;
-    }) => {
-      const request = toRequest(asked.name, settings);
-      if (isSettingsError(request)) throw new Error(request.text);
-      const generation = await withModel(asked, () => createGeneration(request));
-      return {
-        name: generation.name,
-        prompt: settings.prompt,
-        step: asked.step,
-        maxTokens: Number(settings.maxTokens),
-      };
-    },
-    onMutate: () => setStarted(null),
-    onSuccess: setStarted,
-  });
+  const start = useMutation({ mutationFn: order, onSuccess: setStarted });
   const cancel = useMutation({ mutationFn: cancelGeneration });
   const writing = started !== null && !isEnded(channel.state) && channel.status !== "refused";
   const problem: Problem | undefined =
@@ -50,17 +37,28 @@ export function useGeneration(model: LoadedModel | undefined) {
     channel.state.problem ??
     (isEnded(channel.state) ? undefined : channel.problem) ??
     (cancel.error && writing ? asProblem(cancel.error) : undefined);
+  const stop = () => {
+    if (started !== null && writing) cancel.mutate(started.name);
+  };
   return {
     started,
     state: channel.state,
     starting: start.isPending,
     writing,
     problem,
-    generate: (settings: GenerationSettings) => {
-      if (model !== undefined) start.mutate({ asked: model, settings });
+    generate: (asked: LoadedModel, settings: GenerationSettings) => {
+      stop();
+      start.mutate({ asked, settings });
     },
-    cancel: () => {
-      if (started !== null) cancel.mutate(started.name);
-    },
+    cancel: stop,
   };
+}
+
+export type Writing = ReturnType<typeof useGeneration>;
+
+export async function order({ asked, settings }: Order): Promise<Started> {
+  const request = toRequest(asked.name, settings);
+  if (isSettingsError(request)) throw new Error(request.text);
+  const generation = await withModel(asked, () => createGeneration(request));
+  return { name: generation.name, model: asked.name, step: asked.step, settings };
 }
