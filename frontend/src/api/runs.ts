@@ -7,12 +7,14 @@ import {
   CreateRunRequestSchema,
   CreateRunResponseSchema,
   DeleteRunResponseSchema,
+  GetQueueResponseSchema,
   GetRunResponseSchema,
   ListFactsResponseSchema,
   ListRunsResponseSchema,
   PauseRunResponseSchema,
   PeekRunResponseSchema,
   QuerySeriesResponseSchema,
+  RestoreRunResponseSchema,
   ResumeRunResponseSchema,
   SnapshotRunResponseSchema,
   StopRunRequestSchema,
@@ -21,6 +23,7 @@ import {
   UpdateRunResponseSchema,
   type CreateRunRequest,
   type CreateRunResponse,
+  type QueuedRun,
 } from "@/gen/lab/v1/trainer_service_pb";
 import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
 import { RunTextSchema } from "@/gen/lab/v1/rest_pb";
@@ -114,8 +117,31 @@ export async function updateRun(name: string, change: RunChange): Promise<Run> {
   return required(answer.run, "run");
 }
 
-export async function deleteRun(name: string): Promise<void> {
-  await request("DELETE", `/api/${name}`, DeleteRunResponseSchema);
+/** Moves it to the trash, its checkpoints with it; the run as it is there, undefined when the lab keeps no trash. */
+export async function deleteRun(name: string): Promise<Run | undefined> {
+  return (await request("DELETE", `/api/${name}`, DeleteRunResponseSchema)).run;
+}
+
+/** Out of the trash, and not to be had again. */
+export async function deleteRunForGood(name: string): Promise<void> {
+  await request("DELETE", `/api/${name}`, DeleteRunResponseSchema, {
+    query: { permanently: "true" },
+  });
+}
+
+export async function restoreRun(name: string): Promise<Run> {
+  const answer = await request("POST", `/api/${name}:restore`, RestoreRunResponseSchema);
+  return required(answer.run, "run");
+}
+
+export async function listTrashedRuns(signal?: AbortSignal): Promise<Run[]> {
+  const query = { trashed: "true", pageSize: 1_000 };
+  return (await request("GET", "/api/runs", ListRunsResponseSchema, { query, signal })).runs;
+}
+
+/** Who waits for a slot, first in line first. */
+export async function getQueue(signal?: AbortSignal): Promise<QueuedRun[]> {
+  return (await request("GET", "/api/runs:queue", GetQueueResponseSchema, { signal })).runs;
 }
 
 export async function pauseRun(name: string): Promise<Run> {

@@ -32,7 +32,8 @@ export function CompareRun({
   useDetail(name, series, window, axis);
   const { run, evaluations, deleted } = detail;
   useEffect(() => series.evaluated(evaluations), [series, evaluations]);
-  const missing = deleted ? "deleted" : problem ? problem.detail || problem.title : undefined;
+  const gone = deleted ? "deleted" : run?.deleteTime ? "in the trash" : undefined;
+  const missing = gone ?? (problem ? problem.detail || problem.title : undefined);
   useEffect(() => onKnown(id, { run, series, missing }), [id, run, series, missing, onKnown]);
   return null;
 }

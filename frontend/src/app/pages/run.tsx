@@ -1,7 +1,8 @@
 // One run: control, progress, numbers, charts, samples, log.
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useQuery } from "@tanstack/react-query";
-import { Link, useNavigate, useParams, useSearchParams } from "react-router";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { Link, useParams, useSearchParams } from "react-router";
 import { corporaQuery } from "@/api/corpora";
 import { asProblem } from "@/api/problem";
 import type { ChartPicture } from "@/charts/line/picture";
@@ -11,6 +12,7 @@ import { SavingPolicy } from "@/features/checkpoints/saving-policy";
 import { HealthPanel } from "@/features/health/health-panel";
 import { DeleteRun } from "@/features/runs/delete-run";
 import { ExportMenu } from "@/features/runs/export-menu";
+import { RestoreRun } from "@/features/runs/restore-run";
 import { RunControls } from "@/features/runs/run-controls";
 import { runDetail } from "@/features/runs/run-detail";
 import { ParentLink } from "@/features/runs/run-parent";
@@ -55,7 +57,6 @@ export function RunPage() {
 }
 
 function OneRun({ name, id }: { name: string; id: string }) {
-  const navigate = useNavigate();
   const { state: detail, problem } = useChannel(name, runDetail);
   const { state: series, problem: seriesProblem } = useChannel(`${name}/steps`, stepSeries);
   const [address] = useSearchParams();
@@ -87,6 +88,22 @@ function OneRun({ name, id }: { name: string; id: string }) {
       </EmptyState>
     );
   }
+  if (run?.deleteTime) {
+    return (
+      <EmptyState
+        title={`${run.displayName || id} is in the trash`}
+        action={
+          <>
+            <RestoreRun run={run} /> <Link to="/runs">Go to the runs</Link>
+          </>
+        }
+      >
+        Its metrics, samples and log are kept
+        {run.expireTime && ` until ${timestampDate(run.expireTime).toLocaleString()}`}, and so are
+        the checkpoints that went with it.
+      </EmptyState>
+    );
+  }
   if (!run) {
     return problem ? (
       <ProblemNotice problem={problem} action={<Link to="/runs">Go to the runs</Link>} />
@@ -113,9 +130,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
           <ExportMenu run={run} picture={() => picture.current} view={() => viewNow(window)} />
         </div>
         <RunControls run={run}>
-          {run.allowedVerbs.includes(RunVerb.DELETE) && (
-            <DeleteRun run={run} onDeleted={() => void navigate("/runs")} />
-          )}
+          {run.allowedVerbs.includes(RunVerb.DELETE) && <DeleteRun run={run} />}
         </RunControls>
       </header>
       <StateReason run={run} />

@@ -3,9 +3,11 @@ import { useRef, useState } from "react";
 import { useNavigate, useSearchParams } from "react-router";
 import { ColumnsMenu } from "@/features/runs/columns-menu";
 import { runList } from "@/features/runs/run-list";
+import { RunTrash, UndoDeleteRun } from "@/features/runs/run-trash";
 import { RunsTable } from "@/features/runs/runs-table";
 import { isSortKey, type Order } from "@/features/runs/sort-runs";
 import { runId } from "@/features/runs/state-name";
+import type { Run } from "@/gen/lab/v1/run_pb";
 import { formatCount } from "@/lib/format";
 import { useShortcut } from "@/lib/use-shortcut";
 import { useChannel } from "@/live/use-channel";
@@ -35,6 +37,7 @@ export function RunsPage() {
     );
   const setFilter = (text: string) => change("q", text);
   const [chosen, setChosen] = useState<readonly string[]>([]);
+  const [deleted, setDeleted] = useState<Run>();
   const filterField = useRef<HTMLInputElement>(null);
   useShortcut("/", "Filter the runs", () => filterField.current?.focus());
   const navigate = useNavigate();
@@ -78,6 +81,13 @@ export function RunsPage() {
           </>
         }
       >
+        {deleted && !runs?.some((run) => run.name === deleted.name) && (
+          <UndoDeleteRun
+            key={deleted.name}
+            deleted={deleted}
+            onDone={() => setDeleted(undefined)}
+          />
+        )}
         {runs === undefined ? (
           <EmptyState title="Waiting for the list of runs" />
         ) : runs.length === 0 ? (
@@ -102,9 +112,11 @@ export function RunsPage() {
             onChoose={choose}
             onOrder={({ key, descending }) => change("sort", `${descending ? "-" : ""}${key}`)}
             onTag={setFilter}
+            onDeleted={setDeleted}
           />
         )}
       </Panel>
+      {runs !== undefined && <RunTrash listed={runs.length} />}
     </div>
   );
 }

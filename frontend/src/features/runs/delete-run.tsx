@@ -1,40 +1,33 @@
-// Removes a run and its history, after asking. Checkpoints stay, and the question says so.
-import { useState } from "react";
+// Moves a run to the trash, from where it can be taken back; so it is not asked twice.
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { asProblem } from "@/api/problem";
 import { deleteRun } from "@/api/runs";
 import type { Run } from "@/gen/lab/v1/run_pb";
 import { Button } from "@/ui/button";
-import { ConfirmDialog } from "@/ui/confirm-dialog";
-import { ProblemNotice, type ProblemText } from "@/ui/problem-notice";
+import { ProblemNotice } from "@/ui/problem-notice";
+import { TRASHED_RUNS } from "./run-trash";
 import { runId } from "./state-name";
 
-export function DeleteRun({ run, onDeleted }: { run: Run; onDeleted?: () => void }) {
-  const [problem, setProblem] = useState<ProblemText | null>(null);
-  const id = runId(run.name);
-  const remove = async () => {
-    setProblem(null);
-    try {
-      await deleteRun(run.name);
-      onDeleted?.();
-    } catch (error) {
-      setProblem(asProblem(error));
-    }
-  };
+export function DeleteRun({ run, onDeleted }: { run: Run; onDeleted?: (trashed: Run) => void }) {
+  const queries = useQueryClient();
+  const remove = useMutation({
+    mutationFn: () => deleteRun(run.name),
+    onSuccess: (trashed) => trashed && onDeleted?.(trashed),
+    onSettled: () => queries.invalidateQueries({ queryKey: TRASHED_RUNS }),
+  });
   return (
     <>
-      <ConfirmDialog
-        trigger={
-          <Button kind="quiet" data-testid="run-delete" aria-label={`Delete ${id}`}>
-            Delete
-          </Button>
-        }
-        title={`Delete ${run.displayName || id}?`}
-        confirm="Delete run"
-        onConfirm={() => void remove()}
+      <Button
+        kind="quiet"
+        busy={remove.isPending}
+        data-testid="run-delete"
+        aria-label={`Delete ${run.displayName || runId(run.name)}`}
+        title="To the trash, with its checkpoints; it can be taken back"
+        onClick={() => remove.mutate()}
       >
-        Its metrics, samples and log are removed for good. Its checkpoints stay.
-      </ConfirmDialog>
-      {problem && <ProblemNotice problem={problem} />}
+        Delete
+      </Button>
+      {remove.error !== null && <ProblemNotice problem={asProblem(remove.error)} />}
     </>
   );
 }

@@ -19,6 +19,7 @@ export const runList: ChannelReducer<RunList> = {
     if (fact.case === "runDeleted") return state.filter((run) => run.name !== name);
     if (fact.case !== "runStateChanged" || !fact.value.run) return state;
     const changed = fact.value.run;
+    if (changed.deleteTime) return state.filter((run) => run.name !== name); // it is in the trash
     if (state.some((run) => run.name === changed.name)) {
       return state.map((run) => (run.name === changed.name ? changed : run));
     }

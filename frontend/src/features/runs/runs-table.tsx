@@ -3,7 +3,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { RunVerb, type Run } from "@/gen/lab/v1/run_pb";
 import { DeleteRun } from "./delete-run";
-import { queuePlaces } from "./queue";
+import { useQueue, type Waiting } from "./queue";
 import styles from "./runs-table.module.css";
 import { filterRuns, sortRuns, type Order, type SortKey } from "./sort-runs";
 import { runId } from "./state-name";
@@ -23,6 +23,7 @@ export function RunsTable({
   onChoose,
   onOrder,
   onTag,
+  onDeleted,
 }: {
   runs: readonly Run[];
   filter: string;
@@ -32,12 +33,13 @@ export function RunsTable({
   onChoose: (id: string) => void;
   onOrder: (order: Order) => void;
   onTag: (tag: string) => void;
+  onDeleted: (trashed: Run) => void;
 }) {
   const nowMs = useNow();
   const hidden = useTableSettings((settings) => settings.hidden);
   const columns = TABLE_COLUMNS.filter(({ key }) => !hidden.includes(key));
   const shown = useMemo(() => sortRuns(filterRuns(runs, filter), order), [runs, filter, order]);
-  const places = useMemo(() => queuePlaces(runs), [runs]);
+  const queue = useQueue(runs);
   const scroll = useRef<HTMLDivElement>(null);
   // eslint-disable-next-line react-hooks/incompatible-library -- there is no compiler here to mislead
   const rows = useVirtualizer({
@@ -77,11 +79,12 @@ export function RunsTable({
                   run={run}
                   row={index + 2}
                   columns={columns}
-                  place={places.get(run.name)}
+                  waiting={queue.get(run.name)}
                   nowMs={nowMs}
                   chosen={chosen.includes(runId(run.name))}
                   onChoose={onChoose}
                   onTag={onTag}
+                  onDeleted={onDeleted}
                 />
               )
             );
@@ -155,20 +158,22 @@ function RunRow({
   run,
   row,
   columns,
-  place,
+  waiting,
   nowMs,
   chosen,
   onChoose,
   onTag,
+  onDeleted,
 }: {
   run: Run;
   row: number;
   columns: readonly TableColumn[];
-  place: number | undefined;
+  waiting: Waiting | undefined;
   nowMs: number;
   chosen: boolean;
   onChoose: (id: string) => void;
   onTag: (tag: string) => void;
+  onDeleted: (trashed: Run) => void;
 }) {
   const id = runId(run.name);
   const stats = useLiveStats(run);
@@ -185,10 +190,12 @@ function RunRow({
       </td>
       {columns.map(({ key, number, wide, cell }) => (
         <td key={key} className={classes(number && "number", wide && "wide", key)}>
-          {cell({ run, stats, nowMs, place, onTag })}
+          {cell({ run, stats, nowMs, waiting, onTag })}
         </td>
       ))}
-      <td>{run.allowedVerbs.includes(RunVerb.DELETE) && <DeleteRun run={run} />}</td>
+      <td>
+        {run.allowedVerbs.includes(RunVerb.DELETE) && <DeleteRun run={run} onDeleted={onDeleted} />}
+      </td>
     </tr>
   );
 }

@@ -1,9 +1,11 @@
 import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
 import { EventSchema } from "@/gen/lab/v1/event_pb";
 import { PublicationSchema, SnapshotSchema } from "@/gen/lab/v1/live_pb";
 import { RunSchema, RunState } from "@/gen/lab/v1/run_pb";
-import { queuePlaces } from "./queue";
+import { QueuedRunSchema } from "@/gen/lab/v1/trainer_service_pb";
+import { places, placeText } from "./queue";
 import { runDetail } from "./run-detail";
 import { runList } from "./run-list";
 import { filterRuns, sortRuns } from "./sort-runs";
@@ -45,6 +47,19 @@ describe("the list of runs", () => {
       ["runs/c", RunState.RUNNING],
       ["runs/a", RunState.PAUSED],
     ]);
+  });
+
+  it("loses a run to the trash and has it back when it is restored", () => {
+    let runs = runList.snapshot(runList.initial(), snapshot);
+    const trashed = { ...run("a", 1), deleteTime: timestampFromMs(9_000) };
+    for (const [changed, left] of [
+      [trashed, ["runs/b"]],
+      [run("a", 1), ["runs/b", "runs/a"]],
+    ] as const) {
+      const fact = { case: "runStateChanged" as const, value: { run: changed } };
+      runs = runList.publication(runs, publication({ run: "runs/a", fact }));
+      expect(runs?.map(({ name }) => name)).toEqual(left);
+    }
   });
 });
 
@@ -95,16 +110,14 @@ describe("sorting and filtering", () => {
 });
 
 describe("the queue", () => {
-  it("is in the order of creation, whatever the order of the list", () => {
-    const waiting = [
-      run("late", 9, undefined, RunState.PENDING),
-      run("trains", 5),
-      run("early", 2, undefined, RunState.PENDING),
-    ];
-    const places = queuePlaces(waiting);
-    expect([...places]).toEqual([
-      ["runs/early", 1],
-      ["runs/late", 2],
+  it("is in the server's order and says only what was measured", () => {
+    const queue = places([
+      create(QueuedRunSchema, { run: "runs/a", startsInSecs: 250 }),
+      create(QueuedRunSchema, { run: "runs/b", unknownBecause: "a is paused" }),
+    ]);
+    expect([...queue].map(([name, waiting]) => [name, placeText(waiting)])).toEqual([
+      ["runs/a", "next, in about 4 m 10 s"],
+      ["runs/b", "2. in line, start unknown"],
     ]);
   });
 });

@@ -14,6 +14,7 @@ import {
   formatShare,
 } from "@/lib/format";
 import { LossSparkline } from "./loss-sparkline";
+import { placeDefinition, placeText, type Waiting } from "./queue";
 import styles from "./runs-table.module.css";
 import type { SortKey } from "./sort-runs";
 import { StateBadge } from "./state-badge";
@@ -24,8 +25,8 @@ export interface RowContext {
   run: Run;
   stats: LiveStats;
   nowMs: number;
-  /** Place among those that wait for a slot, from 1; undefined when it does not wait. */
-  place: number | undefined;
+  /** Its place among those that wait for a slot; undefined when it does not wait. */
+  waiting: Waiting | undefined;
   onTag: (tag: string) => void;
 }
 
@@ -62,12 +63,16 @@ export const TABLE_COLUMNS: readonly TableColumn[] = [
     key: "state",
     title: "State",
     definition: "Where it is in its life. Waiting runs start in order as slots become free.",
-    cell: ({ run, place }) => (
+    cell: ({ run, waiting }) => (
       <>
         <StateBadge state={run.state} />
-        {place !== undefined && (
-          <span className={styles["place"]} data-testid="queue-place">
-            {place === 1 ? "next" : `${place}. in line`}
+        {waiting && (
+          <span
+            className={styles["place"]}
+            title={placeDefinition(waiting)}
+            data-testid="queue-place"
+          >
+            {placeText(waiting)}
           </span>
         )}
       </>
