@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { signedIndex, sqrtIndex, VIRIDIS } from "./palette";
+import { DIVERGING, signedIndex, sqrtIndex, VIRIDIS } from "./palette";
 
 describe("viridis table", () => {
   it("is opaque and ends where viridis does", () => {
@@ -7,6 +7,17 @@ describe("viridis table", () => {
     expect([...VIRIDIS].every((pixel) => pixel >>> 24 === 255)).toBe(true);
     expect((VIRIDIS[0] ?? 0) & 0xffffff).toBe(0x540144);
     expect((VIRIDIS[255] ?? 0) & 0xffffff).toBe(0x25e7fd);
+  });
+});
+
+describe("diverging table", () => {
+  it("goes from purple for less by way of pale to orange for more", () => {
+    const [less = 0, none = 0, more = 0] = [0, 128, 255].map((index) => DIVERGING[index]);
+    const red = (pixel: number) => pixel & 255;
+    const blue = (pixel: number) => (pixel >>> 16) & 255;
+    expect(blue(less)).toBeGreaterThan(red(less));
+    expect(red(more)).toBeGreaterThan(blue(more));
+    expect(Math.min(red(none), blue(none))).toBeGreaterThan(230);
   });
 });
 

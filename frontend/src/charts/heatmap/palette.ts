@@ -15,7 +15,7 @@ export const DIVERGING: Uint32Array = buildTable(diverging);
 
 /** The colour of a share from 0, the most below zero, to 1, the most above. */
 export function diverging(share: number): string {
-  return interpolatePuOr(1 - share);
+  return interpolatePuOr(share);
 }
 
 function buildTable(colorOf: (share: number) => string): Uint32Array {
