@@ -3,6 +3,11 @@ import type { StepMeasured } from "@/gen/lab/v1/event_pb";
 import type { SeriesSet } from "@/gen/lab/v1/series_pb";
 import type { ChannelReducer } from "@/live/channel";
 import { Column } from "./column";
+import { thin } from "./thinning";
+
+/** More points than this are drawn no better, only slower. The server has them all, for whoever zooms in. */
+export const MOST_POINTS = 16_384;
+const BUCKETS = 4_096;
 
 export const METRICS = [
   "loss",
@@ -24,6 +29,8 @@ function isMetric(name: string): name is Metric {
 export class StepSeries {
   /** Whether every recorded point is here; otherwise zooming in fetches more. */
   complete = true;
+  private looked: readonly [number, number] | null = null;
+  private roomUpTo = MOST_POINTS;
   private lastSequence = 0n;
   private readonly columns = new Map<Metric, Column>(METRICS.map((name) => [name, new Column()]));
   private readonly listeners = new Set<() => void>();
@@ -36,6 +43,11 @@ export class StepSeries {
 
   get step(): number {
     return this.column("loss").lastStep ?? 0;
+  }
+
+  /** Steps that someone looks at closely are never thinned. */
+  lookAt(steps: readonly [number, number] | null): void {
+    this.looked = steps;
   }
 
   onChange(listener: () => void): () => void {
@@ -59,6 +71,7 @@ export class StepSeries {
     this.column("memory_bytes").put(step, Number(measured.memoryBytes));
     this.column("tokens").put(step, Number(measured.tokens));
     this.column("elapsed_secs").put(step, measured.elapsedSecs);
+    if (this.column("loss").length > this.roomUpTo) this.makeRoom();
     this.changed();
   }
 
@@ -67,6 +80,7 @@ export class StepSeries {
       if (metric !== "validation_loss") this.column(metric).replace([], []);
     }
     this.complete = true;
+    this.roomUpTo = MOST_POINTS;
     this.lastSequence = set.lastSequence;
     this.merge(set);
   }
@@ -88,6 +102,15 @@ export class StepSeries {
       evaluations.map(({ loss }) => loss),
     );
     this.changed();
+  }
+
+  private makeRoom(): void {
+    for (const [metric, column] of this.columns) {
+      if (metric !== "validation_loss") thin(column, BUCKETS, this.looked);
+    }
+    this.complete = false;
+    // Where much is spared little is won: then not again at the next step.
+    this.roomUpTo = Math.max(MOST_POINTS, this.column("loss").length + 2 * BUCKETS);
   }
 
   private changed(): void {

@@ -39,12 +39,17 @@ function useMore(
     if (!series) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let fetching: AbortController | undefined;
-    const fetchDetail = async () => {
+    const inSight = (): [number, number] | null => {
       const { stretch } = window.get();
-      if (!stretch || series.complete) return;
+      if (stretch === null) return null;
+      const from = Math.max(0, Math.floor(stepAt(series, axis, stretch[0])));
+      return [from, Math.max(from, Math.ceil(stepAt(series, axis, stretch[1])))];
+    };
+    const fetchDetail = async () => {
+      const steps = inSight();
+      if (!steps || series.complete) return;
       fetching = new AbortController();
-      const stepFrom = Math.max(0, Math.floor(stepAt(series, axis, stretch[0])));
-      const stepTo = Math.max(stepFrom, Math.ceil(stepAt(series, axis, stretch[1])));
+      const [stepFrom, stepTo] = steps;
       try {
         const range = { stepFrom, stepTo, maxPoints: MOST_POINTS };
         for (const set of await ask(run, range, fetching.signal)) series.merge(set);
@@ -53,10 +58,12 @@ function useMore(
       }
     };
     let before = window.get().stretch;
+    series.lookAt(inSight());
     const stop = window.subscribe(() => {
       const { stretch } = window.get();
       if (stretch === before) return; // only the cursor moved
       before = stretch;
+      series.lookAt(inSight());
       clearTimeout(timer);
       fetching?.abort();
       timer = setTimeout(() => void fetchDetail(), SETTLED_AFTER_MS);
