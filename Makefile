@@ -30,7 +30,7 @@ help: ## This list
 
 # ---- set-up; each stamp is made again when what it was made from changes
 
-install: .venv/.installed frontend/node_modules/.installed ## Python environment and front-end packages
+install: .venv/.installed .venv/.kernels frontend/node_modules/.installed ## Python environment and front-end packages
 	@:
 
 .venv/.installed: pyproject.toml shared/pyproject.toml constraints.txt
@@ -44,6 +44,12 @@ install: .venv/.installed frontend/node_modules/.installed ## Python environment
 	@# reference in tests, for torch alone.
 	@$(PY) -m pip install -q --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt \
 	  --no-deps --ignore-requires-python llms-from-scratch
+	@touch $@
+
+# Parts of the training step in C++. Without a compiler the lab is slower and nothing else.
+.venv/.kernels: .venv/.installed $(wildcard shared/lab/kernels/*)
+	@command -v g++ >/dev/null 2>&1 || $(MAKE) .debian-package package=g++ || true
+	@$(PY) -m lab.kernels
 	@touch $@
 
 .PHONY: .python-venv
@@ -141,10 +147,10 @@ test-frontend: install ## vitest and a build
 	@$(NPM) run --silent build
 	@touch frontend/dist/index.html
 
-test-unit: .venv/.installed ## No process is started
+test-unit: .venv/.kernels ## No process is started
 	@$(PYTEST) -m "not integration and not e2e and not bench and not soak" $(t)
 
-test-integration: .venv/.installed strace ## Real nats-server, real services on free ports
+test-integration: .venv/.kernels strace ## Real nats-server, real services on free ports
 	@$(PYTEST) -m "integration and not bench and not soak" $(t)
 
 test-e2e: install frontend browser ## A whole cluster and a real browser

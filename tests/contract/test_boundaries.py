@@ -53,7 +53,12 @@ ROWS = (
         ("lab.v1", "lab.errors", "lab.folders", "lab.spec"),
         (*TORCH, *GRPC, *NATS, *WEB, *ASYNC, *TERMINAL),
     ),
-    Row("lab.model", ("lab.v1", "lab.errors"), (*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL)),
+    Row("lab.kernels", never=(*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL)),
+    Row(
+        "lab.model",
+        ("lab.v1", "lab.errors", "lab.kernels"),
+        (*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL),
+    ),
     Row("lab.analysis", ("lab.model",), (*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL)),
     # How processes speak.
     Row("lab.bus", ("lab.v1", "lab.errors", "lab.names"), (*NUMBERS, *GRPC, *WEB, *TERMINAL)),
@@ -94,7 +99,7 @@ ROWS = (
         "services.trainer.worker",
         (
             *("lab.v1", "lab.errors", "lab.link", "lab.torchrun", "lab.manifest", "lab.names"),
-            *("lab.analysis", "lab.model", "lab.spec", "lab.text"),
+            *("lab.analysis", "lab.kernels", "lab.model", "lab.spec", "lab.text"),
         ),
         (*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL, "structlog"),
     ),

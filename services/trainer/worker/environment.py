@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from lab import kernels
 from services.trainer.worker.training import Training
 
 _CPUINFO = Path("/proc/cpuinfo")
@@ -30,6 +31,7 @@ _MATTERS: Mapping[str, str] = {
     "dtype": "number format",
     "head_chunk_tokens": "tokens per piece of the output head",
     "compiled": "compiled blocks",
+    "kernels": "kernels",
     "cuda": "GPU",
 }
 
@@ -54,6 +56,7 @@ def environment(training: Training) -> dict[str, Any]:
         "processes": training.ranks.place.world,
         "dtype": str(training.dtype).removeprefix("torch."),
         "head_chunk_tokens": training.room.chunk_tokens,
+        "kernels": kernels.told(),
         "compiled": "yes" if training.model.compiled_blocks else "no",
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }

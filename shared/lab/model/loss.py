@@ -8,6 +8,9 @@ Here N is cut into chunks, and each chunk goes all the way to its gradients befo
 in the same piece of memory. That can be done in the forward pass because the gradient of
 cross-entropy is known as soon as the softmax p is: p, less 1 at the target. The backward pass only
 hands out what is there already.
+
+What `_torch_chunk` does in torch, `lab.kernels` does in C++ where it can, without writing the
+logits to memory at all (lab/kernels/head.h).
 """
 
 import math
@@ -17,8 +20,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from lab import kernels
+
 _LINE_BYTES = 64  # of a processor's cache; bf16 rows that begin elsewhere take half as long again
 BLOCK_TOKENS = 8192  # ids whose bf16 gradient is added to the fp32 one while still in the cache
+_KERNEL_TOKENS, _KERNEL_WIDTH = 32, 16  # lab/kernels/head.h works in multiples of these
 
 
 class LogitsRoom:
@@ -41,9 +47,20 @@ class LogitsRoom:
         half = dtype == torch.bfloat16
         line = _LINE_BYTES // dtype.itemsize if half else 1
         row = -(-vocab_size // line) * line
-        self.rows = torch.empty(chunk_tokens, row, dtype=dtype, device=device)  # (c, >= V)
-        # The weight in the type of the logits.
-        self.weight = torch.empty(vocab_size, width, dtype=dtype, device=device) if half else None
+        tokens = -(-chunk_tokens // _KERNEL_TOKENS) * _KERNEL_TOKENS if half else chunk_tokens
+        self.rows = torch.empty(tokens, row, dtype=dtype, device=device)  # (>= c, >= V)
+        self.operations: Any = None
+        if half and self.rows.device.type == "cpu" and width % _KERNEL_WIDTH == 0:
+            self.operations = kernels.tiled_operations()
+        self._weight: Tensor | None = None  # in the type of the logits, once it is needed
+
+    def multiplied(self, weight: Tensor) -> Tensor:
+        """The weight in the type of the logits."""
+        if weight.dtype == self.rows.dtype:
+            return weight
+        if self._weight is None:
+            self._weight = torch.empty_like(weight, dtype=self.rows.dtype)
+        return self._weight.copy_(weight)
 
 
 def linear_cross_entropy(
@@ -116,30 +133,51 @@ def _chunks(
     """Each token's loss (N). The hidden states' gradients are set, the weight's is added to."""
     if hidden.dtype != room.rows.dtype:
         raise ValueError(f"the room is for {room.rows.dtype}, the states are {hidden.dtype}")
-    multiplied = weight if room.weight is None else room.weight.copy_(weight)  # (V, C)
     exact = torch.promote_types(hidden.dtype, torch.float32)
     losses = torch.empty(len(targets), dtype=exact, device=hidden.device)
+    multiplied: Tensor | None = None
     for start in range(0, len(targets), room.chunk_tokens):
         part = slice(start, min(start + room.chunk_tokens, len(targets)))
-        h, target = hidden[part], targets[part]  # (c, C), (c,)
-        rows = room.rows[: len(h)]
-        logits = rows[:, : room.vocab_size]  # (c, V)
-        torch.mm(h, multiplied.t(), out=logits)
-        rows[:, room.vocab_size :] = float("-inf")
-        torch.softmax(rows, dim=1, out=rows)  # in place; the columns that fill a row up become 0
-        losses[part] = _take_target(rows, target, exact, may_ask=rows.device.type == "cpu")
-        _mend(losses[part], h, multiplied, target)
-        if gradients is None:
+        h, target, loss = hidden[part], targets[part], losses[part]  # (c, C), (c,), (c,)
+        by = (gradients[0][part], gradients[1]) if gradients else None
+        if room.operations is not None and room.operations.head_cross_entropy(
+            h, weight, target, loss, *(by or (None, None)), room.rows if by else None, scale
+        ):
             continue
-        hidden_gradient, weight_gradient = gradients
-        torch.mm(logits, multiplied, out=hidden_gradient[part]).mul_(scale)  # (c, V) @ (V, C)
-        if logits.dtype == weight_gradient.dtype:
-            weight_gradient.addmm_(logits.t(), h, alpha=scale)  # (V, c) @ (c, C)
-            continue
-        for first in range(0, room.vocab_size, BLOCK_TOKENS):
-            block = slice(first, first + BLOCK_TOKENS)
-            weight_gradient[block].add_(logits[:, block].t() @ h, alpha=scale)
+        if multiplied is None:
+            multiplied = room.multiplied(weight)  # (V, C)
+        _torch_chunk(h, multiplied, target, loss, room, scale=scale, gradients=by)
     return losses
+
+
+def _torch_chunk(
+    h: Tensor,
+    weight: Tensor,
+    target: Tensor,
+    losses: Tensor,
+    room: LogitsRoom,
+    *,
+    scale: float,
+    gradients: tuple[Tensor, Tensor] | None,
+) -> None:
+    """One chunk: its losses and the gradient of its hidden states set, the weight's added to."""
+    rows = room.rows[: len(h)]
+    logits = rows[:, : room.vocab_size]  # (c, V)
+    torch.mm(h, weight.t(), out=logits)
+    rows[:, room.vocab_size :] = float("-inf")
+    torch.softmax(rows, dim=1, out=rows)  # in place; the columns that fill a row up become 0
+    losses.copy_(_take_target(rows, target, losses.dtype, may_ask=rows.device.type == "cpu"))
+    _mend(losses, h, weight, target)
+    if gradients is None:
+        return
+    hidden_gradient, weight_gradient = gradients
+    torch.mm(logits, weight, out=hidden_gradient).mul_(scale)  # (c, V) @ (V, C)
+    if logits.dtype == weight_gradient.dtype:
+        weight_gradient.addmm_(logits.t(), h, alpha=scale)  # (V, c) @ (c, C)
+        return
+    for first in range(0, room.vocab_size, BLOCK_TOKENS):
+        block = slice(first, first + BLOCK_TOKENS)
+        weight_gradient[block].add_(logits[:, block].t() @ h, alpha=scale)
 
 
 def _take_target(rows: Tensor, target: Tensor, exact: torch.dtype, *, may_ask: bool) -> Tensor:
