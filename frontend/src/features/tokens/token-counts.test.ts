@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { TokenSchema } from "@/gen/lab/v1/tensor_pb";
-import { countTokens, hexBytes } from "./token-counts";
+import { countTokens } from "./token-counts";
 
 const token = (id: number, text: string) => create(TokenSchema, { id, text });
 
@@ -13,7 +13,10 @@ describe("countTokens", () => {
       distinct: 2,
       bytes: 10,
       characters: 10,
+      words: 2,
       bytesPerToken: 10 / 3,
+      charactersPerToken: 10 / 3,
+      tokensPerWord: 1.5,
     });
   });
 
@@ -24,12 +27,10 @@ describe("countTokens", () => {
   });
 
   it("says nothing per token about an empty text", () => {
-    expect(countTokens([]).bytesPerToken).toBeUndefined();
-  });
-});
-
-describe("hexBytes", () => {
-  it("writes bytes in pairs of digits", () => {
-    expect(hexBytes(token(1, " \n"))).toBe("20 0a");
+    expect(countTokens([])).toMatchObject({
+      bytesPerToken: undefined,
+      charactersPerToken: undefined,
+      tokensPerWord: undefined,
+    });
   });
 });
