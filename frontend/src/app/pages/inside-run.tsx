@@ -90,7 +90,16 @@ export function InsideRun({
     source === null ? [] : { step, source },
   );
   const compared = useAgainst(runId, { run, stops, saved, against: address.against });
-  useAhead(name, { stops: rail.stops, at, parameters: Number(run?.stats?.parameters ?? 0) });
+  const old = recordStep === null && loading.isPlaceholderData;
+  const shownStep = recordStep ?? model?.step;
+  const { text, layer, head: chosenHead } = address;
+  useAhead(name, {
+    stops: rail.stops,
+    at,
+    parameters: Number(run?.stats?.parameters ?? 0),
+    ready: !fetching,
+    page: { text, layer, head: chosenHead, other: compared.other },
+  });
 
   const record = useQuery({ ...probeQuery(name, recordStep ?? 0), enabled: recordStep !== null });
   const list = useQuery({
@@ -126,9 +135,20 @@ export function InsideRun({
       </p>
     ),
   };
-  const seen = useTokenLosses(model, address.text);
+  const seen = useTokenLosses({ model, other: compared.other }, address.text);
   const losses = probe ? [NaN, ...probe.losses] : seen.data?.losses;
   const { data: tokenAnswer } = seen;
+  // The guesses at the playhead's step stand beside those at the live end, once somebody asks.
+  const [pointed, setPointed] = useState(false);
+  const atEnd = at === null || compared.other !== undefined || !pointed || recordStep !== null;
+  const end = useSourceModel(
+    atEnd
+      ? recordOf(0)
+      : sourceFor(runId, { run, checkpoint: null, saved: checkpoints.map((one) => one.name) }),
+    { follow: false },
+  );
+  const now = useTokenLosses({ model: atEnd ? undefined : end.data }, address.text);
+  const later = now.data && !now.old && !atEnd ? { step: now.step, answer: now.data } : undefined;
   // Both at once: of two changes of the address in one go the second would undo the first.
   const swap = (places: { at: number | null; against: Against }) =>
     setParameters((held) => writeAddress(withPlace(held, places.at), { against: places.against }), {
@@ -208,13 +228,20 @@ export function InsideRun({
               onReload={() => void loading.refetch()}
               record={recorded}
               losses={losses}
+              otherLosses={probe ? undefined : seen.other?.answer.losses}
+              old={old}
+              step={shownStep}
+              onReading={() => setPointed(true)}
               reading={
                 tokenAnswer && model && recorded === undefined
                   ? (position) => (
                       <TokenGuesses
                         token={position === null ? undefined : seen.tokens[position]}
                         position={position}
-                        seen={[{ step: seen.step, answer: tokenAnswer }]}
+                        seen={[
+                          { step: seen.step, answer: tokenAnswer },
+                          ...[seen.other ?? later].filter((one) => one !== undefined),
+                        ]}
                       />
                     )
                   : undefined
@@ -228,6 +255,7 @@ export function InsideRun({
         <HeadScoresPanel
           records={records}
           at={at}
+          against={typeof address.against === "number" ? address.against : null}
           every={every}
           chosen={head}
           onChoose={(place) => go(place)}
@@ -247,8 +275,8 @@ export function InsideRun({
           onPlace={playhead.place}
           className={styles["whole"]}
         />
-        <LensPanel model={model} text={address.text} />
-        <ActivationsPanel model={model} text={address.text} />
+        <LensPanel model={model} other={compared.other} text={address.text} old={old} />
+        <ActivationsPanel model={model} other={compared.other} text={address.text} old={old} />
       </div>
       <PlayheadRail
         rail={rail}
@@ -256,7 +284,7 @@ export function InsideRun({
         newestStep={run?.stats?.step ?? 0}
         live={run?.state === RunState.RUNNING}
         log={log}
-        shownStep={at === null ? (recordStep ?? model?.step) : undefined}
+        shownStep={at === null ? shownStep : undefined}
       />
     </div>
   );

@@ -3,6 +3,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { analysisQuery } from "@/api/analyses";
 import { asProblem } from "@/api/problem";
+import { DIVERGING, VIRIDIS } from "@/charts/heatmap/palette";
 import { ScaleLegend } from "@/charts/heatmap/scale-legend";
 import { ValueGrid, type GridCell } from "@/charts/heatmap/value-grid";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
@@ -12,29 +13,47 @@ import { EmptyState } from "@/ui/empty-state";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import styles from "./activations-panel.module.css";
-import { streamNorms } from "./stream-norms";
+import { differenceOfNorms, streamNorms } from "./stream-norms";
 
 const DEFINITION =
   "Length ‖x‖ of each token's vector after the embedding and, in each block, after attention and after the feed-forward layer were added. Growth with depth is normal; one token far above the others is often the attention sink. Size is not meaning: the norm before each layer divides it out.";
 
+export interface ActivationsAsked {
+  readonly model: LoadedModel | undefined;
+  readonly other?: LoadedModel | undefined;
+}
+
+export function activationsQuery({ model, other }: ActivationsAsked, text: string) {
+  const question = { case: "activations", value: {} } as const;
+  return analysisQuery(model, { text, question, other });
+}
+
 export function ActivationsPanel({
   model,
+  other,
   text,
-}: {
-  model: LoadedModel | undefined;
+  old = false,
+}: ActivationsAsked & {
   text: string;
+  /** The weights are those of another step, shown until the wanted ones are there. */
+  old?: boolean;
 }) {
-  const question = { case: "activations", value: {} } as const;
   const { data, error, isPlaceholderData } = useQuery({
-    ...analysisQuery(model, { text, question }),
+    ...activationsQuery({ model, other }, text),
     enabled: model !== undefined && text !== "",
     placeholderData: keepPreviousData,
   });
-  const norms = useMemo(
-    () => (data && model ? streamNorms(data.tensors) : undefined),
-    [data, model],
-  );
-  const share = useMemo(() => (value: number) => value / (norms?.largest ?? 1), [norms]);
+  const compared = data !== undefined && data.otherTensors.length > 0;
+  const norms = useMemo(() => {
+    if (!data || !model) return undefined;
+    const mine = streamNorms(data.tensors);
+    return compared ? differenceOfNorms(mine, streamNorms(data.otherTensors)) : mine;
+  }, [data, model, compared]);
+  const share = useMemo(() => {
+    const largest = norms?.largest ?? 1;
+    // Of differences 0 is in the middle.
+    return (value: number) => (compared ? (1 + value / largest) / 2 : value / largest);
+  }, [norms, compared]);
   const [at, setAt] = useState<GridCell | null>(null);
   // Without a pointer the last token is read, which has the whole text before it.
   const column = at?.column ?? (norms ? norms.tokens - 1 : 0);
@@ -46,7 +65,16 @@ export function ActivationsPanel({
       controls={
         <>
           {data && model && `step ${formatCount(data.step)}`}
-          <ScaleLegend what="length" low="0" high={formatNumber(norms?.largest)} />
+          {compared ? (
+            <ScaleLegend
+              what={`length at step ${formatCount(data.otherStep)} less that`}
+              low={`−${formatNumber(norms?.largest)}`}
+              high={`+${formatNumber(norms?.largest)}`}
+              diverging
+            />
+          ) : (
+            <ScaleLegend what="length" low="0" high={formatNumber(norms?.largest)} />
+          )}
         </>
       }
     >
@@ -58,7 +86,8 @@ export function ActivationsPanel({
             columns={norms.tokens}
             values={norms.values}
             share={share}
-            dimmed={isPlaceholderData}
+            palette={compared ? DIVERGING : VIRIDIS}
+            dimmed={old || isPlaceholderData}
             summary={`Lengths of the vectors of ${norms.tokens} tokens at ${norms.rows.length} places.`}
             onHover={setAt}
             data-testid="activations-map"
@@ -73,7 +102,7 @@ export function ActivationsPanel({
                 <li key={name}>
                   <span>{name}</span>
                   <span className={styles["track"]}>
-                    <i style={{ width: `${share(value) * 100}%` }} />
+                    <i style={{ width: `${(Math.abs(value) / norms.largest) * 100}%` }} />
                   </span>
                   <span>{formatNumber(value)}</span>
                 </li>

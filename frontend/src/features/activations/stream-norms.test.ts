@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
 import { Dtype, NamedTensorSchema } from "@/gen/lab/v1/tensor_pb";
-import { streamNorms } from "./stream-norms";
+import { differenceOfNorms, streamNorms } from "./stream-norms";
 
 function named(name: string, shape: number[], ...numbers: number[]) {
   const data = new Uint8Array(Float32Array.from(numbers).buffer);
@@ -17,4 +17,16 @@ it("lines up what a token passes, layer by layer", () => {
   expect(norms.rows).toEqual(["embedding", "0 attention", "0 ffn", "1 attention", "1 ffn"]);
   expect([...norms.values]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   expect(norms.largest).toBe(10);
+});
+
+it("compares lengths on one scale to both sides", () => {
+  const norms = (...numbers: number[]) =>
+    streamNorms([
+      named("embedding", [1], ...numbers.slice(0, 1)),
+      named("post_attention", [1, 1], ...numbers.slice(1, 2)),
+      named("post_ffn", [1, 1], ...numbers.slice(2)),
+    ]);
+  const between = differenceOfNorms(norms(1, 5, 3), norms(2, 1, 3));
+  expect([...between.values]).toEqual([1, -4, 0]);
+  expect(between.largest).toBe(4);
 });

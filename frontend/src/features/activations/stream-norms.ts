@@ -29,3 +29,11 @@ export function streamNorms(tensors: readonly NamedTensor[]): StreamNorms {
   for (const value of values) if (value > largest) largest = value;
   return { rows, tokens, values, largest: largest || 1 };
 }
+
+/** What a second model's lengths are more or less, with the largest by size as the end of the scale. */
+export function differenceOfNorms(mine: StreamNorms, theirs: StreamNorms): StreamNorms {
+  const values = mine.values.map((value, cell) => (theirs.values[cell] ?? NaN) - value);
+  let largest = 0;
+  for (const value of values) if (Math.abs(value) > largest) largest = Math.abs(value);
+  return { ...mine, values, largest: largest || 1 };
+}

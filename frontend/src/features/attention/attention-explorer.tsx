@@ -11,6 +11,7 @@ import { AttentionKind } from "@/gen/lab/v1/analysis_service_pb";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import type { ProbeText } from "@/gen/lab/v1/recording_pb";
 import type { ModelSpec } from "@/gen/lab/v1/run_spec_pb";
+import { formatCount } from "@/lib/format";
 import { useShortcut } from "@/lib/use-shortcut";
 import { Button } from "@/ui/button";
 import { Panel } from "@/ui/panel";
@@ -49,7 +50,11 @@ export function AttentionExplorer({
   onReload,
   record,
   losses,
+  otherLosses,
+  old = false,
+  step,
   reading,
+  onReading,
 }: {
   model: LoadedModel | undefined;
   /** A second model: maps then show its weights less this one's. */
@@ -66,8 +71,15 @@ export function AttentionExplorer({
   record?: RecordedText | undefined;
   /** Of each token, in nats; colours the text. */
   losses?: ArrayLike<number> | undefined;
+  otherLosses?: ArrayLike<number> | undefined;
+  /** The weights are those of another step, shown until the wanted ones are there. */
+  old?: boolean;
+  /** Which step is shown. */
+  step?: number | undefined;
   /** Says more about the token that is pointed at. */
   reading?: ((position: number | null) => ReactNode) | undefined;
+  /** A token was pointed at in the text. */
+  onReading?: (() => void) | undefined;
 }) {
   const { layers, heads } = shapeOf(model?.spec ?? spec);
   const layer = clamp(wantedLayer, layers);
@@ -131,8 +143,12 @@ export function AttentionExplorer({
         <TokenRibbon
           tokens={view.tokens}
           losses={losses}
+          others={otherLosses}
           cell={cell.cell}
-          onHover={cell.hover}
+          onHover={(place) => {
+            cell.hover(place);
+            if (place) onReading?.();
+          }}
           onPick={cell.pick}
         />
         {reading?.(cell.cell?.query ?? null)}
@@ -157,7 +173,14 @@ export function AttentionExplorer({
       </div>
       <Panel
         title="Heads"
-        controls={<span>layers ↓ heads →</span>}
+        controls={
+          <>
+            {step !== undefined && (
+              <span data-testid="attention-step">step {formatCount(step)}</span>
+            )}
+            <span>layers ↓ heads →</span>
+          </>
+        }
         className={styles["heads"] ?? ""}
       >
         <HeadGrid
@@ -165,7 +188,7 @@ export function AttentionExplorer({
           heads={heads}
           matrixOf={view.matrixOf}
           chosen={chosen}
-          dimmed={view.overviewIsOld}
+          dimmed={old || view.overviewIsOld}
           onHover={setPreview}
           onChoose={(place) => onHead(place.layer, place.head)}
           onKey={onKey}
@@ -215,7 +238,7 @@ export function AttentionExplorer({
             labels={view.labels}
             cell={cell.cell}
             locked={cell.locked}
-            dimmed={view.pictureIsOld && previewed === undefined}
+            dimmed={old || (view.pictureIsOld && previewed === undefined)}
             summary={summaryOf(layer, head, view.labels)}
             onHover={cell.hover}
             onPick={cell.pick}
@@ -233,7 +256,7 @@ export function AttentionExplorer({
             labels={exact.labels}
             cell={readCell}
             locked={cell.locked}
-            pending={view.exactIsOld}
+            pending={old || view.exactIsOld}
             averaged={view.averaged}
           />
         )}

@@ -2,12 +2,14 @@
 import type { Token } from "@/gen/lab/v1/tensor_pb";
 import { formatLoss } from "@/lib/format";
 import { visibleToken } from "@/lib/token-text";
+import { diverging } from "@/charts/heatmap/palette";
 import type { Cell } from "@/charts/heatmap/map-geometry";
 import styles from "./token-ribbon.module.css";
 
 export function TokenRibbon({
   tokens,
   losses,
+  others,
   cell,
   onHover,
   onPick,
@@ -15,6 +17,8 @@ export function TokenRibbon({
   tokens: readonly Token[];
   /** Of each token, in nats: the more surprising, the stronger its colour. */
   losses?: ArrayLike<number> | undefined;
+  /** A second model's: then the colour tells by how much they differ. */
+  others?: ArrayLike<number> | undefined;
   cell: Cell | null;
   onHover: (cell: Cell | null) => void;
   onPick: (cell: Cell) => void;
@@ -31,8 +35,8 @@ export function TokenRibbon({
           ]
             .filter(Boolean)
             .join(" ")}
-          title={`position ${index}, token ${token.id}${sayLoss(losses?.[index])}`}
-          style={tint(losses?.[index])}
+          title={`position ${index}, token ${token.id}${sayLoss(losses?.[index], others?.[index])}`}
+          style={others ? differenceTint(losses?.[index], others[index]) : tint(losses?.[index])}
           onPointerEnter={() => onHover({ query: index, key: index })}
           onPointerLeave={() => onHover(null)}
           onClick={() => onPick({ query: index, key: index })}
@@ -54,6 +58,20 @@ function tint(loss: number | undefined) {
   return { backgroundColor: `color-mix(in srgb, var(--validation) ${percent}%, transparent)` };
 }
 
-function sayLoss(loss: number | undefined): string {
-  return loss === undefined || Number.isNaN(loss) ? "" : `, loss ${formatLoss(loss)}`;
+/** Half of what blindness costs: a token that is learned or lost shows at once. */
+const WHOLE_DIFFERENCE_NATS = 5.5;
+
+function differenceTint(loss: number | undefined, other: number | undefined) {
+  const difference = (other ?? NaN) - (loss ?? NaN);
+  if (!Number.isFinite(difference)) return undefined;
+  const percent = Math.min(1, Math.abs(difference) / WHOLE_DIFFERENCE_NATS) * STRONGEST_PERCENT;
+  const color = diverging(difference > 0 ? 0.85 : 0.15);
+  return { backgroundColor: `color-mix(in srgb, ${color} ${percent}%, transparent)` };
+}
+
+function sayLoss(loss: number | undefined, other: number | undefined): string {
+  if (loss === undefined || Number.isNaN(loss)) return "";
+  const there =
+    other === undefined || Number.isNaN(other) ? "" : `, in the other ${formatLoss(other)}`;
+  return `, loss ${formatLoss(loss)}${there}`;
 }

@@ -4,7 +4,7 @@ import { useMemo } from "react";
 import { analysisQuery } from "@/api/analyses";
 import { tensorNamed } from "@/api/tensors";
 import type { AnalyseResponse } from "@/gen/lab/v1/analysis_service_pb";
-import type { LoadedModel } from "@/gen/lab/v1/model_pb";
+import type { Asked } from "./use-attention";
 
 const TOP = 5;
 const NONE: never[] = [];
@@ -22,24 +22,38 @@ export interface TokenLosses {
   readonly guesses: (position: number) => Guess[];
 }
 
-/** undefined until it is known; while another model is asked, the answer of the one before stays. */
-export function useTokenLosses(model: LoadedModel | undefined, text: string) {
+export function tokenLossesQuery({ model, other }: Asked, text: string) {
   const question = { case: "tokens", value: { top: TOP } } as const;
+  return analysisQuery(model, { text, question, other });
+}
+
+/** undefined until it is known; while another model is asked, the answer of the one before stays. */
+export function useTokenLosses(asked: Asked, text: string) {
   const { data, isPlaceholderData } = useQuery({
-    ...analysisQuery(model, { text, question }),
-    enabled: model !== undefined && text !== "",
+    ...tokenLossesQuery(asked, text),
+    enabled: asked.model !== undefined && text !== "",
     placeholderData: keepPreviousData,
   });
   const answer = useMemo(() => (data === undefined ? undefined : tokenLosses(data)), [data]);
+  const compared = data && data.otherTensors.length > 0 ? data : undefined;
+  const others = useMemo(
+    () => compared && tokenLosses({ tensors: compared.otherTensors, words: compared.words }),
+    [compared],
+  );
   return {
     data: answer,
     tokens: data?.tokens ?? NONE,
     step: data?.step ?? 0,
+    /** Of the second model. */
+    other: others && { step: compared?.otherStep ?? 0, answer: others },
     old: isPlaceholderData,
   };
 }
 
-export function tokenLosses({ tensors, words }: AnalyseResponse): TokenLosses {
+export function tokenLosses({
+  tensors,
+  words,
+}: Pick<AnalyseResponse, "tensors" | "words">): TokenLosses {
   const ids = tensorNamed(tensors, "top_ids");
   const probabilities = tensorNamed(tensors, "top_probabilities").values;
   const top = ids.shape[1] ?? 0;

@@ -9,9 +9,11 @@ import { Explained } from "@/ui/explained";
 import { Panel } from "@/ui/panel";
 import { Select } from "@/ui/select";
 import {
+  columnAt,
   fastestChanging,
   headTimeline,
   labelOf,
+  scoreAt,
   type HeadTimeline,
   type Probe,
 } from "./head-timeline";
@@ -25,6 +27,7 @@ const CHANGED_SHOWN = 4;
 export function HeadScoresPanel({
   records,
   at,
+  against = null,
   every,
   chosen,
   onChoose,
@@ -33,6 +36,8 @@ export function HeadScoresPanel({
   records: readonly ProbeRecord[];
   /** Where the playhead stands; null at the live end. */
   at: number | null;
+  /** A step that is compared with: colours then tell by how much its scores are more. */
+  against?: number | null;
   /** Steps between two records; 0 when none are made. */
   every: number;
   chosen: HeadPlace | null;
@@ -46,7 +51,8 @@ export function HeadScoresPanel({
     () => headTimeline(records, { probe, measure, variant }),
     [records, probe, measure, variant],
   );
-  const column = at === null ? records.length - 1 : records.findLastIndex(({ step }) => step <= at);
+  const column = columnAt(records, at);
+  const other = against === null ? null : columnAt(records, against);
   const record = records[column];
   const labels = useMemo(() => {
     const count = timeline.layers * timeline.heads;
@@ -87,7 +93,12 @@ export function HeadScoresPanel({
     <Panel
       title="Head scorecard"
       definition={`${MEASURES[measure]} ${CAVEAT}`}
-      controls={controls}
+      controls={
+        <>
+          {record && `step ${formatCount(record.step)}`}
+          {controls}
+        </>
+      }
       data-testid="head-scores"
     >
       {records.length === 0 ? (
@@ -102,6 +113,7 @@ export function HeadScoresPanel({
             timeline={timeline}
             column={column}
             high={high}
+            other={other}
             labels={labels}
             chosen={chosen}
             onHover={setHovered}
@@ -109,9 +121,22 @@ export function HeadScoresPanel({
           />
           <div className={styles["foot"]}>
             <p data-testid="score-readout">
-              {read === null ? "hover a head" : <Reading {...{ timeline, column, record, read }} />}
+              {read === null ? (
+                "hover a head"
+              ) : (
+                <Reading {...{ timeline, column, other, record, read }} />
+              )}
             </p>
-            <ScaleLegend what="score" low="0" high={formatNumber(high)} />
+            {other === null ? (
+              <ScaleLegend what="score" low="0" high={formatNumber(high)} />
+            ) : (
+              <ScaleLegend
+                what={`score at step ${formatCount(timeline.steps[other])} less that`}
+                low={`−${formatNumber(high)}`}
+                high={`+${formatNumber(high)}`}
+                diverging
+              />
+            )}
           </div>
           <p className={styles["changed"]}>
             changing fastest:{" "}
@@ -141,21 +166,27 @@ export function HeadScoresPanel({
 function Reading({
   timeline,
   column,
+  other,
   record,
   read,
 }: {
   timeline: HeadTimeline;
   column: number;
+  other: number | null;
   record: ProbeRecord | undefined;
   read: HeadPlace;
 }) {
   const head = read.layer * timeline.heads + read.head;
-  const score = timeline.scores[head * timeline.steps.length + column] ?? NaN;
+  const score = scoreAt(timeline, head, column);
+  const there = other === null ? NaN : scoreAt(timeline, head, other);
   const label = record ? labelOf(record, head) : null;
   return (
     <>
       head {read.layer}.{read.head} at step {formatCount(timeline.steps[column])}:{" "}
       <strong>{Number.isNaN(score) ? "the text cannot tell" : score.toFixed(2)}</strong>{" "}
+      {other !== null &&
+        !Number.isNaN(there) &&
+        `(${there.toFixed(2)} at step ${formatCount(timeline.steps[other])}) `}
       <Explained as={CAVEAT}>
         {label === null ? "unlabelled" : label.both ? label.name : `${label.name}, synthetic only`}
       </Explained>

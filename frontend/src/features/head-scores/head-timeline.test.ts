@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { ProbeRecordSchema } from "@/gen/lab/v1/recording_pb";
-import { fastestChanging, headTimeline, labelOf } from "./head-timeline";
+import { changeOf, columnAt, fastestChanging, headTimeline, labelOf } from "./head-timeline";
 
 const behaviours = ["previous", "induction"];
 
@@ -67,4 +67,14 @@ it("ranks heads by how much they changed", () => {
   const options = { probe: "synthetic", measure: "induction", variant: "corrected" } as const;
   expect(fastestChanging(headTimeline(RECORDS, options), 5)).toEqual([1, 0]);
   expect(fastestChanging(headTimeline([], options), 5)).toEqual([]);
+});
+
+it("finds the record of a place, and tells what changed between two", () => {
+  expect([null, 0, 7, 8, 900].map((at) => columnAt(RECORDS, at))).toEqual([1, 0, 0, 1, 1]);
+  expect(columnAt(RECORDS.slice(1), 3)).toBe(-1);
+  const options = { probe: "synthetic", measure: "induction", variant: "corrected" } as const;
+  const timeline = headTimeline(RECORDS, options);
+  expect([...changeOf(timeline, 0, 1)]).toEqual([0, 0.75]);
+  expect([...changeOf(timeline, 1, 0)]).toEqual([0, -0.75]);
+  expect([...changeOf(timeline, -1, 0)]).toEqual([NaN, NaN]);
 });

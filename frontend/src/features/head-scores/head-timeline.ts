@@ -74,3 +74,22 @@ export function fastestChanging({ steps, scores }: HeadTimeline, last: number): 
   };
   return Array.from({ length: count }, (_, head) => head).sort((a, b) => change(b) - change(a));
 }
+
+/** Column of the newest record at a step or before it; the last one at the live end (null), -1 when all are later. */
+export function columnAt(records: readonly ProbeRecord[], at: number | null): number {
+  return at === null ? records.length - 1 : records.findLastIndex(({ step }) => step <= at);
+}
+
+/** Of a head at a column; NaN where the texts cannot tell, and before the first record. */
+export function scoreAt({ steps, scores }: HeadTimeline, head: number, column: number): number {
+  return column < 0 ? NaN : (scores[head * steps.length + column] ?? NaN);
+}
+
+/** By how much the score of each head is more at another column. */
+export function changeOf(timeline: HeadTimeline, from: number, to: number): Float32Array {
+  const count = timeline.layers * timeline.heads;
+  return Float32Array.from(
+    { length: count },
+    (_, head) => scoreAt(timeline, head, to) - scoreAt(timeline, head, from),
+  );
+}

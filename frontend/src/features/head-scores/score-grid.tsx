@@ -2,10 +2,11 @@
 import { useEffect, useMemo, useRef, useState, type MouseEvent } from "react";
 import { prepareCanvas } from "@/charts/heatmap/canvas";
 import { cornerOf, headAt, neighbour, type HeadPlace } from "@/charts/heatmap/grid-geometry";
+import { diverging } from "@/charts/heatmap/palette";
 import { useStage } from "@/charts/heatmap/use-stage";
 import { cssColor } from "@/lib/colors";
 import { interpolateViridis } from "d3-scale-chromatic";
-import type { HeadLabel, HeadTimeline } from "./head-timeline";
+import { changeOf, scoreAt, type HeadLabel, type HeadTimeline } from "./head-timeline";
 import styles from "./head-scores-panel.module.css";
 
 const GAP = 4;
@@ -18,6 +19,8 @@ export interface ScoreGridProps {
   /** Of the playhead; -1 when everything was recorded later. */
   readonly column: number;
   readonly high: number;
+  /** A second column: colours then tell by how much its scores are more. */
+  readonly other: number | null;
   readonly labels: readonly (HeadLabel | null)[];
   readonly chosen: HeadPlace | null;
   readonly onHover: (place: HeadPlace | null) => void;
@@ -25,7 +28,7 @@ export interface ScoreGridProps {
 }
 
 export function ScoreGrid(props: ScoreGridProps) {
-  const { timeline, column, high, labels, chosen, onHover, onChoose } = props;
+  const { timeline, column, high, other, labels, chosen, onHover, onChoose } = props;
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const [hovered, setHovered] = useState<HeadPlace | null>(null);
@@ -49,15 +52,19 @@ export function ScoreGrid(props: ScoreGridProps) {
     if (!context || width === 0) return;
     context.font = `11px ${cssColor("--font-text")}`;
     context.textBaseline = "middle";
+    const changes = other === null ? null : changeOf(timeline, column, other);
     for (let head = 0; head < layers * heads; head += 1) {
       const at = { layer: Math.floor(head / heads), head: head % heads };
       const { x } = cornerOf(layout, at);
       const y = TOP + at.layer * (CELL_HEIGHT + GAP);
-      const score = scores[head * steps.length + column] ?? NaN;
-      const share = Math.min(1, Math.max(0, score / high));
-      context.fillStyle = Number.isNaN(score) ? cssColor("--grid") : interpolateViridis(share);
+      const score = changes ? (changes[head] ?? NaN) : scoreAt(timeline, head, column);
+      const place = changes ? (1 + score / high) / 2 : score / high;
+      const share = Math.min(1, Math.max(0, place));
+      const paper = changes ? diverging(share) : interpolateViridis(share);
+      context.fillStyle = Number.isNaN(score) ? cssColor("--grid") : paper;
       context.fillRect(x, y, layout.side, CELL_HEIGHT);
-      const ink = share > 0.6 ? "#14181d" : "#ffffff";
+      const bright = changes ? share > 0.2 && share < 0.8 : share > 0.6;
+      const ink = bright ? "#14181d" : "#ffffff";
       drawCourse(context, {
         values: scores.subarray(head * steps.length, (head + 1) * steps.length),
         box: { x, y, width: layout.side },
@@ -96,8 +103,10 @@ export function ScoreGrid(props: ScoreGridProps) {
     heads,
     steps,
     scores,
+    timeline,
     column,
     high,
+    other,
     labels,
     chosen,
     hovered,

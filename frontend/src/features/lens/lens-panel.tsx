@@ -5,8 +5,10 @@ import { useEffect, useMemo, useRef, useState, type MouseEvent } from "react";
 import { analysisQuery } from "@/api/analyses";
 import { asProblem } from "@/api/problem";
 import { prepareCanvas } from "@/charts/heatmap/canvas";
+import { diverging } from "@/charts/heatmap/palette";
 import { ScaleLegend } from "@/charts/heatmap/scale-legend";
 import { useStage } from "@/charts/heatmap/use-stage";
+import type { AnalyseResponse } from "@/gen/lab/v1/analysis_service_pb";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { cssColor } from "@/lib/colors";
 import { formatCount } from "@/lib/format";
@@ -14,7 +16,7 @@ import { visibleToken } from "@/lib/token-text";
 import { EmptyState } from "@/ui/empty-state";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
-import { lensOf, type Lens } from "./lens";
+import { lensOf, otherLensOf, type Lens } from "./lens";
 import styles from "./lens-panel.module.css";
 
 const DEFINITION =
@@ -23,14 +25,33 @@ const CELL_WIDTH = 76;
 const CELL_HEIGHT = 20;
 const NAMES = 64;
 
-export function LensPanel({ model, text }: { model: LoadedModel | undefined; text: string }) {
+export interface LensAsked {
+  readonly model: LoadedModel | undefined;
+  readonly other?: LoadedModel | undefined;
+}
+
+export function lensQuery({ model, other }: LensAsked, text: string) {
   const question = { case: "lens", value: { top: 5 } } as const;
+  return analysisQuery(model, { text, question, other });
+}
+
+export function LensPanel({
+  model,
+  other,
+  text,
+  old = false,
+}: LensAsked & {
+  text: string;
+  /** The weights are those of another step, shown until the wanted ones are there. */
+  old?: boolean;
+}) {
   const { data, error, isPlaceholderData } = useQuery({
-    ...analysisQuery(model, { text, question }),
+    ...lensQuery({ model, other }, text),
     enabled: model !== undefined && text !== "",
     placeholderData: keepPreviousData,
   });
   const lens = useMemo(() => (data && model ? lensOf(data) : undefined), [data, model]);
+  const theirs = useMemo(() => data && otherLensOf(data), [data]);
   return (
     <Panel
       title="Logit lens"
@@ -38,14 +59,23 @@ export function LensPanel({ model, text }: { model: LoadedModel | undefined; tex
       data-testid="lens"
       controls={
         <>
-          {data && model && `step ${formatCount(data.step)}`}
-          <ScaleLegend what="probability" low="0" high="1" />
+          {data && model && stepsOf(data)}
+          {theirs ? (
+            <ScaleLegend
+              what="probability of what came, other less this"
+              low="−1"
+              high="+1"
+              diverging
+            />
+          ) : (
+            <ScaleLegend what="probability" low="0" high="1" />
+          )}
         </>
       }
     >
       {error && <ProblemNotice problem={asProblem(error)} />}
       {lens ? (
-        <LensTable lens={lens} dimmed={isPlaceholderData} />
+        <LensTable lens={lens} theirs={theirs} dimmed={old || isPlaceholderData} />
       ) : (
         <EmptyState title={model ? "computing…" : "Needs weights"}>
           {model ? "" : "Go to a saved checkpoint, or to the live end of a run in training."}
@@ -55,7 +85,16 @@ export function LensPanel({ model, text }: { model: LoadedModel | undefined; tex
   );
 }
 
-function LensTable({ lens, dimmed }: { lens: Lens; dimmed: boolean }) {
+function LensTable({
+  lens,
+  theirs,
+  dimmed,
+}: {
+  lens: Lens;
+  /** A second model's: colours tell what it holds more or less probable, words what it says instead. */
+  theirs: Lens | undefined;
+  dimmed: boolean;
+}) {
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const [scrolled, setScrolled] = useState(0);
@@ -78,11 +117,12 @@ function LensTable({ lens, dimmed }: { lens: Lens; dimmed: boolean }) {
       for (let row = 0; row < lens.rows; row += 1) {
         const [best] = lens.top(row, token);
         const y = (row + 1) * CELL_HEIGHT;
-        const share = best?.probability ?? 0;
-        context.fillStyle = interpolateViridis(share);
+        const said = theirs ? theirs.top(row, token)[0] : best;
+        const [paper, ink] = colorsOf(lens, { row, token, share: best?.probability ?? 0 });
+        context.fillStyle = paper;
         context.fillRect(x, y, CELL_WIDTH - 1, CELL_HEIGHT - 1);
-        context.fillStyle = share > 0.6 ? "#14181d" : "#ffffff";
-        context.fillText(shortened(best?.text ?? ""), x + 3, y + CELL_HEIGHT / 2);
+        context.fillStyle = ink;
+        context.fillText(shortened(said?.text ?? ""), x + 3, y + CELL_HEIGHT / 2);
       }
     }
     context.clearRect(0, 0, NAMES, height);
@@ -91,7 +131,7 @@ function LensTable({ lens, dimmed }: { lens: Lens; dimmed: boolean }) {
       const name = row === 0 ? "embedding" : `after ${row - 1}`;
       context.fillText(name, 0, (row + 1.5) * CELL_HEIGHT, NAMES - 4);
     }
-  }, [lens, scrolled, width, height, pixelRatio, theme]);
+  }, [lens, theirs, scrolled, width, height, pixelRatio, theme]);
 
   const under = (event: MouseEvent) => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -127,10 +167,7 @@ function LensTable({ lens, dimmed }: { lens: Lens; dimmed: boolean }) {
       <p className={styles["readout"]}>
         {at === null
           ? "hover a cell"
-          : `after ${lens.tokens[at.token]}, ${at.row === 0 ? "embedding" : `layer ${at.row - 1}`}: ${lens
-              .top(at.row, at.token)
-              .map((one) => `${one.text} ${(one.probability * 100).toFixed(1)} %`)
-              .join(", ")}`}
+          : `after ${lens.tokens[at.token]}, ${at.row === 0 ? "embedding" : `layer ${at.row - 1}`}: ${sayTop(lens, at)}${theirs ? `; the other: ${sayTop(theirs, at)}` : ""}`}
       </p>
     </>
   );
@@ -139,4 +176,30 @@ function LensTable({ lens, dimmed }: { lens: Lens; dimmed: boolean }) {
 function shortened(text: string): string {
   const shown = visibleToken(text);
   return shown.length > 10 ? `${shown.slice(0, 9)}…` : shown;
+}
+
+function sayTop(lens: Lens, { row, token }: { row: number; token: number }): string {
+  return lens
+    .top(row, token)
+    .map((one) => `${one.text} ${(one.probability * 100).toFixed(1)} %`)
+    .join(", ");
+}
+
+const DARK = "#14181d";
+
+/** Of paper and ink. */
+function colorsOf(
+  { gained, tokens }: Lens,
+  { row, token, share }: { row: number; token: number; share: number },
+): [string, string] {
+  if (gained === undefined) return [interpolateViridis(share), share > 0.6 ? DARK : "#ffffff"];
+  const difference = gained[row * tokens.length + token] ?? NaN;
+  if (Number.isNaN(difference)) return [cssColor("--grid"), cssColor("--text")];
+  const place = (1 + difference) / 2;
+  return [diverging(place), place > 0.2 && place < 0.8 ? DARK : "#ffffff"];
+}
+
+function stepsOf({ step, otherStep, otherTensors }: AnalyseResponse): string {
+  const other = otherTensors.length > 0 ? `, other step ${formatCount(otherStep)}` : "";
+  return `step ${formatCount(step)}${other}`;
 }
