@@ -6,6 +6,7 @@ import { outliers } from "./clip";
 import { drawMarkers, type Marker } from "./markers";
 import { oddValues, traceLine, yTicks, type Box, type Scale } from "./geometry";
 import type { Ink } from "./ink";
+import { Trace } from "./trace";
 import type { Stretch } from "./window";
 
 export interface Line {
@@ -65,9 +66,12 @@ export interface Scene {
   formatTickY: (y: number, distance: number) => string;
   /** Ticks are made round in y times this, as in bytes shown as MiB. */
   tickFactor: number;
+  /** Whether it is for a file: there lines stay paths, however long that takes. */
+  forFile?: boolean;
 }
 
 export const FONT = "11px system-ui, sans-serif";
+const trace = new Trace();
 const PIXELS_PER_X_TICK = 90;
 const PIXELS_PER_Y_TICK = 34;
 
@@ -166,16 +170,21 @@ function drawLine(context: Ink, scene: Scene, line: Line): void {
     drawPoints(context, scene, line);
     return;
   }
+  const thickness = line.mark === "faint" ? 1 : 1.75;
   context.globalAlpha = opacity(line);
-  context.setLineDash([...(line.dash ?? [])]);
-  context.lineWidth = line.mark === "faint" ? 1 : 1.75;
-  context.lineJoin = context.lineCap = "round";
-  context.beginPath();
-  traceLine(line.columns, shown, x, y, logY, context);
-  context.stroke();
-  context.setLineDash([]);
+  traceLine(line.columns, shown, x, y, logY, trace.begin());
+  if (trace.noisy && !line.dash && !scene.forFile) trace.fillColumns(context, thickness);
+  else {
+    context.setLineDash([...(line.dash ?? [])]);
+    context.lineWidth = thickness;
+    context.lineJoin = context.lineCap = "round";
+    context.beginPath();
+    trace.replay(context);
+    context.stroke();
+    context.setLineDash([]);
+    context.lineWidth = 1;
+  }
   context.globalAlpha = 1;
-  context.lineWidth = 1;
 }
 
 function opacity({ mark, pale = false, inherited = false }: Line): number {

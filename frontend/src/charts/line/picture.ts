@@ -53,7 +53,7 @@ function drawPicture(ink: Ink, scene: Scene, heading: string): void {
   const { box } = scene;
   const moved = { ...box, top: box.top + HEADING_PX, bottom: box.bottom + HEADING_PX };
   const y = scene.y.copy().range([moved.bottom, moved.top]);
-  drawScene(ink, { ...scene, box: moved, y, cursor: null, selection: null });
+  drawScene(ink, { ...scene, box: moved, y, cursor: null, selection: null, forFile: true });
   ink.font = `600 13px system-ui, sans-serif`;
   ink.fillStyle = cssColor("--text");
   ink.textAlign = "left";
