@@ -21,7 +21,7 @@ SECS = 600
 # What every processor has that multiplies bf16 by itself; others never load the library.
 _FLAGS = (
     *("-O3", "-std=c++20", "-fPIC", "-shared", "-fopenmp", "-w", "-mfma"),
-    *("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512bf16"),
+    *("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512bf16", "-mavx512vnni"),
 )
 
 

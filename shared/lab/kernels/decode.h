@@ -23,12 +23,12 @@
 
 #include "vectors.h"
 
-namespace lab {
+namespace lab::writing {
 
 using at::Tensor;
 
-// x / (1 + e^-2u) with u = sqrt(2/pi) (x + 0.044715 x^3): the tanh form of GELU.
-inline Vec gelu(Vec x) {
+// GELU in its tanh form: x / (1 + e^-2u) with u = sqrt(2/pi) (x + 0.044715 x^3).
+inline Vec bent(Vec x) {
   const Vec cube = _mm512_mul_ps(_mm512_mul_ps(x, x), x);
   const Vec inner = _mm512_fmadd_ps(cube, all(0.044715f), x);
   const Vec power = exp(_mm512_mul_ps(inner, all(-1.5957691216f)));
@@ -110,7 +110,7 @@ void product(const Weight* weight, const float* bias, const float* x, float* y, 
         for (int r = 0; r < some; ++r) {
           float* to = y + (row + r) * outputs + s * kLanes;
           Vec sum = _mm512_add_ps(sums[r], added);
-          if (then == Then::bend) sum = gelu(sum);
+          if (then == Then::bend) sum = bent(sum);
           if (then == Then::add) sum = _mm512_add_ps(_mm512_loadu_ps(to), sum);
           _mm512_storeu_ps(to, sum);
         }
@@ -139,11 +139,13 @@ inline void layer_norm(const float* x, const float* scale, const float* shift, f
   }
 }
 
-inline Vec load(const float* from, __mmask16 lanes) { return _mm512_maskz_loadu_ps(lanes, from); }
-
-inline void store(float* to, Vec values, __mmask16 lanes) {
+// What is kept as fp32 or as bf16 is computed with as fp32.
+inline Vec read(const float* from, __mmask16 lanes) { return _mm512_maskz_loadu_ps(lanes, from); }
+inline Vec read(const BFloat16* from, __mmask16 lanes) { return load(from, lanes); }
+inline void write(float* to, Vec values, __mmask16 lanes) {
   _mm512_mask_storeu_ps(to, lanes, values);
 }
+inline void write(BFloat16* to, Vec values, __mmask16 lanes) { store(to, values, lanes); }
 
 // One head of one row: softmax(q K^T / sqrt(D)) V over the first `count` places.
 template <typename Kept>
@@ -154,7 +156,7 @@ inline void look_back(const float* query, const Kept* keys, const Kept* values, 
     Vec sum = _mm512_setzero_ps();
     for (int64_t d = 0; d < D; d += kLanes) {
       const __mmask16 lanes = first_of(D - d);
-      sum = _mm512_fmadd_ps(load(keys + s * D + d, lanes), load(query + d, lanes), sum);
+      sum = _mm512_fmadd_ps(read(keys + s * D + d, lanes), read(query + d, lanes), sum);
     }
     scores[s] = _mm512_reduce_add_ps(sum) * shrink;
   }
@@ -163,7 +165,7 @@ inline void look_back(const float* query, const Kept* keys, const Kept* values, 
   Vec total = _mm512_setzero_ps();
   for (int64_t s = 0; s < count; s += kLanes) {
     const __mmask16 lanes = first_of(count - s);
-    const Vec off = _mm512_sub_ps(load(scores + s, lanes), all(most));
+    const Vec off = _mm512_sub_ps(read(scores + s, lanes), all(most));
     const Vec weight = _mm512_maskz_mov_ps(lanes, exp(off));
     _mm512_mask_storeu_ps(scores + s, lanes, weight);
     total = _mm512_add_ps(total, weight);
@@ -174,11 +176,11 @@ inline void look_back(const float* query, const Kept* keys, const Kept* values, 
     Vec sum = _mm512_setzero_ps(), other = _mm512_setzero_ps();
     int64_t s = 0;
     for (; s + 1 < count; s += 2) {
-      sum = _mm512_fmadd_ps(load(values + s * D + d, lanes), all(scores[s]), sum);
-      other = _mm512_fmadd_ps(load(values + (s + 1) * D + d, lanes), all(scores[s + 1]), other);
+      sum = _mm512_fmadd_ps(read(values + s * D + d, lanes), all(scores[s]), sum);
+      other = _mm512_fmadd_ps(read(values + (s + 1) * D + d, lanes), all(scores[s + 1]), other);
     }
     if (s < count)
-      sum = _mm512_fmadd_ps(load(values + s * D + d, lanes), all(scores[s]), sum);
+      sum = _mm512_fmadd_ps(read(values + s * D + d, lanes), all(scores[s]), sum);
     _mm512_mask_storeu_ps(found + d, lanes, _mm512_mul_ps(_mm512_add_ps(sum, other), share));
   }
 }
@@ -206,7 +208,7 @@ void attention(const std::vector<Row>& rows, at::TensorList rooms, int64_t layer
         const float* from = qkv + n * 3 * C + (1 + which) * C + h * D;
         for (int64_t d = 0; d < D; d += kLanes) {
           const __mmask16 lanes = first_of(D - d);
-          store(to + d, load(from + d, lanes), lanes);
+          write(to + d, read(from + d, lanes), lanes);
         }
       }
   const int64_t looks = static_cast<int64_t>(rows.size()) * heads;
@@ -228,7 +230,7 @@ void blocks(const std::vector<Row>& rows, at::TensorList rooms, const Tensor& ma
             const Tensor& vectors, int64_t layers, int64_t heads, int64_t C, int64_t wide,
             float* x) {
   const int64_t N = rows.size();
-  std::vector<float> norm(N * C), qkv(N * 3 * C), found(N * C), bent(N * wide);
+  std::vector<float> norm(N * C), qkv(N * 3 * C), found(N * C), widened(N * wide);
   const Weight* w = matrices.data_ptr<Weight>();
   const float* v = vectors.data_ptr<float>();
   auto next = [](auto& at, int64_t count) {
@@ -247,9 +249,9 @@ void blocks(const std::vector<Row>& rows, at::TensorList rooms, const Tensor& ma
     scale = next(v, C);
     layer_norm(x, scale, next(v, C), norm.data(), N, C);
     const Weight* widen = next(w, C * wide);
-    product<Then::bend>(widen, next(v, wide), norm.data(), bent.data(), N, C, wide);
+    product<Then::bend>(widen, next(v, wide), norm.data(), widened.data(), N, C, wide);
     const Weight* narrow = next(w, C * wide);
-    product<Then::add>(narrow, next(v, C), bent.data(), x, N, wide, C);
+    product<Then::add>(narrow, next(v, C), widened.data(), x, N, wide, C);
   }
 }
 
@@ -286,4 +288,4 @@ inline Tensor decode(at::IntArrayRef ids, at::IntArrayRef counts, at::IntArrayRe
   return last;
 }
 
-}  // namespace lab
+}  // namespace lab::writing

@@ -32,8 +32,6 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/native/CPUBlas.h>
-#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <atomic>
@@ -41,7 +39,7 @@
 #include <limits>
 #include <vector>
 
-#include "vectors.h"
+#include "tiles.h"
 
 namespace lab {
 namespace {
@@ -51,10 +49,6 @@ constexpr int64_t kBack = 64;    // of them on the way back
 constexpr int64_t kTile = 32;    // tokens: a line of the cache in bf16
 constexpr int64_t kGroup = 512;  // tokens that a thread takes at a time: scores of 256 KB
 constexpr float kLargest = 1e30f;
-
-at::Tensor room(int64_t numbers, at::ScalarType type) {
-  return at::empty({numbers}, at::TensorOptions().dtype(type));
-}
 
 // Rows of fp32 weights to bf16, once as they lie (rows, width) and once turned (width, kRows).
 // `width` is a multiple of 16; what is left of 16 rows is zero in the turned one.
@@ -73,22 +67,9 @@ void weights_of_block(
   }
 }
 
-// AMX multiplies pairs: of a right-hand matrix (K, n) it wants two rows interleaved, (K / 2, n, 2).
-// Of the hidden states (n, C) that is h^T, so a pair lies side by side already.
-void pairs_of_hidden(const BFloat16* hidden, int64_t tokens, int64_t padded, int64_t width,
-                     BFloat16* out) {
-  for (int64_t t = 0; t < padded; t++)
-    for (int64_t c = 0; c < width / 2; c++)
-      reinterpret_cast<uint32_t*>(out)[c * padded + t] =
-          t < tokens ? reinterpret_cast<const uint32_t*>(hidden)[t * (width / 2) + c] : 0;
-}
-
 // Scores (rows, n) to E: as it lies, for the way back, and in pairs of rows for the product.
 void exponentials(const float* scores, int64_t rows, int64_t n, const float* offset, float* sums,
                   BFloat16* kept, int64_t kept_row, BFloat16* pairs) {
-  const __m512i interleave = _mm512_set_epi16(
-      31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
-      23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   alignas(64) float of_block[kGroup] = {};  // summed apart: short sums round less than long ones
   for (int64_t r = 0; r < rows; r += 2) {
     const bool both = r + 1 < rows;
@@ -104,8 +85,7 @@ void exponentials(const float* scores, int64_t rows, int64_t n, const float* off
         Vec sum = _mm512_add_ps(e[0][half], e[1][half]);
         _mm512_store_ps(of_block + at, _mm512_add_ps(_mm512_load_ps(of_block + at), sum));
         if (kept)
-          _mm512_storeu_si512(pairs + r * n + 2 * at, _mm512_permutexvar_epi16(
-              interleave, to_bf16(e[0][half], e[1][half])));
+          _mm512_storeu_si512(pairs + r * n + 2 * at, in_pairs(e[0][half], e[1][half]));
       }
       if (!kept) continue;
       _mm512_storeu_si512(kept + r * kept_row + t, to_bf16(e[0][0], e[0][1]));
@@ -138,14 +118,14 @@ bool there(const Chunk& x, int64_t begin, int64_t n) {
   float* scores = scores_room.data_ptr<float>();
   float* by_states = by_states_room.data_ptr<float>();
   std::vector<float> offset(n), others(n, 0.0f), wanted(n, 0.0f);
-  pairs_of_hidden(x.hidden + begin * C, real, n, C, states.data_ptr<BFloat16>());
+  columns_in_pairs({x.hidden + begin * C, C}, real, n, C, states.data_ptr<BFloat16>());
 
   for (int64_t v = 0; v < x.vocabulary; v += kRows) {
     const int64_t rows = std::min(kRows, x.vocabulary - v);
     weights_of_block(x.weight + v * C, rows, C, lying.data_ptr<BFloat16>(),
                      turned.data_ptr<BFloat16>());
-    at::native::cpublas::brgemm(rows, n, C, C, n, n, false, lying.const_data_ptr<BFloat16>(),
-                                states.const_data_ptr<BFloat16>(), scores);
+    multiply(rows, n, C, {lying.const_data_ptr<BFloat16>(), C},
+             {states.const_data_ptr<BFloat16>(), n}, scores, n, false);
     if (v == 0)
       for (int64_t t = 0; t < n; t++) {
         float largest = scores[t];
@@ -162,9 +142,8 @@ bool there(const Chunk& x, int64_t begin, int64_t n) {
                  gradients ? x.kept + v * x.padded + begin : nullptr, x.padded,
                  pairs.data_ptr<BFloat16>());
     if (gradients)  // an odd row at the very end meets a zero
-      at::native::cpublas::brgemm(C, n, round_up(rows, 2), kRows, n, n, v > 0,
-                                  turned.const_data_ptr<BFloat16>(),
-                                  pairs.const_data_ptr<BFloat16>(), by_states);
+      multiply(C, n, round_up(rows, 2), {turned.const_data_ptr<BFloat16>(), kRows},
+               {pairs.const_data_ptr<BFloat16>(), n}, by_states, n, v > 0);
   }
 
   for (int64_t t = 0; t < n; t++) {
@@ -231,7 +210,7 @@ bool head_cross_entropy(
   at::parallel_for(0, (padded + group - 1) / group, 1, [&](int64_t from, int64_t to) {
     for (int64_t g = from; g < to; g++)
       if (!there(chunk, g * group, std::min(group, padded - g * group))) well = false;
-    at::native::cpublas::brgemm_release();
+    done_multiplying();
   });
   if (!well) return false;
   if (!gradients) return true;
@@ -239,17 +218,14 @@ bool head_cross_entropy(
   float* G = by_weight->data_ptr<float>();
   at::parallel_for(0, (V + kBack - 1) / kBack, 1, [&](int64_t from, int64_t to) {
     for (int64_t v = from * kBack; v < std::min(V, to * kBack); v += kBack)
-      at::native::cpublas::brgemm(std::min(kBack, V - v), C, padded, padded, C, C, true,
-                                  chunk.kept + v * padded, chunk.shares, G + v * C);
-    at::native::cpublas::brgemm_release();
+      multiply(std::min(kBack, V - v), C, padded, {chunk.kept + v * padded, padded},
+               {chunk.shares, C}, G + v * C, C, true);
+    done_multiplying();
   });
   for (int64_t t = 0; t < N; t++)
     for (int64_t c = 0; c < C; c++)
       G[target[t] * C + c] -= chunk.of_target[t] * static_cast<float>(chunk.hidden[t * C + c]);
   return true;
 }
-
-// Whether torch's products have the instructions that this counts on.
-bool multiplies_in_tiles() { return at::native::cpublas::could_pack(at::kBFloat16); }
 
 }  // namespace lab

@@ -23,7 +23,7 @@
 #include "decode.h"
 #include "vectors.h"
 
-namespace lab {
+namespace lab::writing {
 
 constexpr int64_t kMostListed = 8192;  // more than these and the caller had better score all
 constexpr float kHalfRange = 16256.0f;  // 127 * 128: what two signed bytes hold, upper times 128
@@ -123,7 +123,7 @@ inline double log_total_of(const float* scores, int64_t count, float most) {
     Vec sum = _mm512_setzero_ps();
     for (int64_t s = begin; s < std::min(begin + 4096, count); s += kLanes) {
       const __mmask16 mask = first_of(count - s);
-      const Vec off = _mm512_sub_ps(load(scores + s, mask), all(most));
+      const Vec off = _mm512_sub_ps(read(scores + s, mask), all(most));
       sum = _mm512_add_ps(sum, _mm512_maskz_mov_ps(mask, exp(off)));
     }
     total += _mm512_reduce_add_ps(sum);
@@ -137,7 +137,7 @@ inline std::vector<int32_t> at_least(const float* bounds, int64_t count, float l
   int64_t found = 0;
   const __m512i steps = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
   for (int64_t s = 0; s < count; s += kLanes) {
-    const __mmask16 in = _mm512_mask_cmp_ps_mask(first_of(count - s), load(bounds + s, 0xFFFF),
+    const __mmask16 in = _mm512_mask_cmp_ps_mask(first_of(count - s), read(bounds + s, 0xFFFF),
                                                  all(least), _CMP_GE_OQ);
     if (!in) continue;
     _mm512_mask_compressstoreu_epi32(ids.data() + found, in,
@@ -252,4 +252,4 @@ inline std::tuple<std::vector<Tensor>, std::vector<Tensor>, Tensor> likeliest(
   return {ids, scores, log_totals};
 }
 
-}  // namespace lab
+}  // namespace lab::writing

@@ -2,12 +2,31 @@
 
 #include <torch/library.h>
 
+#include "attention.h"
+#include "decode.h"
+#include "gelu.h"
 #include "head.h"
+#include "likeliest.h"
 
 TORCH_LIBRARY(lab, library) {
+  library.def("multiplies_in_tiles() -> bool", lab::multiplies_in_tiles);
   library.def(
       "head_cross_entropy(Tensor hidden, Tensor weight, Tensor targets, Tensor(a!) losses, "
       "Tensor(b!)? by_hidden, Tensor(c!)? by_weight, Tensor(d!)? kept, float scale) -> bool",
       lab::head_cross_entropy);
-  library.def("multiplies_in_tiles() -> bool", lab::multiplies_in_tiles);
+  library.def("attention_forward(Tensor qkv, int heads) -> (Tensor, Tensor)", lab::attention_forward);
+  library.def(
+      "attention_backward(Tensor by_joined, Tensor qkv, Tensor joined, Tensor norms, int heads) "
+      "-> Tensor",
+      lab::attention_backward);
+  library.def("gelu_forward(Tensor x) -> Tensor", lab::gelu_forward);
+  library.def("gelu_backward(Tensor by_y, Tensor x) -> Tensor", lab::gelu_backward);
+  library.def(
+      "decode(int[] ids, int[] counts, int[] seen, Tensor[] rooms, Tensor tokens, Tensor places, "
+      "Tensor matrices, Tensor vectors, int heads, int wide) -> Tensor",
+      lab::writing::decode);
+  library.def(
+      "likeliest(Tensor hidden, Tensor narrow, Tensor scales, Tensor slacks, Tensor weight, "
+      "int[] wanted, int listed) -> (Tensor[], Tensor[], Tensor)",
+      lab::writing::likeliest);
 }

@@ -36,6 +36,14 @@ inline void store(BFloat16* to, Vec values, __mmask16 lanes = 0xffff) {
 // Two times 16 side by side: 32 bf16 numbers, one line of the cache.
 inline __m512i to_bf16(Vec low, Vec high) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
 
+// The same of two rows, number by number: a, b of the first place, then of the second ...
+inline __m512i in_pairs(Vec even, Vec odd) {
+  const __m512i order = _mm512_set_epi16(
+      31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
+      23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  return _mm512_permutexvar_epi16(order, to_bf16(even, odd));
+}
+
 // Rows become columns, in a square of 16 x 16: single numbers change places first, then pairs, then
 // fours, then eights.
 inline void turn(Vec square[kLanes]) {
@@ -80,5 +88,11 @@ inline Vec exp2(Vec x) {
 constexpr float kLog2E = 1.44269504088896340736f;
 
 inline Vec exp(Vec x) { return exp2(_mm512_mul_ps(x, all(kLog2E))); }
+
+inline Vec sigmoid(Vec x) {
+  Vec e = exp(_mm512_min_ps(all(80.0f), _mm512_sub_ps(all(0), x)));  // in this order NaN stays
+  Vec d = _mm512_add_ps(e, all(1.0f)), r = _mm512_rcp14_ps(d);
+  return _mm512_mul_ps(r, _mm512_fnmadd_ps(d, r, all(2.0f)));  // one step of Newton's for 1 / d
+}
 
 }  // namespace lab

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from lab.model.blockwise import blockwise_attention, suits
 from lab.model.config import GPTConfig
+from lab.model.fused import suits_tiles, tiled_attention
 from lab.model.kv_cache import LayerCache
 from lab.model.layers import Linear
 from lab.model.taps import AttentionTap
@@ -41,7 +42,10 @@ class MultiHeadAttention(nn.Module):
         self, x: Tensor, *, cache: LayerCache | None = None, tap: AttentionTap | None = None
     ) -> Tensor:
         qkv: Tensor = self.c_attn(x)  # (B, T, 3 C)
-        if tap is None and cache is None and not self._dropping and suits(qkv):
+        plain = tap is None and cache is None and not self._dropping
+        if plain and suits_tiles(qkv, heads=self.heads):
+            joined = tiled_attention(qkv, heads=self.heads)  # (B, T, C)
+        elif plain and suits(qkv):
             joined = blockwise_attention(qkv, heads=self.heads)  # (B, T, C)
         else:
             joined = self._whole(qkv, cache, tap)  # (B, T, C)

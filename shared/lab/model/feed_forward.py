@@ -4,9 +4,9 @@ Book: chapter 4, section 4.3, FeedForward.
 """
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lab.model.config import GPTConfig
+from lab.model.fused import gelu
 from lab.model.layers import Linear
 
 
@@ -18,7 +18,8 @@ class FeedForward(nn.Module):
     of a block's parameters are here, and much of what a model knows seems to be stored in them.
 
     GELU lets a little of slightly negative inputs through, where ReLU has a dead zone with no
-    gradient. The tanh form is GPT-2's own approximation; the exact one gives other logits.
+    gradient. The tanh form, x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), is GPT-2's own
+    approximation; the exact one gives other logits.
     """
 
     def __init__(self, config: GPTConfig) -> None:
@@ -29,6 +30,6 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = F.gelu(self.c_fc(x), approximate="tanh")  # (B, T, 4C)
+        hidden = gelu(self.c_fc(x))  # (B, T, 4C)
         y: Tensor = self.dropout(self.c_proj(hidden))  # (B, T, C)
         return y
