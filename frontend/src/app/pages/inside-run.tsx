@@ -14,6 +14,7 @@ import { useTokenLosses } from "@/features/attention/use-token-losses";
 import type { Against } from "@/features/compare-models/against";
 import { AgainstPicker } from "@/features/compare-models/against-picker";
 import { GenerationPane } from "@/features/generation/generation-pane";
+import { EmbeddingPanel } from "@/features/embedding/embedding-panel";
 import { TimelinePanel } from "@/features/generation/timeline-panel";
 import { HeadScoresPanel } from "@/features/head-scores/head-scores-panel";
 import { LensPanel } from "@/features/lens/lens-panel";
@@ -277,6 +278,12 @@ export function InsideRun({
         />
         <LensPanel model={model} other={compared.other} text={address.text} old={old} />
         <ActivationsPanel model={model} other={compared.other} text={address.text} old={old} />
+        <EmbeddingPanel
+          model={model}
+          other={compared.other}
+          text={address.text}
+          className={styles["whole"]}
+        />
       </div>
       <PlayheadRail
         rail={rail}

@@ -14,7 +14,8 @@ export function splitCharacters(tokens: readonly Token[]): string[] {
     const last = owner[at + size - 1] ?? first;
     if (size > 1 && first !== last) {
       const character = new TextDecoder().decode(bytes.subarray(at, at + size));
-      for (let index = first; index <= last; index += 1) shared[index] = (shared[index] ?? "") + character;
+      for (let index = first; index <= last; index += 1)
+        shared[index] = (shared[index] ?? "") + character;
     }
     at += size;
   }
