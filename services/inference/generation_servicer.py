@@ -72,14 +72,15 @@ class GenerationServicer(services.InferenceServiceServicer):
         self, request: messages.GenerateRequest, context: Any
     ) -> AsyncIterator[messages.GenerateResponse]:
         began = time.monotonic()
-        model = self._registry.get(request.model).network
+        context_tokens = self._registry.get(request.model).network.config.context
         tokenizer = await self._words.tokenizer()
         options = options_of(request, end_of_text=tokenizer.eot)
         prompt = await self._words.given(
             *(request.prompt, request.token_ids),
             fields=("prompt", "token_ids"),
-            context=model.config.context,
+            context=context_tokens,
         )
+        model = await self._registry.writer(request.model)
         deltas, stops = TextDeltas(), Stops(request.stop)
         index, reason, first_at = 0, messages.FINISH_REASON_LENGTH, began
         # Closing it, also because the reader went away, stops the work within a round.

@@ -35,7 +35,9 @@ class Settings(ServiceSettings):
     max_answers_bytes: int = Field(64 << 20, ge=0, description="memory for answers kept")
     max_analyses: int = Field(32, gt=0, description="analyses under way or waiting at once")
     max_models: int = Field(4, gt=0, description="models kept in memory")
-    max_models_bytes: int = Field(4 << 30, gt=0, description="memory for models, also of one")
+    max_models_bytes: int = Field(
+        4 << 30, gt=0, description="memory for models and their copies, also of one"
+    )
     max_cache_bytes: int = Field(8 << 30, gt=0, description="disk for copies of weights")
 
 
@@ -58,13 +60,15 @@ async def build(settings: Settings, service: Service) -> GrpcServer:
     )
     await asyncio.to_thread(fetcher.start)
     registry = Registry(
-        fetcher, max_models=settings.max_models, max_bytes=settings.max_models_bytes
+        fetcher,
+        vocab_size=Tokenizer.vocab_size,
+        max_models=settings.max_models,
+        max_bytes=settings.max_models_bytes,
     )
     engine = Engine(
         places=settings.max_generations,
         waiting=settings.max_waiting,
         room_bytes=settings.max_text_bytes,
-        vocab_size=Tokenizer.vocab_size,
     )
     service.on_exit(lambda: asyncio.to_thread(engine.stop))
     generation = GenerationServicer(registry, words, engine)

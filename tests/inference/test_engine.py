@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from lab.errors import Code, LabError
+from lab.kernels import operations
 from lab.model import GPTConfig, GPTModel
 from services.inference.generation import engine as engine_module
 from services.inference.generation.decoder import Decoder, Part
-from services.inference.generation.engine import Engine
-from services.inference.generation.head import EXACT, Head
+from services.inference.generation.engine import Engine, Writing
+from services.inference.generation.head import EXACT, Bf16Shortlist, Head, Shortlist
 from services.inference.generation.options import Drawn, Options
+from services.inference.generation.packed import PackedDecoder, PackedShortlist
+from services.inference.generation.prepared import Prepared, prepare
 from tests.support.inference_service import TINY, tiny_model
 from tests.support.waiting import until
 
@@ -28,23 +32,37 @@ def _options(**values: Any) -> Options:
     return Options(**{"max_tokens": 20, "seed": 1, "end_of_text": VOCAB - 1, **values})
 
 
-def _engine(**values: Any) -> Engine:
-    return Engine(
-        **{"places": 16, "waiting": 8, "room_bytes": 1 << 28, "vocab_size": VOCAB, **values}
-    )
+def with_kernels(value: Any) -> Any:
+    reason = "the kernels are not there"
+    return pytest.param(value, marks=pytest.mark.skipif(operations() is None, reason=reason))
 
 
-@pytest.fixture
-def engine() -> Iterator[Engine]:
-    running = _engine()
+class Preparing(Engine):
+    """An engine that makes networks ready itself, with the kernels or with torch alone."""
+
+    def __init__(self, *, kernels: bool, **values: Any) -> None:
+        super().__init__(**{"places": 16, "waiting": 8, "room_bytes": 1 << 28, **values})
+        self.kernels = kernels
+        self.decoder = PackedDecoder if kernels else Decoder
+        self.ready: dict[GPTModel, Prepared] = {}
+
+    def write(self, network: GPTModel, prompt: Sequence[int], **values: Any) -> Writing:
+        if network not in self.ready:
+            self.ready[network] = prepare(network, vocab_size=VOCAB, kernels=self.kernels)
+        return self.begin(self.ready[network], prompt, _options(**values))
+
+
+@pytest.fixture(params=[False, with_kernels(True)], ids=["torch", "kernels"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Preparing]:
+    running = Preparing(kernels=request.param)
     yield running
     running.stop()
 
 
 async def _write(
-    engine: Engine, model: GPTModel, prompt: Sequence[int], **values: Any
+    engine: Preparing, model: GPTModel, prompt: Sequence[int], **values: Any
 ) -> list[Drawn]:
-    with closing(engine.begin(model, prompt, _options(**values))) as writing:
+    with closing(engine.write(model, prompt, **values)) as writing:
         return [drawn async for drawn in writing]
 
 
@@ -61,7 +79,7 @@ def _greedy(model: GPTModel, prompt: Sequence[int], count: int) -> list[int]:
     return ids[len(prompt) :]
 
 
-async def test_it_writes_what_whole_forward_passes_write(engine: Engine) -> None:
+async def test_it_writes_what_whole_forward_passes_write(engine: Preparing) -> None:
     model = tiny_model()
     drawn = await _write(engine, model, [5, 6, 7], temperature=0, max_tokens=30)
     assert _ids(drawn) == _greedy(model, [5, 6, 7], 30)
@@ -73,7 +91,7 @@ async def test_it_writes_what_whole_forward_passes_write(engine: Engine) -> None
     assert drawn[0].log_probability == pytest.approx(float(best.values[0]), abs=1e-4)
 
 
-async def test_a_long_prompt_read_in_pieces_is_the_same_prompt(engine: Engine) -> None:
+async def test_a_long_prompt_read_in_pieces_is_the_same_prompt(engine: Preparing) -> None:
     model = tiny_model(LONG)
     prompt = [(7 * n) % 1000 for n in range(3 * engine_module.PIECE_TOKENS + 5)]
     assert _ids(await _write(engine, model, prompt, temperature=0, max_tokens=8)) == _greedy(
@@ -81,7 +99,7 @@ async def test_a_long_prompt_read_in_pieces_is_the_same_prompt(engine: Engine) -
     )
 
 
-async def test_texts_do_not_depend_on_their_neighbours(engine: Engine) -> None:
+async def test_texts_do_not_depend_on_their_neighbours(engine: Preparing) -> None:
     """Prompts of many lengths, joining and leaving; drawn at random, each by its own seed."""
     model = tiny_model(LONG)
     asked = [
@@ -94,16 +112,16 @@ async def test_texts_do_not_depend_on_their_neighbours(engine: Engine) -> None:
     assert len({tuple(ids) for ids in alone}) == 9
 
 
-async def test_they_are_written_in_the_same_rounds(engine: Engine) -> None:
+async def test_they_are_written_in_the_same_rounds(engine: Preparing) -> None:
     model, passes = tiny_model(LONG), []
-    hidden = Decoder.hidden
+    hidden = engine.decoder.hidden
 
-    def counted(self: Decoder, parts: Sequence[Part]) -> torch.Tensor:
+    def counted(self: Any, parts: Sequence[Part]) -> torch.Tensor:
         passes.append(len(parts))
         return hidden(self, parts)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Decoder, "hidden", counted)
+        patch.setattr(engine.decoder, "hidden", counted)
         await asyncio.gather(
             *(_write(engine, model, [n], max_tokens=50, temperature=0) for n in range(8))
         )
@@ -111,17 +129,17 @@ async def test_they_are_written_in_the_same_rounds(engine: Engine) -> None:
     assert len(passes) < 8 * 50 / 2  # most rounds serve several
 
 
-async def test_a_prompt_being_read_does_not_hold_up_a_text_being_written(engine: Engine) -> None:
+async def test_a_prompt_being_read_does_not_hold_up_a_text_being_written(engine: Preparing) -> None:
     model = tiny_model(LONG)
     rounds: list[list[int]] = []
-    hidden = Decoder.hidden
+    hidden = engine.decoder.hidden
 
-    def counted(self: Decoder, parts: Sequence[Part]) -> torch.Tensor:
+    def counted(self: Any, parts: Sequence[Part]) -> torch.Tensor:
         rounds.append([len(part.ids) for part in parts])
         return hidden(self, parts)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Decoder, "hidden", counted)
+        patch.setattr(engine.decoder, "hidden", counted)
         await asyncio.gather(
             _write(engine, model, [1], max_tokens=40, temperature=0),
             _write(engine, model, [2] * 400, max_tokens=2, temperature=0),
@@ -130,17 +148,17 @@ async def test_a_prompt_being_read_does_not_hold_up_a_text_being_written(engine:
     assert any(sorted(lengths)[0] == 1 and len(lengths) == 2 for lengths in rounds)
 
 
-async def test_a_reader_that_goes_away_frees_its_place(engine: Engine) -> None:
+async def test_a_reader_that_goes_away_frees_its_place(engine: Preparing) -> None:
     model, passes = tiny_model(LONG), []
-    hidden = Decoder.hidden
+    hidden = engine.decoder.hidden
 
-    def counted(self: Decoder, parts: Sequence[Part]) -> torch.Tensor:
+    def counted(self: Any, parts: Sequence[Part]) -> torch.Tensor:
         passes.append(1)
         return hidden(self, parts)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Decoder, "hidden", counted)
-        with closing(engine.begin(model, [1], _options(max_tokens=500, temperature=0))) as writing:
+        patch.setattr(engine.decoder, "hidden", counted)
+        with closing(engine.write(model, [1], max_tokens=500, temperature=0)) as writing:
             reading = aiter(writing)
             await anext(reading)
         await until(lambda: engine.running == 0)
@@ -152,14 +170,14 @@ async def test_a_reader_that_goes_away_frees_its_place(engine: Engine) -> None:
 async def test_those_beyond_the_places_wait_in_order_and_those_beyond_the_queue_are_refused() -> (
     None
 ):
-    engine = _engine(places=2, waiting=3)
+    engine = Preparing(kernels=False, places=2, waiting=3)
     model = tiny_model(LONG)
     try:
-        running = [engine.begin(model, [1], _options(max_tokens=400)) for _ in range(2)]
+        running = [engine.write(model, [1], max_tokens=400) for _ in range(2)]
         await until(lambda: engine.running == 2)
-        waiting = [engine.begin(model, [1], _options(max_tokens=2)) for _ in range(3)]
+        waiting = [engine.write(model, [1], max_tokens=2) for _ in range(3)]
         with pytest.raises(LabError, match="2 texts are being written and 3 wait") as caught:
-            engine.begin(model, [1], _options())
+            engine.write(model, [1])
         assert caught.value.code is Code.RESOURCE_EXHAUSTED
         assert caught.value.metadata["limit"] == "5"
         waiting[1].close()  # gives up its turn before it came
@@ -176,7 +194,7 @@ async def test_those_beyond_the_places_wait_in_order_and_those_beyond_the_queue_
 async def test_texts_wait_for_memory_and_one_too_large_is_told() -> None:
     model = tiny_model(LONG)
     one = Decoder(model).room_bytes(400)
-    engine = _engine(room_bytes=one)
+    engine = Preparing(kernels=False, room_bytes=one)
     try:
         first, second = await asyncio.gather(
             _write(engine, model, [1], max_tokens=400, temperature=0),
@@ -189,11 +207,12 @@ async def test_texts_wait_for_memory_and_one_too_large_is_told() -> None:
         engine.stop()
 
 
-async def test_what_began_on_old_weights_ends_on_them(engine: Engine) -> None:
+async def test_what_began_on_old_weights_ends_on_them(engine: Preparing) -> None:
     old, new = tiny_model(LONG, seed=1), tiny_model(LONG, seed=2)
     expected = _greedy(old, [3], 40)
-    with closing(engine.begin(old, [3], _options(max_tokens=40, temperature=0))) as writing:
-        del old  # as the registry lets it go
+    with closing(engine.write(old, [3], max_tokens=40, temperature=0)) as writing:
+        engine.ready.clear()  # as the registry lets it go
+        del old
         reading = aiter(writing)
         begun = [await anext(reading) for _ in range(3)]
         other = await _write(engine, new, [3], max_tokens=10, temperature=0)
@@ -202,16 +221,16 @@ async def test_what_began_on_old_weights_ends_on_them(engine: Engine) -> None:
     assert _ids(other) == _greedy(new, [3], 10)
 
 
-async def test_one_text_that_fails_does_not_stop_the_thread(engine: Engine) -> None:
+async def test_one_text_that_fails_does_not_stop_the_thread(engine: Preparing) -> None:
     model = tiny_model()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Decoder, "hidden", lambda *_: 1 / 0)
+        patch.setattr(engine.decoder, "hidden", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             await _write(engine, model, [1])
     assert len(await _write(engine, model, [1], max_tokens=2)) == 2
 
 
-async def test_ids_that_only_fill_the_matrix_up_are_never_drawn(engine: Engine) -> None:
+async def test_ids_that_only_fill_the_matrix_up_are_never_drawn(engine: Preparing) -> None:
     padded = tiny_model(GPTConfig(layers=1, width=32, heads=4, context=64, vocab_size=50_304))
     with torch.no_grad():
         padded.get_parameter("transformer.ln_f.bias").fill_(1.0)
@@ -223,14 +242,18 @@ async def test_ids_that_only_fill_the_matrix_up_are_never_drawn(engine: Engine) 
         assert all(token < VOCAB for each in drawn for token, _ in each.alternatives)
 
 
+@pytest.mark.parametrize("shortlist", [Bf16Shortlist, with_kernels(PackedShortlist)])
 @pytest.mark.parametrize("rows", [1, 3])
-def test_the_shortlist_finds_the_same_tokens_with_the_same_scores(rows: int) -> None:
+def test_the_shortlist_finds_the_same_tokens_with_the_same_scores(
+    rows: int, shortlist: Callable[[Tensor], Shortlist]
+) -> None:
     model = tiny_model()
     generator = torch.Generator().manual_seed(3)
     hidden = torch.randn(rows, TINY.width, generator=generator)
     options = [_options(top_k=40, alternatives=20)] * rows
-    short = Head(model.head_weight, vocab_size=VOCAB, shortlist=True).score(hidden, options)
-    exact = Head(model.head_weight, vocab_size=VOCAB, shortlist=False).score(hidden, options)
+    weight = model.head_weight.detach()
+    short = Head(weight, shortlist(weight)).score(hidden, options)
+    exact = Head(weight, None).score(hidden, options)
     for one, other in zip(short, exact, strict=True):
         assert len(one.candidates.ids) == EXACT
         assert [token for token, _ in one.best] == [token for token, _ in other.best]
@@ -247,12 +270,12 @@ def test_scores_too_close_to_tell_apart_are_all_taken_exactly() -> None:
     weight[777, 0] = 1.0001
     hidden = torch.ones(1, 8)
     options = [_options(temperature=0)]
-    scored = Head(weight, vocab_size=VOCAB, shortlist=True).score(hidden, options)[0]
+    scored = Head(weight, Bf16Shortlist(weight)).score(hidden, options)[0]
     assert len(scored.candidates.ids) == VOCAB
     assert scored.best[0][0] == 777
 
 
-async def test_weights_read_in_bf16_stay_close(engine: Engine) -> None:
+async def test_weights_read_in_bf16_stay_close(engine: Preparing) -> None:
     model = tiny_model()
     exact, narrow = Decoder(model), Decoder(model, dtype=torch.bfloat16)
     for ids in ([1, 2, 3, 4], [5]):  # several rows, and the path of a single one

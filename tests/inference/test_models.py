@@ -15,6 +15,7 @@ from lab.errors import Code, LabError
 from lab.model import GPTConfig, GPTModel
 from lab.rpc.client import channel
 from lab.rpc.health import is_ready
+from lab.text import Tokenizer
 from lab.v1 import inference_service_pb2_grpc
 from lab.v1.analysis_service_pb2 import AnalyseRequest, TokenQuestion
 from lab.v1.checkpoint_service_pb2 import DeleteCheckpointRequest
@@ -24,6 +25,7 @@ from lab.v1.inference_service_pb2 import (
     LoadModelRequest,
     UnloadModelRequest,
 )
+from services.inference.generation.prepared import prepare
 from services.inference.models.fetch import WEIGHTS, Fetched, Fetcher, Progress
 from tests.support.checkpoint_service import NAME, PEEK, checkpoint_service, parts, write
 from tests.support.cutting_proxy import cutting_proxy
@@ -36,6 +38,7 @@ from tests.support.inference_service import (
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
+    from lab.v1.inference_service_pb2_grpc import InferenceServiceAsyncStub
     from tests.inference.conftest import SmallLab
 
 
@@ -247,6 +250,103 @@ async def test_a_model_too_large_is_refused_before_its_bytes(
     assert caught.value.code is Code.INVALID_ARGUMENT
     assert caught.value.metadata["requested"] == str(size)
     assert _cached(home) == []
+
+
+def _bytes(model: GPTModel) -> tuple[int, int]:
+    """Of its weights, and of the copies that writing reads."""
+    copies = prepare(model, vocab_size=Tokenizer.vocab_size).copies_bytes
+    return sum(parameter.nbytes for parameter in model.parameters()), copies
+
+
+async def _text(stub: InferenceServiceAsyncStub, name: str, count: int = 1) -> int:
+    request = GenerateRequest(model=name, prompt="a", max_tokens=count)
+    return len([answer async for answer in stub.Generate(request)])
+
+
+async def test_copies_that_writing_reads_count_as_memory_of_models(
+    lab: SmallLab, vocabulary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    weights, copies = _bytes(tiny_model())
+    assert copies > weights / 10  # there are some, so that the test is one
+    home = tmp_path_factory.mktemp("small")
+    add_vocabulary(home, vocabulary)
+    limit = 2 * weights + copies + 65_536  # a file is a little more than its weights
+    async with (
+        inference_service(home, lab.checkpoint_address, max_models_bytes=limit) as address,
+        channel(address, peer="inference", caller="client") as open_channel,
+    ):
+        stub = inference_service_pb2_grpc.InferenceServiceStub(open_channel)
+
+        async def load(number: int) -> str:
+            await lab.save(tiny_model(seed=number), _checkpoint(number))
+            request = LoadModelRequest(source=_checkpoint(number))
+            return (await stub.LoadModel(request)).model.name
+
+        async def there() -> list[str]:
+            return [each.name for each in (await stub.ListModels(ListModelsRequest())).models]
+
+        first, second = await load(1), await load(2)
+        assert await _text(stub, first) == 2
+        assert await there() == [first, second]  # two networks and one set of copies fit
+        assert await _text(stub, second) == 2  # and with a second set they do not
+        assert await there() == [second]
+        third = await load(3)
+        assert await there() == [third, second]
+        await _text(stub, third)
+        assert await there() == [third]
+
+
+async def test_a_model_let_go_counts_while_a_text_is_written_with_it(
+    lab: SmallLab, vocabulary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    weights, copies = _bytes(tiny_model())
+    home = tmp_path_factory.mktemp("small")
+    add_vocabulary(home, vocabulary)
+    limit = 2 * weights + copies - 1
+    async with (
+        inference_service(home, lab.checkpoint_address, max_models_bytes=limit) as address,
+        channel(address, peer="inference", caller="client") as open_channel,
+    ):
+        stub = inference_service_pb2_grpc.InferenceServiceStub(open_channel)
+        await lab.save(tiny_model(seed=1), _checkpoint(1))
+        await lab.save(tiny_model(seed=2), _checkpoint(2))
+        old = (await stub.LoadModel(LoadModelRequest(source=_checkpoint(1)))).model.name
+        # A reader that does not read: the text ends, its answers wait, and the model with them.
+        call = stub.Generate(GenerateRequest(model=old, prompt="a", max_tokens=60))
+        await anext(aiter(call))
+        with pytest.raises(LabError, match="wait for texts and questions under way") as caught:
+            await stub.LoadModel(LoadModelRequest(source=_checkpoint(2)))
+        assert caught.value.metadata["limit"] == str(limit)
+        call.cancel()
+
+        async def loads() -> bool:
+            try:
+                await stub.LoadModel(LoadModelRequest(source=_checkpoint(2)))
+            except LabError:
+                return False
+            return True
+
+        await until(loads)
+
+
+async def test_a_model_whose_copies_never_fit_is_refused_with_the_sizes(
+    lab: SmallLab, vocabulary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    weights, copies = _bytes(tiny_model())
+    home = tmp_path_factory.mktemp("small")
+    add_vocabulary(home, vocabulary)
+    limit = weights + copies - 1
+    async with (
+        inference_service(home, lab.checkpoint_address, max_models_bytes=limit) as address,
+        channel(address, peer="inference", caller="client") as open_channel,
+    ):
+        stub = inference_service_pb2_grpc.InferenceServiceStub(open_channel)
+        await lab.save(tiny_model(), _checkpoint(1))
+        name = (await stub.LoadModel(LoadModelRequest(source=_checkpoint(1)))).model.name
+        with pytest.raises(LabError, match=f"takes {copies} bytes") as caught:
+            await _text(stub, name)
+        assert caught.value.metadata["limit"] == str(limit)
+        assert caught.value.metadata["requested"] == str(limit + 1)
 
 
 async def test_the_cache_keeps_to_its_size(

@@ -19,7 +19,7 @@ from lab.model import GPTConfig, GPTModel
 from lab.model.attention import causal_mask
 from lab.model.block import LAYER_NORM_EPSILON
 
-_NARROW_FROM_BYTES = 64 << 20  # of block weights: smaller ones stay in the processor's caches
+NARROW_FROM_BYTES = 64 << 20  # of block weights: smaller ones stay in the processor's caches
 _ADVANTAGE = 1.25  # bf16 rounds, so it must be worth it
 
 
@@ -28,7 +28,8 @@ class Room:
 
     def __init__(self, config: GPTConfig, tokens: int, dtype: torch.dtype) -> None:
         shape = (config.layers, 2, config.heads, tokens, config.head_width)
-        self.layers = torch.empty(shape, dtype=dtype).unbind(0)  # each (2, H, S, D)
+        self.whole = torch.empty(shape, dtype=dtype)
+        self.layers = self.whole.unbind(0)  # each (2, H, S, D)
         self.length = 0
 
 
@@ -46,6 +47,7 @@ class _Matrix:
     def __init__(self, weight: Tensor, bias: Tensor, *, dtype: torch.dtype) -> None:
         self._weight, self._bias = weight.detach().to(dtype), bias.detach().to(dtype)
         self._dtype = dtype
+        self.copies_bytes = 0 if dtype == torch.float32 else self._weight.nbytes + self._bias.nbytes
 
     def __call__(self, x: Tensor) -> Tensor:
         x = x.to(self._dtype)
@@ -73,6 +75,15 @@ class Decoder:
         self._places = network.get_parameter("transformer.wpe.weight").detach()
         self._blocks = [self._block(network, layer) for layer in range(network.config.layers)]
         self._norm_f = _norm(network, "transformer.ln_f")
+
+    @property
+    def copies_bytes(self) -> int:
+        """Memory taken beside the network's own."""
+        return sum(
+            matrix.copies_bytes
+            for block in self._blocks
+            for matrix in (block.qkv, block.out, block.widen, block.narrow)
+        )
 
     def room(self, tokens: int) -> Room:
         return Room(self.config, tokens, self.dtype)
@@ -142,6 +153,11 @@ class Decoder:
         )
 
 
+def block_bytes(config: GPTConfig) -> int:
+    """Of the blocks' weights in fp32, which all are read for each token."""
+    return 4 * config.layers * (4 + 2 * config.ffn_multiple) * config.width**2
+
+
 def fastest(products: Sequence[Callable[[], object]], *, rounds: int = 5) -> list[float]:
     """Each product's best time in seconds, taken in turns so that a busy moment hits them all."""
     best = [float("inf")] * len(products)
@@ -157,7 +173,7 @@ def fastest(products: Sequence[Callable[[], object]], *, rounds: int = 5) -> lis
 def _dtype_for(network: GPTModel) -> torch.dtype:
     """bf16 where the weights are too large for the caches and this processor reads it faster."""
     config = network.config
-    if config.layers * 12 * config.width**2 * 4 < _NARROW_FROM_BYTES:
+    if block_bytes(config) < NARROW_FROM_BYTES:
         return torch.float32
     names = [f"transformer.h.{layer}.mlp.c_fc" for layer in range(config.layers)]
     x = torch.ones(1, config.width)

@@ -13,18 +13,15 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
 
 import structlog
 from torch import Tensor
 
 from lab.errors import Code, LabError, OverLimit
-from lab.model import GPTModel
 from lab.v1.error_pb2 import ErrorReason
-from services.inference.generation.decoder import Decoder, Part, Room
-from services.inference.generation.head import Head
+from services.inference.generation.decoder import Part, Room
 from services.inference.generation.options import Drawn, Options
+from services.inference.generation.prepared import Prepared
 from services.inference.generation.sampler import choose
 
 PIECE_TOKENS = 64  # of prompts, read in one round
@@ -37,16 +34,16 @@ class Writing:
     """A text on its way: iterate to get its tokens, `close` to stop it. Both in the event loop."""
 
     def __init__(
-        self, network: GPTModel, prompt: Sequence[int], options: Options, leave: Callable[[], None]
+        self, model: Prepared, prompt: Sequence[int], options: Options, leave: Callable[[], None]
     ) -> None:
-        self.network, self.options = network, options
+        self.model, self.options = model, options
         self.asked_at = time.monotonic()
         self.taken_up_at: float | None = None
         self.unread = list(prompt)  # first the prompt, then one token at a time
         self.length = len(prompt)  # of prompt and answer
         self.room: Room | None = None
         self.closed = False
-        self.left_tokens = min(options.max_tokens, network.config.context - len(prompt) + 1)
+        self.left_tokens = min(options.max_tokens, model.context - len(prompt) + 1)
         self._leave = leave
         self._seen = deque(prompt, maxlen=options.penalty_window or None)
         self._loop = asyncio.get_running_loop()
@@ -84,14 +81,11 @@ class Writing:
         self.length += 1
         self.left_tokens -= 1
         self._seen.append(drawn.token)
-        more = self.left_tokens > 0 and drawn.token != self.options.end_of_text
-        self._send(drawn, *([] if more else [None]))
-        return more
+        return self.left_tokens > 0 and drawn.token != self.options.end_of_text
 
-    def fail(self, error: Exception) -> None:
-        self._send(error)
+    def send(self, *items: Drawn | Exception | None) -> None:
+        """To the reader; None is the end."""
 
-    def _send(self, *items: Drawn | Exception | None) -> None:
         def arrive() -> None:
             for item in items:
                 self._arrived.put_nowait(item)
@@ -102,27 +96,17 @@ class Writing:
             self.closed = True
 
 
-@dataclass
-class _Prepared:
-    """A network made ready for writing, and the texts it is writing."""
-
-    decoder: Decoder
-    head: Head
-    texts: list[Writing] = field(default_factory=list)
-
-
 class Engine:
     """At most `places` texts are written at once, `waiting` more may queue, in order of arrival.
 
     Who began keeps its weights to the end, whatever newer ones are loaded meanwhile.
     """
 
-    def __init__(self, *, places: int, waiting: int, room_bytes: int, vocab_size: int) -> None:
-        self._places, self._waiting_limit = places, waiting
-        self._room_bytes, self._vocab_size = room_bytes, vocab_size
+    def __init__(self, *, places: int, waiting: int, room_bytes: int) -> None:
+        self._places, self._waiting_limit, self._room_bytes = places, waiting, room_bytes
         self._changed = threading.Condition()
         self._queue: deque[Writing] = deque()
-        self._prepared: WeakKeyDictionary[GPTModel, _Prepared] = WeakKeyDictionary()
+        self._texts: list[Writing] = []  # those being written
         self._stopping = False
         self._thread = threading.Thread(target=self._write, name="generation", daemon=True)
         self._thread.start()
@@ -131,13 +115,13 @@ class Engine:
     def running(self) -> int:
         """Texts being written."""
         with self._changed:
-            return self._taken()
+            return len(self._texts)
 
-    def begin(self, network: GPTModel, prompt: Sequence[int], options: Options) -> Writing:
+    def begin(self, model: Prepared, prompt: Sequence[int], options: Options) -> Writing:
         """Raises LabError when too many wait already. Close what comes back."""
-        writing = Writing(network, prompt, options, self._wake)
+        writing = Writing(model, prompt, options, self._closed)
         with self._changed:
-            here = self._taken() + len(self._queue)
+            here = len(self._texts) + len(self._queue)
             if here >= self._places + self._waiting_limit:
                 raise LabError(
                     f"{self._places} texts are being written and {self._waiting_limit} wait, "
@@ -159,33 +143,34 @@ class Engine:
             self._changed.notify()
         self._thread.join(STOPPING_SECS)
 
-    def _wake(self) -> None:
+    def _closed(self) -> None:
+        """Somebody went away: the round after this one leaves it out, and so does the queue."""
         with self._changed:
+            self._queue = deque(each for each in self._queue if not each.closed)
             self._changed.notify()
 
     def _write(self) -> None:
         """The thread: rounds for as long as there is something to write."""
         while True:
             with self._changed:
-                while not (self._stopping or self._queue or self._writing()):
+                while not (self._stopping or self._queue or self._texts):
                     self._changed.wait()
                 if self._stopping:
                     return
-                joining = self._joining()
-            for writing in joining:
-                self._join(writing)
-            for prepared in self._writing():
-                self._round(prepared)
+            self._turn()
 
-    def _taken(self) -> int:
-        return sum(len(each.texts) for each in self._prepared.values())
-
-    def _writing(self) -> list[_Prepared]:
-        return [each for each in self._prepared.values() if each.texts]
+    def _turn(self) -> None:
+        """Not a part of `_write`, whose variables would hold on to a model until the next text."""
+        with self._changed:
+            joining = self._joining()
+        for writing in joining:
+            self._join(writing)
+        for model in dict.fromkeys(text.model for text in self._texts):
+            self._round(model)
 
     def _joining(self) -> list[Writing]:
         """Those whose turn it is, taken off the queue."""
-        free = self._places - self._taken()
+        free = self._places - len(self._texts)
         joining: list[Writing] = []
         while self._queue and len(joining) < free:
             writing = self._queue.popleft()
@@ -196,13 +181,11 @@ class Engine:
     def _join(self, writing: Writing) -> None:
         """Reserves room for all the text it may become, or puts it back until there is some."""
         try:
-            prepared = self._ready(writing.network)
             tokens = writing.length + writing.left_tokens - 1  # the last one drawn is never read
-            wanted = prepared.decoder.room_bytes(tokens)
+            wanted = writing.model.decoder.room_bytes(tokens)
             held = sum(
-                each.decoder.room_bytes(text.length + text.left_tokens - 1)
-                for each in self._prepared.values()
-                for text in each.texts
+                text.model.decoder.room_bytes(text.length + text.left_tokens - 1)
+                for text in self._texts
             )
             if wanted > self._room_bytes:
                 raise OverLimit(
@@ -214,24 +197,24 @@ class Engine:
                 with self._changed:
                     self._queue.appendleft(writing)
                 return
-            writing.room = prepared.decoder.room(tokens)
+            writing.room = writing.model.decoder.room(tokens)
             writing.taken_up_at = time.monotonic()
-            prepared.texts.append(writing)
+            with self._changed:
+                self._texts.append(writing)
         except Exception as error:
-            writing.fail(error)
+            writing.send(error)
 
-    def _ready(self, network: GPTModel) -> _Prepared:
-        if network not in self._prepared:
-            head = Head(network.head_weight, vocab_size=self._vocab_size)
-            self._prepared[network] = _Prepared(Decoder(network), head)
-        return self._prepared[network]
+    def _leave(self, *leaving: Writing) -> None:
+        with self._changed:
+            self._texts = [text for text in self._texts if text not in leaving]
 
-    def _round(self, prepared: _Prepared) -> None:
+    def _round(self, model: Prepared) -> None:
         """One token for each text whose prompt has been read, one piece for those still reading."""
-        prepared.texts = [text for text in prepared.texts if not text.closed]
+        self._leave(*(text for text in self._texts if text.closed))
+        mine = [text for text in self._texts if text.model is model]
         texts, parts, drawing = [], [], []
         piece_left = PIECE_TOKENS
-        for text in prepared.texts:
+        for text in mine:
             assert text.room is not None
             count = 1 if len(text.unread) == 1 else min(len(text.unread), piece_left)
             if count == 0:
@@ -243,20 +226,20 @@ class Engine:
             drawing.append(not text.unread)
         try:
             if parts:
-                hidden = prepared.decoder.hidden(parts)  # (B, C)
+                hidden = model.decoder.hidden(parts)  # (B, C)
                 wanted = [index for index, draws in enumerate(drawing) if draws]
-                chosen = [texts[index] for index in wanted]
                 if wanted:
-                    self._draw(prepared, chosen, hidden[wanted])
+                    chosen = hidden if len(wanted) == len(hidden) else hidden[wanted]
+                    self._draw(model, [texts[index] for index in wanted], chosen)
         except Exception as error:  # whatever went wrong, the other models' texts go on
             log.exception("writing failed")
-            for text in prepared.texts:
-                text.fail(error)
-            prepared.texts = []
+            self._leave(*mine)
+            for text in mine:
+                text.send(error)
 
-    def _draw(self, prepared: _Prepared, texts: Sequence[Writing], hidden: Tensor) -> None:
+    def _draw(self, model: Prepared, texts: Sequence[Writing], hidden: Tensor) -> None:
         """The next token of each text from its hidden state, (B, C)."""
-        scored = prepared.head.score(hidden, [text.options for text in texts])
+        scored = model.head.score(hidden, [text.options for text in texts])
         for text, each in zip(texts, scored, strict=True):
             token = choose(each.candidates, text.options, place=text.length, seen=text.seen)
             likeliest = [
@@ -264,5 +247,8 @@ class Engine:
                 for other, score in each.best[: text.options.alternatives]
             ]
             drawn = Drawn(token, each.log_probability(token), likeliest)
-            if not text.take(drawn):
-                prepared.texts.remove(text)
+            if text.take(drawn):
+                text.send(drawn)
+            else:  # its place is free before its reader can know that it has ended
+                self._leave(text)
+                text.send(drawn, None)

@@ -6,14 +6,16 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from weakref import WeakSet
 
 import structlog
 
-from lab.errors import NotFound
+from lab.errors import NotFound, OverLimit
 from lab.model import GPTModel
 from lab.names import model_id, model_name
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.model_pb2 import LoadedModel
+from services.inference.generation.prepared import Prepared, prepare
 from services.inference.models.fetch import Fetcher, Progress, weights_bytes
 from services.inference.models.loading import load, spec_of
 
@@ -32,10 +34,6 @@ class Model:
     digest: str
     network: GPTModel
 
-    @property
-    def size_bytes(self) -> int:
-        return sum(tensor.numel() * tensor.element_size() for tensor in self.network.parameters())
-
     def described(self) -> LoadedModel:
         return LoadedModel(
             name=self.name,
@@ -48,14 +46,25 @@ class Model:
 
 
 class Registry:
-    """Loads one model at a time, in a thread. Who holds a Model keeps it even when it is let go."""
+    """Loads one model at a time, in a thread. Who holds a Model keeps it even when it is let go.
 
-    def __init__(self, fetcher: Fetcher, *, max_models: int, max_bytes: int) -> None:
+    `max_bytes` is for weights, for the copies of them that writing reads, and for both of those let
+    go that somebody still holds.
+    """
+
+    def __init__(
+        self, fetcher: Fetcher, *, vocab_size: int, max_models: int, max_bytes: int
+    ) -> None:
         self._fetcher = fetcher
+        self._vocab_size = vocab_size
         self._max_models = max_models
         self._max_bytes = max_bytes
         self._models: OrderedDict[str, Model] = OrderedDict()  # most recently used last
-        self._lock = asyncio.Lock()
+        self._writers: dict[str, Prepared] = {}  # of those that were written with
+        # All there are, let go or not: what somebody still uses takes memory too.
+        self._networks: WeakSet[GPTModel] = WeakSet()
+        self._copies: WeakSet[Prepared] = WeakSet()
+        self._lock, self._preparing = asyncio.Lock(), asyncio.Lock()
         self._loading: list[Progress] = []
 
     async def load(self, source: str) -> Model:
@@ -79,7 +88,9 @@ class Registry:
             fetched = await self._fetcher.fetch(checkpoint, progress)
             if (present := self._present(fetched.checkpoint)) is not None:
                 return present
+            self._make_room(weights_bytes(fetched.checkpoint), models=1)
             network = await asyncio.to_thread(load, fetched)
+            self._make_room(_network_bytes(network))  # files may hold fewer bytes a number
             model = Model(
                 name=_name(fetched.checkpoint.digest),
                 source=source,
@@ -88,9 +99,28 @@ class Registry:
                 network=network,
             )
             self._models[model.name] = model
-            self._let_go(keep=model.name)
+            self._networks.add(network)
         log.info("model loaded", model=model.name, source=source, step=model.step)
         return model
+
+    async def writer(self, name: str) -> Prepared:
+        """The model made ready for writing, at the first time. Raises NotFound, OverLimit."""
+        network = self.get(name).network
+        async with self._preparing:  # not the lock of loading, which may take long
+            if name in self._writers:
+                return self._writers[name]
+            prepared = await asyncio.to_thread(prepare, network, vocab_size=self._vocab_size)
+            self._make_room(prepared.copies_bytes, keep=name)
+            self._copies.add(prepared)
+            if name in self._models:  # nobody unloaded it meanwhile
+                self._writers[name] = prepared
+            return prepared
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory of all weights and copies that are there."""
+        networks = sum(_network_bytes(network) for network in self._networks)
+        return networks + sum(prepared.copies_bytes for prepared in self._copies)
 
     def get(self, name: str) -> Model:
         """Raises NotFound when it is not in memory."""
@@ -112,7 +142,7 @@ class Registry:
     def unload(self, name: str) -> None:
         """Raises NotFound when it is not in memory."""
         self.get(name)
-        del self._models[name]
+        self._forget(name)
 
     def _present(self, checkpoint: Checkpoint) -> Model | None:
         """The model of equal weights, under the name that was asked for last."""
@@ -123,14 +153,34 @@ class Registry:
         self._models[name] = model
         return model
 
-    def _let_go(self, *, keep: str) -> None:
-        def over() -> bool:
-            held_bytes = sum(model.size_bytes for model in self._models.values())
-            return len(self._models) > self._max_models or held_bytes > self._max_bytes
+    def _make_room(self, new_bytes: int, *, models: int = 0, keep: str | None = None) -> None:
+        """Lets models go, the least recently used first, until so much more is allowed.
 
-        while over() and next(iter(self._models)) != keep:
-            name, _ = self._models.popitem(last=False)
+        Raises OverLimit when it never is, because of what is kept or of what others still use.
+        """
+        others = [name for name in self._models if name != keep]
+        while others and (
+            len(self._models) + models > self._max_models
+            or self.held_bytes + new_bytes > self._max_bytes
+        ):
+            name = others.pop(0)
+            self._forget(name)
             log.info("model let go", model=name)
+        if (wanted := self.held_bytes + new_bytes) > self._max_bytes:
+            raise OverLimit(
+                f"this takes {new_bytes} bytes, {wanted} with the models in use; at most "
+                f"{self._max_bytes} are for models: wait for texts and questions under way to end, "
+                "use a smaller model or start the inference service with more (max_models_bytes)",
+                metadata={"limit": str(self._max_bytes), "requested": str(wanted)},
+            )
+
+    def _forget(self, name: str) -> None:
+        del self._models[name]
+        self._writers.pop(name, None)
+
+
+def _network_bytes(network: GPTModel) -> int:
+    return sum(parameter.nbytes for parameter in network.parameters())
 
 
 def _name(digest: str) -> str:
