@@ -1,66 +1,114 @@
 """What a save costs the training: `python -m tests.benchmarks.save_steps nano 8 2 6` makes saves
 beside real steps and answers with one line of JSON for each.
 
-Steps come in windows: those made while a save is under way, and as many quiet ones after it.
+Steps come in windows: those made while a save is written, as many quiet ones, those made while it
+is sent to a checkpoint service, and as many quiet ones.
 """
 
 import json
 import resource
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 from services.trainer.worker.memory import keep_memory
 
 
+class Sender:
+    """The program that sends folders, beside this one."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.send_folders"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._in, self._out = self._process.stdin, self._process.stdout
+        assert self._out.readline() == "ready\n"
+        self.sent = threading.Event()
+        self.secs = 0.0
+
+    def send(self, folder: str) -> None:
+        self.sent.clear()
+        self._in.write(f"{folder}\n")
+        self._in.flush()
+        threading.Thread(target=self._wait, daemon=True).start()
+
+    def close(self) -> None:
+        self._in.close()
+        self._process.wait(60)
+
+    def _wait(self) -> None:
+        self.secs = float(self._out.readline())
+        self.sent.set()
+
+
 def main(preset: str, batch: int, threads: int, saves: int) -> None:
     keep_memory()
     import torch
 
-    from lab.v1.worker_pb2 import STAGING_KIND_CHECKPOINT, StageCheckpoint, WorkerEvent
+    from lab.v1.worker_pb2 import WorkerEvent
     from services.trainer.worker.control import Control
+    from services.trainer.worker.hooks import Step
     from services.trainer.worker.hooks.checkpoints import Checkpoints
-    from services.trainer.worker.step import training_step
+    from services.trainer.worker.step import StepResult, training_step
     from tests.benchmarks.train_steps import made_training, spec_of
 
     spec = spec_of(preset, batch=batch, threads=threads)
     spec.hooks.checkpoint_every = 1_000_000  # a policy, so that the buffers stay
     told: list[WorkerEvent] = []
+    sender = Sender()
     with tempfile.TemporaryDirectory() as staging:
         training = made_training(spec, precision="auto", staging=Path(staging))
         checkpoints = Checkpoints(told.append, Control())
 
-        def step() -> float:
+        def step() -> tuple[float, StepResult]:
             began = time.perf_counter()
-            _ = training_step(training).loss
-            return time.perf_counter() - began
+            result = training_step(training)
+            _ = result.loss
+            return time.perf_counter() - began, result
 
         for _ in range(3):
             step()
         for _ in range(saves):
             told.clear()
-            request = StageCheckpoint(kind=STAGING_KIND_CHECKPOINT, request_id="bench")
-            checkpoints.answer(training, request)
-            beside = [step()]
+            secs, result = step()
+            training.live.checkpoint_every = 1  # due now, and then no more
+            checkpoints.after_step(training, Step(result, secs))
+            training.live.checkpoint_every = 1_000_000
+            beside = [step()[0]]
             while not checkpoints.saver.free:
-                beside.append(step())
+                beside.append(step()[0])
             checkpoints.saver.wait()
-            quiet = [step() for _ in beside]
+            quiet = [step()[0] for _ in beside]
             staged = next(event.staged for event in told if event.HasField("staged"))
-            size = sum(path.stat().st_size for path in Path(staged.folder).iterdir())
+            sender.send(staged.folder)
+            sending = [step()[0]]
+            while not sender.sent.is_set():
+                sending.append(step()[0])
+            quiet_again = [step()[0] for _ in sending]
             for path in Path(staged.folder).iterdir():
                 path.unlink()
             said = {
                 "stall_secs": staged.stall_secs,
                 "write_secs": staged.write_secs,
+                "send_secs": sender.secs,
                 "beside": beside,
                 "quiet": quiet,
-                "size": size,
+                "sending": sending,
+                "quiet_again": quiet_again,
+                "size": sum(file.size_bytes for file in staged.files),
                 "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
                 "threads": torch.get_num_threads(),
             }
             print(json.dumps(said), flush=True)
+    sender.close()
 
 
 if __name__ == "__main__":

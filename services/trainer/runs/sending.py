@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,14 +39,19 @@ PASSING: Final = (
 
 
 async def send(
-    stub: services.CheckpointServiceAsyncStub, folder: Path, header: Checkpoint
+    stub: services.CheckpointServiceAsyncStub,
+    folder: Path,
+    header: Checkpoint,
+    *,
+    rest: Callable[[int], Awaitable[None]] | None = None,
 ) -> Checkpoint:
     """The checkpoint as it became visible. One that is there already under the name counts: the
-    same step of the same run holds the same state."""
+    same step of the same run holds the same state. `rest` is awaited after each piece, with the
+    bytes that were sent."""
     if not header.files:
         header.files.extend(await asyncio.to_thread(manifest.describe, folder))
     try:
-        answer = await stub.WriteCheckpoint(_parts(folder, header), timeout=WRITE_SECS)
+        answer = await stub.WriteCheckpoint(_parts(folder, header, rest), timeout=WRITE_SECS)
         return answer.checkpoint
     except LabError as error:
         if error.code is not Code.ALREADY_EXISTS:
@@ -55,14 +60,20 @@ async def send(
         return found.checkpoint
 
 
-async def _parts(folder: Path, header: Checkpoint) -> AsyncIterator[WriteCheckpointRequest]:
+async def _parts(
+    folder: Path, header: Checkpoint, rest: Callable[[int], Awaitable[None]] | None
+) -> AsyncIterator[WriteCheckpointRequest]:
     yield WriteCheckpointRequest(header=header)
+    sent_bytes = 0
     for described in header.files:
         for offset in range(0, described.size_bytes, CHUNK_BYTES):
             data = await asyncio.to_thread(_piece, folder / described.name, offset)
             yield WriteCheckpointRequest(
                 chunk=FileChunk(file=described.name, offset=offset, data=data)
             )
+            if rest is not None:
+                sent_bytes += len(data)
+                await rest(sent_bytes)
     yield WriteCheckpointRequest(end=EndOfCheckpoint())
 
 

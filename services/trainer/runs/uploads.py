@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -16,7 +16,7 @@ import structlog
 
 from lab import names
 from lab.errors import LabError
-from lab.v1 import checkpoint_pb2, worker_pb2
+from lab.v1 import checkpoint_pb2, run_pb2, worker_pb2
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.run_pb2 import Run
@@ -27,6 +27,7 @@ from lab.v1.worker_pb2 import (
 )
 from services.trainer.runs import sending
 from services.trainer.runs.store import Store
+from services.trainer.runs.turns import ASKED_SECS, MOST_SECS, Turns
 
 Kind: TypeAlias = "worker_pb2.StagingKind.ValueType"
 
@@ -51,21 +52,27 @@ class Uploads:
         self._store = store
         self._kept, self._lost = kept, lost
         self._tasks: dict[asyncio.Task[Checkpoint], tuple[str, Kind]] = {}
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns: dict[asyncio.Task[Checkpoint], Turns] = {}  # of those that take turns
+        self._queues: dict[str, asyncio.Lock] = {}
 
     def put(self, run: Run, staged: CheckpointStaged) -> asyncio.Task[Checkpoint]:
         """Starts to send the folder, after those of the same run that came before."""
         run_id = names.run_id(run.name)
+        self._hurry(self._of(run_id))  # or they would be ever later
         if staged.kind != STAGING_KIND_PEEK:
             self._store.save_upload(run_id, staged)
         header = _header(run, staged)
-        task = asyncio.create_task(self._deliver(run_id, staged, header), name=header.name)
+        turns = _turns(run, staged)
+        task = asyncio.create_task(self._deliver(run_id, staged, header, turns), name=header.name)
         self._tasks[task] = run_id, staged.kind
+        if turns is not None:
+            self._turns[task] = turns
         task.add_done_callback(self._ended)
         return task
 
     async def idle(self, run_id: str) -> None:
-        """Returns when nothing of the run is on its way."""
+        """Returns when nothing of the run is on its way, which is soon."""
+        self._hurry(self._of(run_id))
         if tasks := self._of(run_id):
             await asyncio.wait(tasks)
 
@@ -82,6 +89,7 @@ class Uploads:
 
     async def stop(self, *, grace_secs: float) -> None:
         """Lets what is on its way arrive for a while. The rest is sent after the next start."""
+        self._hurry(list(self._tasks))
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=grace_secs)
         await _cancel(list(self._tasks))
@@ -89,20 +97,26 @@ class Uploads:
     def _of(self, run_id: str) -> list[asyncio.Task[Checkpoint]]:
         return [task for task, (owner, _) in self._tasks.items() if owner == run_id]
 
+    def _hurry(self, tasks: Iterable[asyncio.Task[Checkpoint]]) -> None:
+        for task in tasks:
+            if turns := self._turns.get(task):
+                turns.hurry()
+
     def _ended(self, task: asyncio.Task[Checkpoint]) -> None:
         self._tasks.pop(task, None)
+        self._turns.pop(task, None)
         if not task.cancelled():
             task.exception()  # whoever waits for it sees it; `lost` has told everyone else
 
     async def _deliver(
-        self, run_id: str, staged: CheckpointStaged, header: Checkpoint
+        self, run_id: str, staged: CheckpointStaged, header: Checkpoint, turns: Turns | None
     ) -> Checkpoint:
         folder = Path(staged.folder)
         peek = staged.kind == STAGING_KIND_PEEK
         try:
-            async with self._turns.setdefault(run_id, asyncio.Lock()):
+            async with self._queues.setdefault(run_id, asyncio.Lock()):
                 checkpoint = await self._send(
-                    folder, header, patience_secs=PEEK_SECS if peek else None
+                    folder, header, turns, patience_secs=PEEK_SECS if peek else None
                 )
         except asyncio.CancelledError:
             raise
@@ -121,14 +135,20 @@ class Uploads:
         return checkpoint
 
     async def _send(
-        self, folder: Path, header: Checkpoint, *, patience_secs: float | None
+        self,
+        folder: Path,
+        header: Checkpoint,
+        turns: Turns | None,
+        *,
+        patience_secs: float | None,
     ) -> Checkpoint:
         pause_secs = FIRST_PAUSE_SECS
         loop = asyncio.get_running_loop()
         deadline = None if patience_secs is None else loop.time() + patience_secs
         while True:
             try:
-                return await sending.send(self._stub, folder, header)
+                rest = None if turns is None else turns.rest
+                return await sending.send(self._stub, folder, header, rest=rest)
             except LabError as error:
                 if error.code not in sending.PASSING:
                     raise
@@ -137,6 +157,16 @@ class Uploads:
                 log.warning("checkpoint waits", checkpoint=header.name, reason=error.message)
             await asyncio.sleep(pause_secs)
             pause_secs = min(2 * pause_secs, LONGEST_PAUSE_SECS)
+
+
+def _turns(run: Run, staged: CheckpointStaged) -> Turns | None:
+    if not staged.beside_training:
+        return None
+    return Turns(
+        sum(file.size_bytes for file in staged.files),
+        beside=lambda: run.state == run_pb2.RUN_STATE_RUNNING,
+        most_secs=ASKED_SECS if staged.request_id else MOST_SECS,
+    )
 
 
 def _header(run: Run, staged: CheckpointStaged) -> Checkpoint:
@@ -160,6 +190,7 @@ def _header(run: Run, staged: CheckpointStaged) -> Checkpoint:
         fencing_token=staged.fencing_token,
         saved_because=staged.saved_because,
         inexact_reasons=run.inexact_reasons,
+        files=staged.files,
     )
     if staged.HasField("loss"):
         header.loss = staged.loss

@@ -65,6 +65,7 @@ class StepBoundary:
                 return None
             self._tell_paused(training, again=wishes.released)
             training.clock.halt()
+            self._checkpoints.hurry()
             rest()
             self._control.wait()
 

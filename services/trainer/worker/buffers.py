@@ -13,8 +13,7 @@ from torch import Tensor
 
 from services.trainer.worker.state import Content
 
-# Beside the buffers, the writer needs the turned matrices of the weights, and the machine needs
-# room for what comes next.
+# The machine needs room for what comes next.
 _SPARE_BYTES = 256 << 20
 
 
@@ -38,8 +37,7 @@ class Buffers:
         )
         if not missing:
             return True
-        turned = sum(value.nbytes for value in saved.weights.values())
-        return missing + turned + _SPARE_BYTES <= psutil.virtual_memory().available
+        return missing + _SPARE_BYTES <= psutil.virtual_memory().available
 
     @torch.no_grad()
     def copy(self, saved: Content) -> Content:

@@ -10,15 +10,17 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.v1.checkpoint_pb2 import CheckpointFile
 from services.trainer.worker.buffers import Buffers
+from services.trainer.worker.pacing import Pace, hurried
 from services.trainer.worker.state import Content, write
 
-# The writer steps back for the training, whose own threads share the processor with it: a ninth of
-# what one of them gets, and not the least of all, or on a busy machine a save would never end.
+# Beside its pace the writer steps back for the training, so that it rather takes what that leaves.
+# To a ninth of what one thread gets, not to the least of all: a busy machine would never end it.
 _NICER = 9
 
 
@@ -29,6 +31,7 @@ class Written:
     folder: Path | None
     stall_secs: float  # for which training halted
     write_secs: float  # from the request until all was on disk
+    files: Sequence[CheckpointFile] = ()
     problem: str = ""
 
 
@@ -39,6 +42,7 @@ class Saver:
         self.buffers = Buffers()
         self.free = True  # false from `begin` until just before `done`
         self._thread: threading.Thread | None = None
+        self._pace = hurried()
 
     def begin(
         self,
@@ -47,17 +51,18 @@ class Saver:
         into: Path,
         prefix: str,
         began: float,
+        pace: Pace,
         done: Callable[[Written], None],
     ) -> bool:
         """Starts a save into a new folder below `into`; it was asked for at `began`, by the
-        performance counter. Answers False when there is no memory for a copy: then training halts
-        until all is written."""
+        performance counter, and is written at that pace. Answers False when there is no memory for
+        a copy: then training halts until all is written."""
         assert self.free, "one save at a time"
         self.wait()  # for the last words of the one before
         copy = self._copy(saved)
         stall_secs = time.perf_counter() - began
         if copy is None:
-            done(_write(saved, into, prefix, began=began, stall_secs=None))
+            done(_write(saved, into, prefix, hurried(), began=began, stall_secs=None))
             return False
 
         def work() -> None:
@@ -65,17 +70,22 @@ class Saver:
                 here = threading.get_native_id()
                 nice = os.getpriority(os.PRIO_PROCESS, here) + _NICER
                 os.setpriority(os.PRIO_PROCESS, here, min(19, nice))
-            written = _write(copy, into, prefix, began=began, stall_secs=stall_secs)
+            written = _write(copy, into, prefix, pace, began=began, stall_secs=stall_secs)
             self.free = True
             done(written)
 
-        self.free = False
+        self.free, self._pace = False, pace
         self._thread = threading.Thread(target=work, name="saving", daemon=True)
         self._thread.start()
         return True
 
+    def hurry(self) -> None:
+        """Somebody waits for the end of what is under way, or training needs no care any more."""
+        self._pace.hurry()
+
     def wait(self) -> None:
         """Until nothing is under way."""
+        self.hurry()
         if self._thread is not None:
             self._thread.join()
 
@@ -89,14 +99,21 @@ class Saver:
 
 
 def _write(
-    saved: Content, into: Path, prefix: str, *, began: float, stall_secs: float | None
+    saved: Content,
+    into: Path,
+    prefix: str,
+    pace: Pace,
+    *,
+    began: float,
+    stall_secs: float | None,
 ) -> Written:
     folder: Path | None = None
+    files: Sequence[CheckpointFile] = ()
     problem = ""
     try:
         into.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=into))
-        write(saved, folder)
+        files = write(saved, folder, rest=pace.rest)
     except Exception as error:
         traceback.print_exc()
         if folder is not None:
@@ -108,5 +125,6 @@ def _write(
         folder=folder,
         stall_secs=write_secs if stall_secs is None else stall_secs,
         write_secs=write_secs,
+        files=files,
         problem=problem,
     )

@@ -14,8 +14,7 @@ rate is not saved because it is a function of the step and of the live settings.
 """
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from typing import Any
 import torch
 from google.protobuf import json_format
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from lab.errors import Damaged, PreconditionFailed
@@ -31,8 +30,10 @@ from lab.manifest import sync_folder
 from lab.model import load_hf_state
 from lab.model.hf import CONFIG_FILE, WEIGHTS_FILE, from_hf_layout, hf_config
 from lab.spec import overlay
+from lab.v1.checkpoint_pb2 import CheckpointFile
 from lab.v1.run_pb2 import LiveSettings
 from services.trainer.worker.environment import differences, environment
+from services.trainer.worker.tensor_file import write_file, write_tensors
 from services.trainer.worker.training import Origin, Training
 
 OPTIMIZER_FILE = "optim.safetensors"
@@ -71,20 +72,24 @@ def content(training: Training, *, full: bool) -> Content:
     )
 
 
-def write(saved: Content, folder: Path) -> None:
-    """Into an empty folder; on disk when this returns.
-
-    Uses numpy where torch would start threads of its own, which training needs more.
-    """
+def write(
+    saved: Content, folder: Path, *, rest: Callable[[], None] = lambda: None
+) -> list[CheckpointFile]:
+    """Into an empty folder; on disk when this returns. `rest` is called after each piece of work.
+    Answers every file with its SHA-256."""
+    files = []
     if saved.moments:
-        save_file(dict(saved.moments), folder / OPTIMIZER_FILE)
-    weights = {name: _hf_layout(name, value) for name, value in saved.weights.items()}
-    save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+        files.append(write_tensors(folder / OPTIMIZER_FILE, saved.moments, rest=rest))
+    # The way from Hugging Face's layout is the way there: a view, turned while it is written.
+    weights = {name: from_hf_layout(name, value) for name, value in saved.weights.items()}
+    files.append(
+        write_tensors(folder / WEIGHTS_FILE, weights, metadata={"format": "pt"}, rest=rest)
+    )
     for name, values in saved.documents.items():
-        (folder / name).write_text(json.dumps(values, indent=2) + "\n")
-    for path in folder.iterdir():
-        _sync(path)
+        text = json.dumps(values, indent=2) + "\n"
+        files.append(write_file(folder / name, iter([memoryview(text.encode())])))
     sync_folder(folder)
+    return files
 
 
 def write_peek(training: Training, folder: Path) -> None:
@@ -199,16 +204,3 @@ def _load_optimizer(training: Training, tensors: Mapping[str, Tensor]) -> None:
         state["exp_avg"].copy_(tensors[f"exp_avg.{name}"])
         state["exp_avg_sq"].copy_(tensors[f"exp_avg_sq.{name}"])
         state["step"].copy_(tensors["step"])
-
-
-def _hf_layout(name: str, value: Tensor) -> Tensor:
-    turned = from_hf_layout(name, value).cpu()  # the way back is the way there
-    return turned if turned.is_contiguous() else torch.from_numpy(turned.numpy().copy("C"))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -216,6 +216,13 @@ def physical_cores() -> int:
     return max(1, min(psutil.cpu_count(logical=False) or 1, allowed))
 
 
+def crowded(training: Training) -> bool:
+    """Whether training keeps every core busy, so that whatever else is done slows it down."""
+    if training.device.type != "cpu":
+        return False
+    return torch.get_num_threads() * training.ranks.place.local_world >= physical_cores()
+
+
 def _own_cores(ranks: Ranks) -> int:
     """This process's share of the cores of its machine."""
     return max(1, physical_cores() // ranks.place.local_world)

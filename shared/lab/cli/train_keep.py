@@ -99,7 +99,7 @@ class Kept:
             checkpoint.loss = staged.loss
         if staged.HasField("validation_loss"):
             checkpoint.validation_loss = staged.validation_loss
-        checkpoint.files.extend(manifest.describe(source))
+        checkpoint.files.extend(staged.files or manifest.describe(source))
         checkpoint.digest = manifest.digest(checkpoint.files)
         checkpoint.size_bytes = sum(file.size_bytes for file in checkpoint.files)
         checkpoint.create_time.GetCurrentTime()

@@ -22,53 +22,54 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from lab.v1 import checkpoint_pb2 as lab_dot_v1_dot_checkpoint__pb2
 from lab.v1 import event_pb2 as lab_dot_v1_dot_event__pb2
 from lab.v1 import recording_pb2 as lab_dot_v1_dot_recording__pb2
 from lab.v1 import run_pb2 as lab_dot_v1_dot_run__pb2
 from lab.v1 import run_spec_pb2 as lab_dot_v1_dot_run__spec__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13lab/v1/worker.proto\x12\x06lab.v1\x1a\x12lab/v1/event.proto\x1a\x16lab/v1/recording.proto\x1a\x10lab/v1/run.proto\x1a\x15lab/v1/run_spec.proto\"\xb8\x02\n\rWorkerCommand\x12&\n\x05start\x18\x01 \x01(\x0b\x32\x15.lab.v1.StartTrainingH\x00\x12&\n\x05pause\x18\x02 \x01(\x0b\x32\x15.lab.v1.PauseTrainingH\x00\x12(\n\x06resume\x18\x03 \x01(\x0b\x32\x16.lab.v1.ResumeTrainingH\x00\x12*\n\x07\x61\x64vance\x18\x04 \x01(\x0b\x32\x17.lab.v1.AdvanceTrainingH\x00\x12$\n\x04stop\x18\x05 \x01(\x0b\x32\x14.lab.v1.StopTrainingH\x00\x12(\n\x05stage\x18\x06 \x01(\x0b\x32\x17.lab.v1.StageCheckpointH\x00\x12&\n\x06\x61\x64just\x18\x07 \x01(\x0b\x32\x14.lab.v1.LiveSettingsH\x00\x42\t\n\x07\x63ommand\"\xcb\x01\n\rStartTraining\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x1d\n\x04spec\x18\x02 \x01(\x0b\x32\x0f.lab.v1.RunSpec\x12\x16\n\x0e\x63orpora_folder\x18\x03 \x01(\t\x12\x16\n\x0estaging_folder\x18\x04 \x01(\t\x12\x15\n\rresume_folder\x18\x05 \x01(\t\x12\"\n\x04live\x18\x06 \x01(\x0b\x32\x14.lab.v1.LiveSettings\x12\x0c\n\x04\x66ork\x18\x07 \x01(\x08\x12\x15\n\rfencing_token\x18\x08 \x01(\x04\"\x0f\n\rPauseTraining\"\x10\n\x0eResumeTraining\" \n\x0f\x41\x64vanceTraining\x12\r\n\x05steps\x18\x01 \x01(\r\"2\n\x0cStopTraining\x12\x0c\n\x04save\x18\x01 \x01(\x08\x12\x14\n\x0cweights_only\x18\x02 \x01(\x08\"H\n\x0fStageCheckpoint\x12!\n\x04kind\x18\x01 \x01(\x0e\x32\x13.lab.v1.StagingKind\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xb4\x06\n\x0bWorkerEvent\x12*\n\x07started\x18\x01 \x01(\x0b\x32\x17.lab.v1.TrainingStartedH\x00\x12-\n\rstep_measured\x18\x02 \x01(\x0b\x32\x14.lab.v1.StepMeasuredH\x00\x12;\n\x14\x65valuation_completed\x18\x03 \x01(\x0b\x32\x1b.lab.v1.EvaluationCompletedH\x00\x12+\n\x0ctext_sampled\x18\x04 \x01(\x0b\x32\x13.lab.v1.TextSampledH\x00\x12(\n\x06paused\x18\x05 \x01(\x0b\x32\x16.lab.v1.TrainingPausedH\x00\x12*\n\x07resumed\x18\x06 \x01(\x0b\x32\x17.lab.v1.TrainingResumedH\x00\x12*\n\x06staged\x18\x07 \x01(\x0b\x32\x18.lab.v1.CheckpointStagedH\x00\x12,\n\x08\x66inished\x18\x08 \x01(\x0b\x32\x18.lab.v1.TrainingFinishedH\x00\x12(\n\x06\x66\x61iled\x18\t \x01(\x0b\x32\x16.lab.v1.TrainingFailedH\x00\x12)\n\x0blog_written\x18\n \x01(\x0b\x32\x12.lab.v1.LogWrittenH\x00\x12\"\n\x04\x62\x65\x61t\x18\x0b \x01(\x0b\x32\x12.lab.v1.WorkerBeatH\x00\x12/\n\x0estaging_failed\x18\x0c \x01(\x0b\x32\x15.lab.v1.StagingFailedH\x00\x12\x33\n\x10settings_changed\x18\r \x01(\x0b\x32\x17.lab.v1.SettingsChangedH\x00\x12\x35\n\x11interval_measured\x18\x1e \x01(\x0b\x32\x18.lab.v1.IntervalMeasuredH\x00\x12\x31\n\x0fhealth_measured\x18\x1f \x01(\x0b\x32\x16.lab.v1.HealthMeasuredH\x00\x12-\n\rspike_flagged\x18  \x01(\x0b\x32\x14.lab.v1.SpikeFlaggedH\x00\x12/\n\x0eprobe_recorded\x18! \x01(\x0b\x32\x15.lab.v1.ProbeRecordedH\x00\x42\x07\n\x05\x65vent\"\xc4\x01\n\x0fTrainingStarted\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x12\n\nparameters\x18\x02 \x01(\x04\x12\x15\n\rcorpus_tokens\x18\x03 \x01(\x04\x12\x17\n\x0f\x65poch_sequences\x18\x04 \x01(\r\x12$\n\tprecision\x18\x05 \x01(\x0e\x32\x11.lab.v1.Precision\x12 \n\x07\x63ompile\x18\x06 \x01(\x0e\x32\x0f.lab.v1.Compile\x12\x17\n\x0finexact_reasons\x18\x07 \x03(\t\"\x1e\n\x0eTrainingPaused\x12\x0c\n\x04step\x18\x01 \x01(\r\"\x1f\n\x0fTrainingResumed\x12\x0c\n\x04step\x18\x01 \x01(\r\"\x9b\x02\n\x10\x43heckpointStaged\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12!\n\x04kind\x18\x02 \x01(\x0e\x32\x13.lab.v1.StagingKind\x12\x0e\n\x06\x66older\x18\x03 \x01(\t\x12\x0c\n\x04step\x18\x04 \x01(\r\x12\x0e\n\x06tokens\x18\x05 \x01(\x04\x12\x11\n\x04loss\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0fvalidation_loss\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rfencing_token\x18\x08 \x01(\x04\x12\x15\n\rsaved_because\x18\t \x01(\t\x12\x12\n\nstall_secs\x18\n \x01(\x01\x12\x12\n\nwrite_secs\x18\x0b \x01(\x01\x42\x07\n\x05_lossB\x12\n\x10_validation_loss\"V\n\rStagingFailed\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12!\n\x04kind\x18\x02 \x01(\x0e\x32\x13.lab.v1.StagingKind\x12\x0e\n\x06reason\x18\x03 \x01(\t\"1\n\x10TrainingFinished\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0f\n\x07stopped\x18\x02 \x01(\x08\".\n\x0eTrainingFailed\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\"0\n\nWorkerBeat\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x04\"\x91\x01\n\nStepTiming\x12\x11\n\tstep_secs\x18\x01 \x01(\x01\x12\r\n\x05steps\x18\x02 \x01(\r\x12\x1d\n\x15\x65valuation_batch_secs\x18\x03 \x01(\x01\x12\x13\n\x0bsample_secs\x18\x04 \x01(\x01\x12\x19\n\x11peak_memory_bytes\x18\x05 \x01(\x04\x12\x12\n\nstart_secs\x18\x06 \x01(\x01*y\n\x0bStagingKind\x12\x1c\n\x18STAGING_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17STAGING_KIND_CHECKPOINT\x10\x01\x12\x15\n\x11STAGING_KIND_PEEK\x10\x02\x12\x18\n\x14STAGING_KIND_WEIGHTS\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13lab/v1/worker.proto\x12\x06lab.v1\x1a\x17lab/v1/checkpoint.proto\x1a\x12lab/v1/event.proto\x1a\x16lab/v1/recording.proto\x1a\x10lab/v1/run.proto\x1a\x15lab/v1/run_spec.proto\"\xb8\x02\n\rWorkerCommand\x12&\n\x05start\x18\x01 \x01(\x0b\x32\x15.lab.v1.StartTrainingH\x00\x12&\n\x05pause\x18\x02 \x01(\x0b\x32\x15.lab.v1.PauseTrainingH\x00\x12(\n\x06resume\x18\x03 \x01(\x0b\x32\x16.lab.v1.ResumeTrainingH\x00\x12*\n\x07\x61\x64vance\x18\x04 \x01(\x0b\x32\x17.lab.v1.AdvanceTrainingH\x00\x12$\n\x04stop\x18\x05 \x01(\x0b\x32\x14.lab.v1.StopTrainingH\x00\x12(\n\x05stage\x18\x06 \x01(\x0b\x32\x17.lab.v1.StageCheckpointH\x00\x12&\n\x06\x61\x64just\x18\x07 \x01(\x0b\x32\x14.lab.v1.LiveSettingsH\x00\x42\t\n\x07\x63ommand\"\xcb\x01\n\rStartTraining\x12\x0b\n\x03run\x18\x01 \x01(\t\x12\x1d\n\x04spec\x18\x02 \x01(\x0b\x32\x0f.lab.v1.RunSpec\x12\x16\n\x0e\x63orpora_folder\x18\x03 \x01(\t\x12\x16\n\x0estaging_folder\x18\x04 \x01(\t\x12\x15\n\rresume_folder\x18\x05 \x01(\t\x12\"\n\x04live\x18\x06 \x01(\x0b\x32\x14.lab.v1.LiveSettings\x12\x0c\n\x04\x66ork\x18\x07 \x01(\x08\x12\x15\n\rfencing_token\x18\x08 \x01(\x04\"\x0f\n\rPauseTraining\"\x10\n\x0eResumeTraining\" \n\x0f\x41\x64vanceTraining\x12\r\n\x05steps\x18\x01 \x01(\r\"2\n\x0cStopTraining\x12\x0c\n\x04save\x18\x01 \x01(\x08\x12\x14\n\x0cweights_only\x18\x02 \x01(\x08\"H\n\x0fStageCheckpoint\x12!\n\x04kind\x18\x01 \x01(\x0e\x32\x13.lab.v1.StagingKind\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xb4\x06\n\x0bWorkerEvent\x12*\n\x07started\x18\x01 \x01(\x0b\x32\x17.lab.v1.TrainingStartedH\x00\x12-\n\rstep_measured\x18\x02 \x01(\x0b\x32\x14.lab.v1.StepMeasuredH\x00\x12;\n\x14\x65valuation_completed\x18\x03 \x01(\x0b\x32\x1b.lab.v1.EvaluationCompletedH\x00\x12+\n\x0ctext_sampled\x18\x04 \x01(\x0b\x32\x13.lab.v1.TextSampledH\x00\x12(\n\x06paused\x18\x05 \x01(\x0b\x32\x16.lab.v1.TrainingPausedH\x00\x12*\n\x07resumed\x18\x06 \x01(\x0b\x32\x17.lab.v1.TrainingResumedH\x00\x12*\n\x06staged\x18\x07 \x01(\x0b\x32\x18.lab.v1.CheckpointStagedH\x00\x12,\n\x08\x66inished\x18\x08 \x01(\x0b\x32\x18.lab.v1.TrainingFinishedH\x00\x12(\n\x06\x66\x61iled\x18\t \x01(\x0b\x32\x16.lab.v1.TrainingFailedH\x00\x12)\n\x0blog_written\x18\n \x01(\x0b\x32\x12.lab.v1.LogWrittenH\x00\x12\"\n\x04\x62\x65\x61t\x18\x0b \x01(\x0b\x32\x12.lab.v1.WorkerBeatH\x00\x12/\n\x0estaging_failed\x18\x0c \x01(\x0b\x32\x15.lab.v1.StagingFailedH\x00\x12\x33\n\x10settings_changed\x18\r \x01(\x0b\x32\x17.lab.v1.SettingsChangedH\x00\x12\x35\n\x11interval_measured\x18\x1e \x01(\x0b\x32\x18.lab.v1.IntervalMeasuredH\x00\x12\x31\n\x0fhealth_measured\x18\x1f \x01(\x0b\x32\x16.lab.v1.HealthMeasuredH\x00\x12-\n\rspike_flagged\x18  \x01(\x0b\x32\x14.lab.v1.SpikeFlaggedH\x00\x12/\n\x0eprobe_recorded\x18! \x01(\x0b\x32\x15.lab.v1.ProbeRecordedH\x00\x42\x07\n\x05\x65vent\"\xc4\x01\n\x0fTrainingStarted\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x12\n\nparameters\x18\x02 \x01(\x04\x12\x15\n\rcorpus_tokens\x18\x03 \x01(\x04\x12\x17\n\x0f\x65poch_sequences\x18\x04 \x01(\r\x12$\n\tprecision\x18\x05 \x01(\x0e\x32\x11.lab.v1.Precision\x12 \n\x07\x63ompile\x18\x06 \x01(\x0e\x32\x0f.lab.v1.Compile\x12\x17\n\x0finexact_reasons\x18\x07 \x03(\t\"\x1e\n\x0eTrainingPaused\x12\x0c\n\x04step\x18\x01 \x01(\r\"\x1f\n\x0fTrainingResumed\x12\x0c\n\x04step\x18\x01 \x01(\r\"\xdb\x02\n\x10\x43heckpointStaged\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12!\n\x04kind\x18\x02 \x01(\x0e\x32\x13.lab.v1.StagingKind\x12\x0e\n\x06\x66older\x18\x03 \x01(\t\x12\x0c\n\x04step\x18\x04 \x01(\r\x12\x0e\n\x06tokens\x18\x05 \x01(\x04\x12\x11\n\x04loss\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0fvalidation_loss\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\rfencing_token\x18\x08 \x01(\x04\x12\x15\n\rsaved_because\x18\t \x01(\t\x12\x12\n\nstall_secs\x18\n \x01(\x01\x12\x12\n\nwrite_secs\x18\x0b \x01(\x01\x12%\n\x05\x66iles\x18\x0c \x03(\x0b\x32\x16.lab.v1.CheckpointFile\x12\x17\n\x0f\x62\x65side_training\x18\r \x01(\x08\x42\x07\n\x05_lossB\x12\n\x10_validation_loss\"V\n\rStagingFailed\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12!\n\x04kind\x18\x02 \x01(\x0e\x32\x13.lab.v1.StagingKind\x12\x0e\n\x06reason\x18\x03 \x01(\t\"1\n\x10TrainingFinished\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0f\n\x07stopped\x18\x02 \x01(\x08\".\n\x0eTrainingFailed\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\"0\n\nWorkerBeat\x12\x0c\n\x04step\x18\x01 \x01(\r\x12\x14\n\x0cmemory_bytes\x18\x02 \x01(\x04\"\x91\x01\n\nStepTiming\x12\x11\n\tstep_secs\x18\x01 \x01(\x01\x12\r\n\x05steps\x18\x02 \x01(\r\x12\x1d\n\x15\x65valuation_batch_secs\x18\x03 \x01(\x01\x12\x13\n\x0bsample_secs\x18\x04 \x01(\x01\x12\x19\n\x11peak_memory_bytes\x18\x05 \x01(\x04\x12\x12\n\nstart_secs\x18\x06 \x01(\x01*y\n\x0bStagingKind\x12\x1c\n\x18STAGING_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17STAGING_KIND_CHECKPOINT\x10\x01\x12\x15\n\x11STAGING_KIND_PEEK\x10\x02\x12\x18\n\x14STAGING_KIND_WEIGHTS\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lab.v1.worker_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STAGINGKIND']._serialized_start=2590
-  _globals['_STAGINGKIND']._serialized_end=2711
-  _globals['_WORKERCOMMAND']._serialized_start=117
-  _globals['_WORKERCOMMAND']._serialized_end=429
-  _globals['_STARTTRAINING']._serialized_start=432
-  _globals['_STARTTRAINING']._serialized_end=635
-  _globals['_PAUSETRAINING']._serialized_start=637
-  _globals['_PAUSETRAINING']._serialized_end=652
-  _globals['_RESUMETRAINING']._serialized_start=654
-  _globals['_RESUMETRAINING']._serialized_end=670
-  _globals['_ADVANCETRAINING']._serialized_start=672
-  _globals['_ADVANCETRAINING']._serialized_end=704
-  _globals['_STOPTRAINING']._serialized_start=706
-  _globals['_STOPTRAINING']._serialized_end=756
-  _globals['_STAGECHECKPOINT']._serialized_start=758
-  _globals['_STAGECHECKPOINT']._serialized_end=830
-  _globals['_WORKEREVENT']._serialized_start=833
-  _globals['_WORKEREVENT']._serialized_end=1653
-  _globals['_TRAININGSTARTED']._serialized_start=1656
-  _globals['_TRAININGSTARTED']._serialized_end=1852
-  _globals['_TRAININGPAUSED']._serialized_start=1854
-  _globals['_TRAININGPAUSED']._serialized_end=1884
-  _globals['_TRAININGRESUMED']._serialized_start=1886
-  _globals['_TRAININGRESUMED']._serialized_end=1917
-  _globals['_CHECKPOINTSTAGED']._serialized_start=1920
-  _globals['_CHECKPOINTSTAGED']._serialized_end=2203
-  _globals['_STAGINGFAILED']._serialized_start=2205
-  _globals['_STAGINGFAILED']._serialized_end=2291
-  _globals['_TRAININGFINISHED']._serialized_start=2293
-  _globals['_TRAININGFINISHED']._serialized_end=2342
-  _globals['_TRAININGFAILED']._serialized_start=2344
-  _globals['_TRAININGFAILED']._serialized_end=2390
-  _globals['_WORKERBEAT']._serialized_start=2392
-  _globals['_WORKERBEAT']._serialized_end=2440
-  _globals['_STEPTIMING']._serialized_start=2443
-  _globals['_STEPTIMING']._serialized_end=2588
+  _globals['_STAGINGKIND']._serialized_start=2679
+  _globals['_STAGINGKIND']._serialized_end=2800
+  _globals['_WORKERCOMMAND']._serialized_start=142
+  _globals['_WORKERCOMMAND']._serialized_end=454
+  _globals['_STARTTRAINING']._serialized_start=457
+  _globals['_STARTTRAINING']._serialized_end=660
+  _globals['_PAUSETRAINING']._serialized_start=662
+  _globals['_PAUSETRAINING']._serialized_end=677
+  _globals['_RESUMETRAINING']._serialized_start=679
+  _globals['_RESUMETRAINING']._serialized_end=695
+  _globals['_ADVANCETRAINING']._serialized_start=697
+  _globals['_ADVANCETRAINING']._serialized_end=729
+  _globals['_STOPTRAINING']._serialized_start=731
+  _globals['_STOPTRAINING']._serialized_end=781
+  _globals['_STAGECHECKPOINT']._serialized_start=783
+  _globals['_STAGECHECKPOINT']._serialized_end=855
+  _globals['_WORKEREVENT']._serialized_start=858
+  _globals['_WORKEREVENT']._serialized_end=1678
+  _globals['_TRAININGSTARTED']._serialized_start=1681
+  _globals['_TRAININGSTARTED']._serialized_end=1877
+  _globals['_TRAININGPAUSED']._serialized_start=1879
+  _globals['_TRAININGPAUSED']._serialized_end=1909
+  _globals['_TRAININGRESUMED']._serialized_start=1911
+  _globals['_TRAININGRESUMED']._serialized_end=1942
+  _globals['_CHECKPOINTSTAGED']._serialized_start=1945
+  _globals['_CHECKPOINTSTAGED']._serialized_end=2292
+  _globals['_STAGINGFAILED']._serialized_start=2294
+  _globals['_STAGINGFAILED']._serialized_end=2380
+  _globals['_TRAININGFINISHED']._serialized_start=2382
+  _globals['_TRAININGFINISHED']._serialized_end=2431
+  _globals['_TRAININGFAILED']._serialized_start=2433
+  _globals['_TRAININGFAILED']._serialized_end=2479
+  _globals['_WORKERBEAT']._serialized_start=2481
+  _globals['_WORKERBEAT']._serialized_end=2529
+  _globals['_STEPTIMING']._serialized_start=2532
+  _globals['_STEPTIMING']._serialized_end=2677
 # @@protoc_insertion_point(module_scope)

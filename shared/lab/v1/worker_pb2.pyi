@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from lab.v1 import checkpoint_pb2 as _checkpoint_pb2
 from lab.v1 import event_pb2 as _event_pb2
 from lab.v1 import recording_pb2 as _recording_pb2
 from lab.v1 import run_pb2 as _run_pb2
@@ -508,6 +509,8 @@ class CheckpointStaged(_message.Message):
     SAVED_BECAUSE_FIELD_NUMBER: _builtins.int
     STALL_SECS_FIELD_NUMBER: _builtins.int
     WRITE_SECS_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    BESIDE_TRAINING_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The request it answers; empty for the worker's own schedule."""
     kind: Global___StagingKind.ValueType
@@ -530,6 +533,12 @@ class CheckpointStaged(_message.Message):
     """Seconds for which training halted to copy the state."""
     write_secs: _builtins.float
     """Seconds from the request until everything was on disk."""
+    beside_training: _builtins.bool
+    """Whether training goes on and needs every core: then what is still to be done with it should take turns with the steps."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[_checkpoint_pb2.CheckpointFile]:
+        """Every file with its SHA-256, taken while it was written; empty when the worker took none."""
+
     def __init__(
         self,
         *,
@@ -544,10 +553,12 @@ class CheckpointStaged(_message.Message):
         saved_because: _builtins.str = ...,
         stall_secs: _builtins.float = ...,
         write_secs: _builtins.float = ...,
+        files: _abc.Iterable[_checkpoint_pb2.CheckpointFile] | None = ...,
+        beside_training: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "loss", b"loss", "validation_loss", b"validation_loss"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "fencing_token", b"fencing_token", "folder", b"folder", "kind", b"kind", "loss", b"loss", "request_id", b"request_id", "saved_because", b"saved_because", "stall_secs", b"stall_secs", "step", b"step", "tokens", b"tokens", "validation_loss", b"validation_loss", "write_secs", b"write_secs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_loss", b"_loss", "_validation_loss", b"_validation_loss", "beside_training", b"beside_training", "fencing_token", b"fencing_token", "files", b"files", "folder", b"folder", "kind", b"kind", "loss", b"loss", "request_id", b"request_id", "saved_because", b"saved_because", "stall_secs", b"stall_secs", "step", b"step", "tokens", b"tokens", "validation_loss", b"validation_loss", "write_secs", b"write_secs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__loss: _TypeAlias = _typing.Literal["loss"]  # noqa: Y015
     _WhichOneofArgType__loss: _TypeAlias = _typing.Literal["_loss", b"_loss"]  # noqa: Y015

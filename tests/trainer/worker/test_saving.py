@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from lab import manifest
+from lab.v1.checkpoint_pb2 import CheckpointFile
 from lab.v1.run_pb2 import LiveSettings
 from lab.v1.worker_pb2 import (
     STAGING_KIND_CHECKPOINT,
     STAGING_KIND_PEEK,
     STAGING_KIND_WEIGHTS,
     CheckpointStaged,
+    PauseTraining,
+    ResumeTraining,
     StageCheckpoint,
     StartTraining,
     WorkerCommand,
@@ -25,11 +29,13 @@ from services.trainer.worker.control import Control
 from services.trainer.worker.evaluate import Evaluation
 from services.trainer.worker.hooks import Step
 from services.trainer.worker.hooks.checkpoints import Checkpoints
+from services.trainer.worker.pacing import Pace
 from services.trainer.worker.state import PEEK_FILES, Content, write, write_checkpoint
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import Training, build
 from tests.trainer.worker.worker_process import Worker
 
+_RESUME = WorkerCommand(resume=ResumeTraining())
 BITS = ("model.safetensors", "optim.safetensors")
 
 
@@ -77,10 +83,12 @@ class Gate:
         self.reached = threading.Event()
         monkeypatch.setattr(saving, "write", self._write)
 
-    def _write(self, content: Content, folder: Path) -> None:
+    def _write(
+        self, content: Content, folder: Path, *, rest: Callable[[], None]
+    ) -> list[CheckpointFile]:
         self.reached.set()
         assert self.open.wait(60)
-        write(content, folder)
+        return write(content, folder, rest=rest)
 
 
 @pytest.fixture
@@ -214,6 +222,62 @@ def test_a_second_wish_waits_and_many_become_one(saved: Saved, gate: Gate) -> No
         (3, "r", "every 1 steps, asked for"),
         (3, "look", ""),
     ]
+
+
+CHECKPOINTS = "services.trainer.worker.hooks.checkpoints"
+
+
+@pytest.mark.parametrize("crowded", [True, False])
+def test_only_what_nobody_waits_for_takes_turns_with_the_steps(
+    saved: Saved, monkeypatch: pytest.MonkeyPatch, crowded: bool
+) -> None:
+    monkeypatch.setattr(f"{CHECKPOINTS}.crowded", lambda training: crowded)
+    saved.training.live.checkpoint_every = 2
+    saved.step()
+    saved.step()
+    saved.ask("look", peek=True)
+    saved.checkpoints.saver.wait()
+    saved.step()
+    saved.checkpoints.save_last(saved.training, because="stopped")
+    assert [(one.saved_because, one.beside_training) for one in saved.staged] == [
+        ("every 2 steps", crowded),
+        ("", False),
+        ("stopped", False),
+    ]
+
+
+@pytest.mark.parametrize("what", ["another save", "a pause", "an end"])
+def test_a_save_that_takes_its_time_hurries_for(
+    saved: Saved, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """It would rest for an hour after its first piece."""
+    monkeypatch.setattr(f"{CHECKPOINTS}.crowded", lambda training: True)
+    monkeypatch.setattr(f"{CHECKPOINTS}.MOST_SECS", 3_600.0)
+    monkeypatch.setattr(Pace.__init__, "__kwdefaults__", {"share": 1e-9, "most_secs": 0.0})
+    saved.training.live.checkpoint_every = 1
+    saved.step(wait=False)
+    assert not saved.checkpoints.saver.free
+    match what:
+        case "another save":
+            saved.step(wait=False)
+        case "a pause":
+            monkeypatch.setattr(saved.control, "wait", lambda: saved.control.obey(_RESUME))
+            saved.control.obey(WorkerCommand(pause=PauseTraining()))
+            saved.boundary.cross(saved.training)
+        case "an end":
+            saved.checkpoints.save_last(saved.training, because="stopped")
+    assert saved.checkpoints.saver._thread is not None
+    saved.checkpoints.saver._thread.join(60)
+    assert saved.staged[0].step == 1
+
+
+def test_what_was_written_is_told_with_its_hashes(saved: Saved) -> None:
+    saved.step()
+    saved.ask("r")
+    saved.checkpoints.saver.wait()
+    [staged] = saved.staged
+    by_name = sorted(staged.files, key=lambda file: file.name)
+    assert by_name == manifest.describe(Path(staged.folder))
 
 
 def test_a_paused_run_gets_what_waits_when_the_writer_is_done(saved: Saved, gate: Gate) -> None:

@@ -23,15 +23,17 @@ from services.trainer.worker.control import Control
 from services.trainer.worker.evaluate import Evaluation
 from services.trainer.worker.events import Emit, log
 from services.trainer.worker.hooks import Hook, Step
+from services.trainer.worker.pacing import MOST_SECS, Pace, hurried
 from services.trainer.worker.saving import Saver, Written
 from services.trainer.worker.state import content
-from services.trainer.worker.training import Training
+from services.trainer.worker.training import Training, crowded
 
 Kind: TypeAlias = "worker_pb2.StagingKind.ValueType"
 
 
 END, STOP = "end of the run", "stopped"
 _LAST = (END, STOP)
+ASKED_SECS = 10.0  # for which a save that somebody asked for may be held back
 _WORDS = {  # begin the names of staging folders
     STAGING_KIND_CHECKPOINT: "checkpoint",
     STAGING_KIND_WEIGHTS: "weights",
@@ -112,6 +114,10 @@ class Checkpoints(Hook):
         elif self.saver.buffers.size_bytes and self._off(training):
             self.saver.buffers.release()
 
+    def hurry(self) -> None:
+        """No step is made for a while, so none is disturbed."""
+        self.saver.hurry()
+
     def save_last(self, training: Training, *, because: str, weights_only: bool = False) -> None:
         """A checkpoint that must succeed: nothing is left to try again later."""
         self.finish(training)
@@ -149,6 +155,7 @@ class Checkpoints(Hook):
 
     def _wish(self, training: Training, wish: Wish) -> None:
         """Waits while a save is under way; of the policy's own wishes one is enough."""
+        self.saver.hurry()  # what is under way, so that this one is not too late
         if not self.saver.free and wish.kind != STAGING_KIND_PEEK and not self._told_busy:
             self._told_busy = True  # once for each save that is waited for
             text = (
@@ -174,11 +181,14 @@ class Checkpoints(Hook):
             fencing_token=training.fencing_token,
             saved_because="" if peek else ", ".join(dict.fromkeys(wish.because for wish in wishes)),
         )
+        pace = self._pace(training, wishes)
+        staged.beside_training = pace is not None
         beside = self.saver.begin(
             content(training, full=kind == STAGING_KIND_CHECKPOINT),
             into=training.staging_folder,
             prefix=f"{_WORDS[kind]}-{training.step:08d}-",
             began=began,
+            pace=pace or hurried(),
             done=partial(self._done, staged, [wish.request_id for wish in wishes]),
         )
         if not beside and not self._told_short_memory:
@@ -188,6 +198,16 @@ class Checkpoints(Hook):
                 "while it is written."
             )
             log(self._emit, text, step=training.step, level=event_pb2.LOG_LEVEL_WARNING)
+
+    def _pace(self, training: Training, wishes: list[Wish]) -> Pace | None:
+        """None where nothing is gained by taking turns: when training leaves a core to the writer,
+        when it ends, and for a peek, which somebody waits to look at."""
+        if not crowded(training) or any(
+            wish.kind == STAGING_KIND_PEEK or wish.because in _LAST for wish in wishes
+        ):
+            return None
+        waited_for = any(wish.request_id for wish in wishes)
+        return Pace(most_secs=ASKED_SECS if waited_for else MOST_SECS)
 
     def _done(self, staged: CheckpointStaged, requests: list[str], written: Written) -> None:
         """In the writer's thread, or in the training's when that had to wait."""
@@ -199,6 +219,7 @@ class Checkpoints(Hook):
                 self._problem = ""
                 staged.folder = str(written.folder)
                 staged.request_id = asked[0] if asked else ""  # one answers all of the same kind
+                staged.files.extend(written.files)
                 staged.stall_secs, staged.write_secs = written.stall_secs, written.write_secs
                 self._newest[staged.kind] = staged.step
                 self._emit(WorkerEvent(staged=staged))
