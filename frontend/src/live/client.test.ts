@@ -137,16 +137,26 @@ describe("the live client", () => {
     expect(channel.getView().state).toEqual(truth);
   });
 
-  it("acknowledges the newest frame once per animation frame", async () => {
+  it("acknowledges what it has drawn: many frames and snapshots at once, a few within a quarter second", async () => {
+    const acks = () =>
+      (server.connections[0]?.received ?? []).flatMap(({ message }) =>
+        message.case === "ack" ? [message.value.frame] : [],
+      );
     follow();
-    await settle();
-    const socket = server.connections[0];
-    const before = socket?.received.length ?? 0;
+    await vi.advanceTimersByTimeAsync(40);
+    expect(acks()).toEqual([3n]); // with the snapshot
     happen(10);
-    await settle();
-    const sent = socket?.received.slice(before) ?? [];
-    expect(sent.map((frame) => frame.message.case)).toEqual(["ack"]);
-    expect(sent[0]?.message.value).toMatchObject({ frame: 13n });
+    await vi.advanceTimersByTimeAsync(20);
+    expect(acks()).toEqual([3n, 13n]);
+    happen(2);
+    await vi.advanceTimersByTimeAsync(100);
+    happen(2);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(acks()).toEqual([3n, 13n]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(acks()).toEqual([3n, 13n, 17n]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(acks()).toHaveLength(3);
   });
 
   it("wakes its followers once for all that a frame brought", async () => {

@@ -17,6 +17,9 @@ import { Subscriptions, type ChannelSink, type Line } from "./subscriptions";
 
 export const PROTOCOL = 1;
 const SILENCE_MS = 25_000; // two and a half of the server's heartbeats
+// The server only needs to know that this page keeps up. Thirty answers a second from fifty pages would be half its work.
+const ACK_EVERY_FRAMES = 8n;
+const ACK_WITHIN_MS = 250;
 
 export interface LiveClientOptions {
   url: string;
@@ -40,6 +43,8 @@ export class LiveClient implements Line {
   private attempt = 0;
   private newestFrame = 0n;
   private ackedFrame = 0n;
+  private ackTimer: ReturnType<typeof setTimeout> | undefined;
+  private large = false; // a snapshot came: the server may be waiting for room to go on
   private helloAtMs = 0;
   private clockSkewMs = 0;
   private retry: ReturnType<typeof setTimeout> | undefined;
@@ -119,6 +124,8 @@ export class LiveClient implements Line {
     this.socket = undefined;
     this.ready = false;
     this.newestFrame = this.ackedFrame = 0n;
+    clearTimeout(this.ackTimer);
+    this.ackTimer = undefined;
     this.silence.stop();
     this.subscriptions.lost();
     this.subscriptions.settle();
@@ -151,7 +158,16 @@ export class LiveClient implements Line {
   }
 
   private acknowledge(): void {
-    if (this.newestFrame <= this.ackedFrame || !this.ready) return;
+    const owed = this.newestFrame - this.ackedFrame;
+    if (owed <= 0n || !this.ready) return;
+    if (owed >= ACK_EVERY_FRAMES || this.large) this.sendAck();
+    else this.ackTimer ??= setTimeout(() => this.sendAck(), ACK_WITHIN_MS);
+  }
+
+  private sendAck(): void {
+    clearTimeout(this.ackTimer);
+    this.ackTimer = undefined;
+    this.large = false;
     this.ackedFrame = this.newestFrame;
     this.send({ case: "ack", value: { frame: this.newestFrame } });
   }
@@ -167,6 +183,7 @@ export class LiveClient implements Line {
         break;
       case "snapshot":
         this.subscriptions.snapshot(channelId, said.value);
+        this.large = true;
         break;
       case "publication":
         this.subscriptions.publication(channelId, said.value);

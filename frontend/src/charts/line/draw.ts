@@ -21,6 +21,8 @@ export interface Line {
   dash?: readonly number[];
   /** Drawn pale, because another one is looked at. */
   pale?: boolean;
+  /** Filled up to these, which have their points at the same places: the band of a group. */
+  upTo?: Columns;
   /** Recorded by a run before this one: drawn fainter. */
   inherited?: boolean;
   /** Where it has something to say: after the first end, up to the last. Everywhere when absent. */
@@ -170,6 +172,7 @@ function drawLine(context: Ink, scene: Scene, line: Line): void {
     drawPoints(context, scene, line);
     return;
   }
+  if (line.upTo) drawBand(context, scene, line, line.upTo);
   const thickness = line.mark === "faint" ? 1 : 1.75;
   context.globalAlpha = opacity(line);
   traceLine(line.columns, shown, x, y, logY, trace.begin());
@@ -184,6 +187,23 @@ function drawLine(context: Ink, scene: Scene, line: Line): void {
     context.setLineDash([]);
     context.lineWidth = 1;
   }
+  context.globalAlpha = 1;
+}
+
+/** Between a line and the one above it, as one shape. */
+function drawBand(context: Ink, { x, y, shown, logY, box }: Scene, line: Line, upTo: Columns) {
+  const { columns } = line;
+  context.globalAlpha = 0.18 * (line.pale ? 0.3 : 1);
+  context.beginPath();
+  const begin = Math.max(0, lowerBound(columns, shown[0]) - 1);
+  const end = Math.min(columns.length, lowerBound(columns, shown[1]) + 1);
+  const drawable = (value: number) => Number.isFinite(value) && !(logY && value <= 0);
+  const place = (at: number, value: number) =>
+    [x(columns.x[at] ?? 0), drawable(value) ? y(value) : box.bottom] as const;
+  for (let i = begin; i < end; i += 1) context.lineTo(...place(i, columns.y[i] ?? NaN));
+  for (let i = end - 1; i >= begin; i -= 1) context.lineTo(...place(i, upTo.y[i] ?? NaN));
+  context.closePath();
+  context.fill();
   context.globalAlpha = 1;
 }
 

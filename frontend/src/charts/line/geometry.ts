@@ -83,12 +83,22 @@ export function traceLine(
   const begin = Math.max(0, lowerBound(line, from) - 1);
   const end = Math.min(line.length, lowerBound(line, to) + 1);
   const bucket = new PixelBucket(path);
+  const [atX, perX] = affine(x, false);
+  const [atY, perY] = affine(y, log);
   for (let i = begin; i < end; i += 1) {
     const value = line.y[i] ?? NaN;
     if (!Number.isFinite(value) || (log && value <= 0)) bucket.gap();
-    else bucket.add(x(line.x[i] ?? 0), y(value));
+    else bucket.add(atX + perX * (line.x[i] ?? 0), atY + perY * (log ? Math.log(value) : value));
   }
   bucket.gap();
+}
+
+/** A scale as offset and factor of the value (of its logarithm for log scales): a call for each point is what takes time. */
+function affine(scale: Scale, log: boolean): [number, number] {
+  const [from = 0, to = 1] = log ? scale.domain().map(Math.log) : scale.domain();
+  const [start = 0, end = 1] = scale.range();
+  const factor = (end - start) / (to - from);
+  return [start - factor * from, factor];
 }
 
 class PixelBucket {

@@ -5,6 +5,7 @@ import { drawScene, type Line, type Reference, type Scene } from "./draw";
 import { clippedExtent } from "./clip";
 import { xExtent, xScale, yExtent, yScale, type Scale } from "./geometry";
 import type { Marker } from "./markers";
+import { turns } from "./turns";
 import type { LinkedWindow, Stretch } from "./window";
 
 export interface LineSource {
@@ -37,6 +38,7 @@ export class ChartPainter {
   private options: ChartOptions | undefined;
   private source: LineSource | undefined;
   private forgetSource: (() => void) | undefined;
+  private readonly said = new Map<string, string>();
   private readonly cleanups: (() => void)[];
   private readonly draw = () => this.paint();
 
@@ -50,7 +52,7 @@ export class ChartPainter {
   update(source: LineSource, options: ChartOptions): void {
     if (source !== this.source) {
       this.forgetSource?.();
-      this.forgetSource = source.onChange(() => this.redraw());
+      this.forgetSource = source.onChange(() => turns.ask(this.draw));
       this.source = source;
     }
     this.options = options;
@@ -69,6 +71,7 @@ export class ChartPainter {
 
   stop(): void {
     frames.forget(this.draw);
+    turns.forget(this.draw);
     this.forgetSource?.();
     for (const cleanup of this.cleanups) cleanup();
   }
@@ -87,6 +90,7 @@ export class ChartPainter {
   }
 
   private paint(): void {
+    turns.forget(this.draw); // it has its newest data with this
     const context = this.canvas.getContext("2d");
     const scene = this.scene();
     if (!context || !scene) return;
@@ -143,13 +147,20 @@ export class ChartPainter {
   private describe(lines: readonly Line[]): void {
     const main = lines[0]?.columns;
     const last = main ? main.x[main.length - 1] : undefined;
-    this.canvas.dataset["points"] = String(main?.length ?? 0);
-    this.canvas.dataset["lastStep"] = last === undefined ? "" : String(last);
     const inherited = lines.find((line) => line.inherited)?.columns.length ?? 0;
-    this.canvas.dataset["inherited"] = String(inherited);
-    this.canvas.dataset["markers"] = String(this.options?.markers?.length ?? 0);
-    this.canvas.dataset["from"] = String(this.shown[0]);
-    this.canvas.dataset["to"] = String(this.shown[1]);
-    this.canvas.dataset["highest"] = this.highest === undefined ? "" : String(this.highest);
+    this.say("points", main?.length ?? 0);
+    this.say("lastStep", last ?? "");
+    this.say("inherited", inherited);
+    this.say("markers", this.options?.markers?.length ?? 0);
+    this.say("from", this.shown[0]);
+    this.say("to", this.shown[1]);
+    this.say("highest", this.highest ?? "");
+  }
+
+  private say(name: string, value: number | string): void {
+    const text = String(value);
+    if (this.said.get(name) === text) return; // to write an attribute is dearer than to draw a chart's axis
+    this.said.set(name, text);
+    this.canvas.dataset[name] = text;
   }
 }

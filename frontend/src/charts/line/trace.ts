@@ -3,8 +3,9 @@
 import type { PathSink } from "./geometry";
 import type { Ink } from "./ink";
 
-/** Heights travelled per pixel of width, from which on a line is a band of ink rather than a curve. */
-const NOISY = 2;
+// A line is a band of ink rather than a curve when it has a point every other pixel and goes further up and down than along.
+const DENSE = 0.5;
+const STEEP = 1;
 
 /** One is enough for any number of lines: it keeps its memory, so that drawing allocates nothing. */
 export class Trace implements PathSink {
@@ -32,7 +33,7 @@ export class Trace implements PathSink {
   }
 
   get noisy(): boolean {
-    return this.travelled > NOISY * this.width;
+    return this.length / 2 > DENSE * this.width && this.travelled > STEEP * this.width;
   }
 
   /** As a path, to be stroked. */
