@@ -8,6 +8,7 @@ import { asProblem } from "@/api/problem";
 import type { ChartPicture } from "@/charts/line/picture";
 import { LinkedWindow } from "@/charts/line/window";
 import { RunState, RunVerb, type Run } from "@/gen/lab/v1/run_pb";
+import { placeIn } from "@/features/playhead/use-playhead";
 import { SavingPolicy } from "@/features/checkpoints/saving-policy";
 import { HealthPanel } from "@/features/health/health-panel";
 import { DeleteRun } from "@/features/runs/delete-run";
@@ -40,6 +41,8 @@ import { ProblemNotice } from "@/ui/problem-notice";
 import { FirstSteps } from "./first-steps";
 import { readView, writeView } from "./run-address";
 import styles from "./run.module.css";
+import { useZoomUndo } from "./use-zoom-undo";
+import { RunMoment } from "../playhead/run-moment";
 import { RunRail } from "../playhead/run-rail";
 import { LiveProgress } from "./run-live-progress";
 
@@ -68,6 +71,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
   useViewOfAddress(address);
   const axis = useChartSettings((settings) => settings.axis);
   const picture = useRef<ChartPicture>(null);
+  useZoomUndo(window);
   useDetail(name, series, window, axis);
   const { run, evaluations, checkpoints, deleted } = detail;
   const ancestry = useInherited(name, run);
@@ -150,8 +154,13 @@ function OneRun({ name, id }: { name: string; id: string }) {
           markers={markers}
           picture={picture}
         />
-        <SamplesPanel run={name} every={run.live?.sampleEvery ?? hooks?.sampleEvery ?? 0} />
+        <SamplesPanel
+          run={name}
+          every={run.live?.sampleEvery ?? hooks?.sampleEvery ?? 0}
+          at={placeIn(address, [])}
+        />
       </div>
+      <RunMoment run={run} />
       <SmallCharts run={run} series={series} inherited={inherited} window={window} />
       <HealthPanel run={name} every={hooks?.healthEvery ?? 0} />
       <div className={styles["foot"]}>

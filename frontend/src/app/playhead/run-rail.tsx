@@ -7,6 +7,7 @@ import { snapped } from "@/features/playhead/stops";
 import { usePlayhead } from "@/features/playhead/use-playhead";
 import { placeOfStep, stepAt, type Axis } from "@/features/training/axis";
 import { RunState, type Run } from "@/gen/lab/v1/run_pb";
+import { insideAt } from "./inside-at";
 import styles from "./run-rail.module.css";
 import { useRail } from "./use-rail";
 
@@ -51,9 +52,4 @@ export function RunRail({
       />
     </>
   );
-}
-
-function insideAt(run: string, step: number): string {
-  const id = run.slice(run.lastIndexOf("/") + 1);
-  return `/inside?${new URLSearchParams({ run: id, at: String(step) }).toString()}`;
 }

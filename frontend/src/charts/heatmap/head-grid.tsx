@@ -74,6 +74,7 @@ export function HeadGrid({
         data-testid="attention-thumbnails"
         data-layers={layers}
         data-heads={heads}
+        data-pending={dimmed}
         onPointerMove={(event) => {
           const place = headUnder(event);
           if (place?.layer === hovered?.layer && place?.head === hovered?.head) return;

@@ -120,6 +120,7 @@ export function ValueGrid(props: ValueGridProps) {
         data-rows={rows.length}
         data-columns={columns}
         data-mark={mark ?? ""}
+        data-pending={dimmed}
         onPointerMove={(event) => hover(under(event))}
         onPointerLeave={() => hover(null)}
         onClick={(event) => {

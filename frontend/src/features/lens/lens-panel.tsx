@@ -158,6 +158,7 @@ function LensTable({
           aria-label={`Predictions of ${lens.rows} layers for ${lens.tokens.length} tokens`}
           data-testid="lens-table"
           data-rows={lens.rows}
+          data-pending={dimmed}
           data-tokens={lens.tokens.length}
           onPointerMove={under}
           onPointerLeave={() => setAt(null)}

@@ -14,13 +14,25 @@ import styles from "./samples-panel.module.css";
 
 const ALL = "";
 
-export function SamplesPanel({ run, every }: { run: string; every: number }) {
+export function SamplesPanel({
+  run,
+  every,
+  at = null,
+}: {
+  run: string;
+  every: number;
+  /** Where the playhead stands: what was written later is left out. */
+  at?: number | null;
+}) {
   const { state: events, problem } = useChannel(`${run}/samples`, eventList);
   const [chosen, setChosen] = useState(ALL);
   const samples = samplesOf(events ?? []);
   const prompts = [...new Set(samples.map(({ prompt }) => prompt))];
   const prompt = prompts.includes(chosen) ? chosen : ALL; // the prompts may have been changed
-  const shown = samples.filter((sample) => prompt === ALL || sample.prompt === prompt).reverse();
+  const shown = samples
+    .filter((sample) => prompt === ALL || sample.prompt === prompt)
+    .filter((sample) => at === null || sample.step <= at)
+    .reverse();
   return (
     <Panel
       title="Samples"
@@ -40,6 +52,7 @@ export function SamplesPanel({ run, every }: { run: string; every: number }) {
               onChange={(event) => setChosen(event.target.value)}
             />
           )}
+          {at !== null && `up to step ${formatCount(at)}, `}
           {every > 0 ? `every ${formatCount(every)} steps` : "turned off"}
         </>
       }
@@ -57,6 +70,7 @@ export function SamplesPanel({ run, every }: { run: string; every: number }) {
           className={styles["list"]}
           data-testid="samples"
           data-count={samples.length}
+          data-newest={shown[0]?.step ?? ""}
           tabIndex={0}
           aria-label="Samples, newest first"
         >
