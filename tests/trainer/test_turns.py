@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from lab import manifest
 from lab.v1 import run_pb2
-from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.run_pb2 import Run
-from lab.v1.worker_pb2 import STAGING_KIND_CHECKPOINT, CheckpointStaged
 from services.trainer.runs import turns
 from services.trainer.runs.turns import Turns
 from services.trainer.runs.uploads import Uploads
-from tests.support.checkpoint_service import checkpoint_service, checkpoint_stub, safetensors
+from tests.support.checkpoint_service import checkpoint_service, checkpoint_stub
+from tests.support.uploads import Uploaded, staged_in
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -53,36 +51,6 @@ async def test_nothing_is_held_back_that_need_not_be(
             await slow.rest(sent * MEGABYTE // 2)
 
 
-class Uploaded:
-    """What Uploads needs of the store, and what it tells."""
-
-    def __init__(self) -> None:
-        self.kept: list[int] = []
-
-    def save_upload(self, run_id: str, staged: CheckpointStaged) -> None: ...
-
-    def remove_upload(self, staged: CheckpointStaged) -> None: ...
-
-    def keep(self, run_id: str, checkpoint: Checkpoint, staged: CheckpointStaged) -> None:
-        self.kept.append(checkpoint.step)
-
-    def lose(self, run_id: str, staged: CheckpointStaged, reason: str) -> None:
-        raise AssertionError(reason)
-
-
-def staged_in(folder: Path, step: int) -> CheckpointStaged:
-    folder.mkdir()
-    (folder / "model.safetensors").write_bytes(safetensors(bytes(3 << 20)))
-    (folder / "config.json").write_bytes(b"{}")
-    return CheckpointStaged(
-        kind=STAGING_KIND_CHECKPOINT,
-        folder=str(folder),
-        step=step,
-        files=manifest.describe(folder),
-        beside_training=True,
-    )
-
-
 async def test_who_waits_and_what_comes_next_end_the_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,10 +60,10 @@ async def test_who_waits_and_what_comes_next_end_the_waiting(
     run = Run(name="runs/a", state=run_pb2.RUN_STATE_RUNNING)
     async with checkpoint_service(tmp_path) as address, checkpoint_stub(address) as stub:
         uploads = Uploads(stub, cast("Store", told), kept=told.keep, lost=told.lose)
-        first = uploads.put(run, staged_in(tmp_path / "1", 1))
+        first = uploads.put(run, staged_in(tmp_path / "1", 1, beside_training=True))
         await until(lambda: bool(list(tmp_path.glob("checkpoints/.tmp-*/model*"))), secs=60)
         assert not first.done()
-        second = uploads.put(run, staged_in(tmp_path / "2", 2))
+        second = uploads.put(run, staged_in(tmp_path / "2", 2, beside_training=True))
         await asyncio.wait_for(first, 60)
         assert not second.done()
         await asyncio.wait_for(uploads.idle("a"), 60)
