@@ -84,18 +84,20 @@ class LiveClient:
         url: str,
         *,
         acknowledge: bool = True,
+        frames_per_ack: int = 1,
         origin: str | None = None,
         hello: bool = True,
         subprotocols: Sequence[str] = (BINARY,),
         headers: dict[str, str] | None = None,
         heard: Callable[[Event], None] = lambda _: None,
     ) -> None:
-        """`heard` is told every event at the moment it is parsed."""
+        """`heard` is told every event at the moment it is parsed. The dashboard acknowledges 8
+        frames at once."""
         self._url, self._origin, self._hello = url, origin, hello
         self._subprotocols = [Subprotocol(each) for each in subprotocols]
         self._headers = headers
         self._heard = heard
-        self.acknowledge = acknowledge
+        self.acknowledge, self._frames_per_ack = acknowledge, frames_per_ack
         self.channels: dict[str, ChannelLog] = {}
         self.general: list[ServerMessage] = []
         self.frames: list[ServerFrame] = []
@@ -133,6 +135,11 @@ class LiveClient:
             self._reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reading
+
+    def stop_reading(self) -> None:
+        """From now on the other side writes into a full pipe."""
+        assert self.connection is not None
+        self.connection.transport.pause_reading()
 
     async def closed(self, *, secs: float = 10.0) -> int:
         """Waits for the other side to close; the code."""
@@ -186,7 +193,8 @@ class LiveClient:
                 self.frames.append(frame)
                 for message in frame.messages:
                     self._take(message)
-                if frame.frame and self.acknowledge:
+                due = frame.frame and frame.frame % self._frames_per_ack == 0
+                if due and self.acknowledge:
                     await self.send(ClientFrame(id=0, ack=Ack(frame=frame.frame)))
         except websockets.ConnectionClosed:
             return

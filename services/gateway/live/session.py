@@ -196,6 +196,8 @@ class Session:
                 await self._send(self._window.numbered(messages))
 
     async def _wait_for_window(self) -> None:
+        if self._window.open.is_set():  # nearly always: no timer for it, a thousand times a second
+            return
         stall_secs = self._times.stall_secs
         try:
             async with asyncio.timeout(stall_secs):

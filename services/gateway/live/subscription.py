@@ -49,6 +49,7 @@ class Subscription:
         """`flowing` waits until the client keeps up; `too_slow` ends the session."""
         self._feed, self.lane, self._asked = feed, lane, asked
         self._flowing, self._too_slow = flowing, too_slow
+        self._delivered = DELIVERED.labels(feed.policy.value)
         self._behind = asyncio.Event()
         self._cursor = 0  # offset of the newest publication seen
         self._recover_to = 0  # up to here it is recovery: too much of it is nobody's slowness
@@ -71,7 +72,7 @@ class Subscription:
         run, sequence = self._known
         if item.sequence and item.run == run and item.sequence <= sequence:
             return
-        DELIVERED.labels(self._feed.policy.value).inc()
+        self._delivered.inc()
         fits = self.lane.publish(item)
         if self.lane.outbox.over:
             self._too_slow()
