@@ -20,6 +20,7 @@ export function Keys() {
     chooseTheme(currentTheme() === "dark" ? "light" : "dark"),
   );
   useShortcut("mod+z", "Take the last change of the view back", () => undo.takeBack());
+  useShortcut("mod+shift+z", "Do it again", () => undo.doAgain());
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (shortcuts.press(event)) event.preventDefault();

@@ -62,7 +62,8 @@ export class Shortcuts {
     if (event.key === " " && isPressable(event.target)) return false;
     const shifted = event.shiftKey === true && SHIFTED[event.code ?? ""];
     const key = shifted || (event.key.length === 1 ? event.key.toLowerCase() : event.key);
-    const wanted = mod ? `mod+${key}` : key;
+    const again = mod && event.shiftKey === true && key === "z"; // else Shift makes no other key of it
+    const wanted = mod ? `mod+${again ? "shift+" : ""}${key}` : key;
     const shortcut = this.offered.findLast((one) => one.key === wanted);
     shortcut?.run();
     return shortcut !== undefined;
@@ -125,5 +126,6 @@ export function keyName(key: string): string {
   const mac = typeof navigator !== "undefined" && navigator.userAgent.includes("Mac");
   const plain = key.replace("mod+", "").replace("shift+", "");
   const name = (key.startsWith("shift+") ? "Shift " : "") + (SHOWN[plain] ?? plain.toUpperCase());
-  return key.startsWith("mod+") ? `${mac ? "⌘" : "Ctrl "}${name}` : name;
+  const full = key.includes("mod+shift+") ? `${mac ? "⇧" : "Shift "}${name}` : name;
+  return key.startsWith("mod+") ? `${mac ? "⌘" : "Ctrl "}${full}` : full;
 }

@@ -8,13 +8,16 @@ describe("the address of a comparison", () => {
     "runs=a,b",
     "runs=a,b,c&hide=b,c&base=a&y=grad_norm&x=tokens&log=1&smooth=0.5&zoom=10~250.5",
     "runs=a&smooth=0",
+    "runs=a,b&group=seed",
     "runs=",
   ])("is the same after reading and writing: %s", (text) => {
     expect(writeCompare(read(text))).toBe(text);
   });
 
   it("leaves out what is not there", () => {
-    const choice = read("runs=a,a,B!,b&hide=z,b&base=z&y=sparkle&x=sideways&smooth=7&zoom=9~3");
+    const choice = read(
+      "runs=a,a,B!,b&hide=z,b&base=z&y=sparkle&x=sideways&smooth=7&zoom=9~3&group=mood",
+    );
     expect(choice).toEqual({
       runs: ["a", "b"],
       hidden: ["b"],
@@ -24,6 +27,7 @@ describe("the address of a comparison", () => {
       logY: false,
       smoothing: 0.9,
       stretch: null,
+      group: "none",
     });
   });
 

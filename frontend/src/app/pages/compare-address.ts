@@ -15,7 +15,17 @@ export interface CompareChoice {
   logY: boolean;
   smoothing: number;
   stretch: Stretch | null;
+  /** What makes runs one group, drawn as a mean and a band. */
+  group: Grouping;
 }
+
+export type Grouping = "none" | "seed" | "tags";
+
+export const GROUPINGS: readonly { value: Grouping; label: string }[] = [
+  { value: "none", label: "each run" },
+  { value: "seed", label: "equal but for the seed" },
+  { value: "tags", label: "equal tags" },
+];
 
 const FIRST_SMOOTHING = 0.9;
 const MOST_SMOOTHING = 0.99;
@@ -39,12 +49,13 @@ export function readCompare(address: URLSearchParams): CompareChoice {
     logY: address.get("log") === "1",
     smoothing: smoothing >= 0 && smoothing <= MOST_SMOOTHING ? smoothing : FIRST_SMOOTHING,
     stretch: readStretch(address.get("zoom")),
+    group: GROUPINGS.find(({ value }) => value === address.get("group"))?.value ?? "none",
   };
 }
 
 /** Leaves out what is as it is at first. */
 export function writeCompare(choice: CompareChoice): string {
-  const { runs, hidden, baseline, metric, axis, logY, smoothing, stretch } = choice;
+  const { runs, hidden, baseline, metric, axis, logY, smoothing, stretch, group } = choice;
   const parts = [
     `runs=${runs.join(",")}`,
     hidden.length > 0 && `hide=${hidden.join(",")}`,
@@ -54,6 +65,7 @@ export function writeCompare(choice: CompareChoice): string {
     logY && "log=1",
     smoothing !== FIRST_SMOOTHING && `smooth=${smoothing}`,
     stretch && `zoom=${writeStretch(stretch)}`,
+    group !== "none" && `group=${group}`,
   ];
   return parts.filter(Boolean).join("&");
 }

@@ -7,7 +7,7 @@ import type { Metric } from "@/features/training/step-series";
 import { Button } from "@/ui/button";
 import { Select } from "@/ui/select";
 import { Slider } from "@/ui/slider";
-import type { CompareChoice } from "./compare-address";
+import { GROUPINGS, type CompareChoice, type Grouping } from "./compare-address";
 import styles from "./compare.module.css";
 
 const METRICS = COMPARED_METRICS.map(({ metric, label }) => ({ value: metric, label }));
@@ -33,6 +33,16 @@ export function CompareControls({
           show all
         </Button>
       )}
+      <label className={styles["control"]}>
+        group
+        <Select
+          data-testid="compare-group"
+          title="Runs of a group are drawn as their mean, and a band from their lowest to their highest, as far as all of them reach"
+          options={GROUPINGS}
+          value={choice.group}
+          onChange={(event) => change({ group: event.target.value as Grouping })}
+        />
+      </label>
       <label className={styles["control"]}>
         y
         <Select

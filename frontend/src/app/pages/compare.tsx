@@ -5,6 +5,7 @@ import { LinkedWindow, type Stretch } from "@/charts/line/window";
 import { runList } from "@/features/runs/run-list";
 import { SpecTable } from "@/features/runs/spec-table";
 import { CompareChart } from "@/features/training/compare-chart";
+import { undo } from "@/lib/undo";
 import { useShortcut } from "@/lib/use-shortcut";
 import { useChannel } from "@/live/use-channel";
 import { EmptyState } from "@/ui/empty-state";
@@ -13,9 +14,12 @@ import { CompareControls } from "./compare-controls";
 import { CompareLegend } from "./compare-legend";
 import { CompareRun, type Known } from "./compare-run";
 import { useCurves } from "./use-curves";
+import { useGroups } from "./use-groups";
+import { useZoomUndo } from "./use-zoom-undo";
 import styles from "./compare.module.css";
 
 const ZOOM_WRITTEN_AFTER_MS = 300;
+const WHAT = "comparison";
 
 export function ComparePage() {
   const [address, setAddress] = useSearchParams();
@@ -30,7 +34,7 @@ export function ComparePage() {
   const [lit, setLit] = useState<string | null>(null);
   const { state: all } = useChannel("runs", runList);
 
-  const change = useCallback(
+  const write = useCallback(
     (part: Partial<CompareChoice>) =>
       setAddress((now) => writeCompare({ ...readCompare(now), ...part }), {
         replace: true,
@@ -38,7 +42,17 @@ export function ComparePage() {
       }),
     [setAddress],
   );
-  useZoomInAddress(window, (stretch) => change({ stretch }));
+  const change = (part: Partial<CompareChoice>) => {
+    const before = partOf(choice, part);
+    const what = `${WHAT}: ${Object.keys(part).join(", ")}`;
+    const [back, again] = [() => write(before), () => write(part)];
+    if (part.smoothing === undefined) undo.done(what, back, again);
+    else undo.moved(what, back, again); // a slider moves in a stroke
+    again();
+  };
+  useEffect(() => () => undo.forget(WHAT), []); // elsewhere it would write into another page's address
+  useZoomUndo(window);
+  useZoomInAddress(window, (stretch) => write({ stretch }));
   const onKnown = useCallback(
     (id: string, news: Known) => setKnown((before) => new Map(before).set(id, news)),
     [],
@@ -49,6 +63,7 @@ export function ComparePage() {
     () => curves.filter(({ name }) => !hidden.includes(name.slice("runs/".length))),
     [curves, hidden],
   );
+  const groups = useGroups(shown, known, choice.group);
   const view = useMemo(
     () => ({ metric, axis, smoothing, lit: lit === null ? null : `runs/${lit}` }),
     [metric, axis, smoothing, lit],
@@ -73,6 +88,7 @@ export function ComparePage() {
       ))}
       <CompareChart
         curves={shown}
+        groups={groups}
         baseline={curves.find(({ name }) => name === `runs/${baseline ?? ""}`)}
         view={view}
         logY={logY}
@@ -90,6 +106,12 @@ export function ComparePage() {
       <SpecTable runs={found} />
     </div>
   );
+}
+
+/** The same fields of the choice as it is. */
+function partOf(choice: CompareChoice, part: Partial<CompareChoice>): Partial<CompareChoice> {
+  const fields = Object.keys(part) as (keyof CompareChoice)[];
+  return Object.fromEntries(fields.map((field) => [field, choice[field]]));
 }
 
 /** The address follows the zoom, once the hand rests. */

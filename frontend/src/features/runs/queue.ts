@@ -31,11 +31,11 @@ export function places(queue: readonly QueuedRun[]): ReadonlyMap<string, Waiting
   return new Map(queue.map((queued, index) => [queued.run, { place: index + 1, queued }]));
 }
 
-/** "next, in about 4 m 10 s", "3. in line, start unknown". */
+/** "next, in 4 m 10 s", "3. in line, start unknown". */
 export function placeText({ place, queued: { startsInSecs } }: Waiting): string {
   const where = place === 1 ? "next" : `${place}. in line`;
   if (startsInSecs === undefined) return `${where}, start unknown`;
-  return startsInSecs < 1 ? where : `${where}, in about ${formatDuration(startsInSecs)}`;
+  return startsInSecs < 1 ? where : `${where}, in ${formatDuration(startsInSecs)}`;
 }
 
 /** The long form: what is known of it, and why the rest is not. */

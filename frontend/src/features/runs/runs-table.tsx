@@ -63,7 +63,7 @@ export function RunsTable({
             {columns.map((column) => (
               <HeadCell key={column.key} column={column} order={order} onOrder={onOrder} />
             ))}
-            <th>
+            <th className={styles["remove"]}>
               <span className="visually-hidden">Delete</span>
             </th>
           </tr>
@@ -193,7 +193,7 @@ function RunRow({
           {cell({ run, stats, nowMs, waiting, onTag })}
         </td>
       ))}
-      <td>
+      <td className={styles["remove"]}>
         {run.allowedVerbs.includes(RunVerb.DELETE) && <DeleteRun run={run} onDeleted={onDeleted} />}
       </td>
     </tr>

@@ -116,7 +116,7 @@ describe("the queue", () => {
       create(QueuedRunSchema, { run: "runs/b", unknownBecause: "a is paused" }),
     ]);
     expect([...queue].map(([name, waiting]) => [name, placeText(waiting)])).toEqual([
-      ["runs/a", "next, in about 4 m 10 s"],
+      ["runs/a", "next, in 4 m 10 s"],
       ["runs/b", "2. in line, start unknown"],
     ]);
   });

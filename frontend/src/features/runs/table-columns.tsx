@@ -63,20 +63,7 @@ export const TABLE_COLUMNS: readonly TableColumn[] = [
     key: "state",
     title: "State",
     definition: "Where it is in its life. Waiting runs start in order as slots become free.",
-    cell: ({ run, waiting }) => (
-      <>
-        <StateBadge state={run.state} />
-        {waiting && (
-          <span
-            className={styles["place"]}
-            title={placeDefinition(waiting)}
-            data-testid="queue-place"
-          >
-            {placeText(waiting)}
-          </span>
-        )}
-      </>
-    ),
+    cell: ({ run }) => <StateBadge state={run.state} />,
   },
   {
     key: "tags",
@@ -107,8 +94,20 @@ export const TABLE_COLUMNS: readonly TableColumn[] = [
   {
     key: "progress",
     title: "Progress",
-    definition: "Steps made of all its steps.",
-    cell: ({ run, stats }) => {
+    definition:
+      "Steps made of all its steps; of a run that waits, its place in line and when it will start.",
+    cell: ({ run, stats, waiting }) => {
+      if (waiting) {
+        return (
+          <span
+            className={styles["place"]}
+            title={placeDefinition(waiting)}
+            data-testid="queue-place"
+          >
+            {placeText(waiting)}
+          </span>
+        );
+      }
       const total = run.stats?.totalSteps ?? 0;
       const share = total > 0 ? stats.step / total : 0;
       return (
@@ -146,6 +145,7 @@ export const TABLE_COLUMNS: readonly TableColumn[] = [
     title: "Val. loss",
     definition: "Newest loss on text that is kept aside, in nats per token.",
     number: true,
+    wide: true,
     cell: ({ stats }) => formatLoss(stats.validationLoss),
   },
   {

@@ -18,10 +18,13 @@ export const useTableSettings = create<TableSettings>()(
       hidden: HIDDEN_AT_FIRST,
       toggle: (key) => {
         const { hidden } = get();
-        set({
-          hidden: hidden.includes(key) ? hidden.filter((one) => one !== key) : [...hidden, key],
-        });
-        undo.done("columns of the runs", () => set({ hidden }));
+        const next = hidden.includes(key) ? hidden.filter((one) => one !== key) : [...hidden, key];
+        set({ hidden: next });
+        undo.done(
+          "columns of the runs",
+          () => set({ hidden }),
+          () => set({ hidden: next }),
+        );
       },
     }),
     { name: "lab.runs", version: 1 },

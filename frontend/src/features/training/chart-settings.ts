@@ -24,8 +24,10 @@ export const useChartSettings = create<ChartSettings>()(
       set: (change) => {
         const before = get(); // a value: zustand makes a new one for each change
         set(change);
-        // A slider changes many times in one stroke: its own undo is to move it back.
-        if (change.smoothing === undefined) undo.done("charts", () => set(before));
+        const what = `charts: ${Object.keys(change).join(", ")}`;
+        const [back, again] = [() => set(before), () => set(change)];
+        if (change.smoothing === undefined) undo.done(what, back, again);
+        else undo.moved(what, back, again); // a slider moves in a stroke
       },
     }),
     { name: "lab.charts", version: 1 },

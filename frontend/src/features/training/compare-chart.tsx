@@ -14,12 +14,14 @@ import {
   type ComparedCurve,
   type ComparedView,
 } from "./compared";
+import { groupedDifference, groupedSource, type CurveGroup } from "./grouped";
 
 const HEIGHT = 380;
 const DIFFERENCE_HEIGHT = 180;
 
 export function CompareChart({
   curves,
+  groups,
   baseline,
   view,
   logY,
@@ -28,17 +30,23 @@ export function CompareChart({
 }: {
   /** Those that are not hidden. */
   curves: readonly ComparedCurve[];
+  /** The same, where several are drawn as one. */
+  groups: readonly CurveGroup[] | undefined;
   baseline: ComparedCurve | undefined;
   view: ComparedView;
   logY: boolean;
   window: LinkedWindow;
   controls: React.ReactNode;
 }) {
-  const source = useMemo(() => comparedSource(curves, view), [curves, view]);
-  const apart = useMemo(
-    () => (baseline ? differenceSource(curves, baseline, view) : undefined),
-    [curves, baseline, view],
+  const source = useMemo(
+    () => (groups ? groupedSource(groups, view) : comparedSource(curves, view)),
+    [curves, groups, view],
   );
+  const base = groups?.find((group) => baseline && group.curves.includes(baseline));
+  const apart = useMemo(() => {
+    if (groups) return base && groupedDifference(groups, base, view);
+    return baseline && differenceSource(curves, baseline, view);
+  }, [curves, groups, baseline, base, view]);
   const metric = COMPARED_METRICS.find((one) => one.metric === view.metric) ?? COMPARED_METRICS[0];
   const options = useMemo(
     () => ({
@@ -57,7 +65,9 @@ export function CompareChart({
   );
   const label = metric?.label ?? "";
   const how = smoothingOf(view) > 0 ? `, debiased average ${view.smoothing.toFixed(2)}` : "";
-  const others = curves.filter((curve) => curve !== baseline).length;
+  const others = groups
+    ? groups.length - (base ? 1 : 0)
+    : curves.filter((curve) => curve !== baseline).length;
   return (
     <>
       <Panel title={`${label}${how}`} flush controls={controls}>

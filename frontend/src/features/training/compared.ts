@@ -66,7 +66,7 @@ export function smoothingOf({ metric, smoothing }: ComparedView): number {
 
 export function comparedSource(curves: readonly ComparedCurve[], view: ComparedView): LineSource {
   const weight = smoothingOf(view);
-  return source(curves, () =>
+  return sourceOf(curves, () =>
     curves.flatMap((curve) => {
       const { raw, smooth } = columnsOf(curve, view);
       const look = lookOf(curve, view);
@@ -83,7 +83,7 @@ export function differenceSource(
   baseline: ComparedCurve,
   view: ComparedView,
 ): LineSource {
-  return source([...curves, baseline], () => {
+  return sourceOf([...curves, baseline], () => {
     const base = columnsOf(baseline, view).smooth;
     return curves
       .filter((curve) => curve !== baseline)
@@ -95,7 +95,7 @@ export function differenceSource(
   });
 }
 
-function columnsOf(curve: ComparedCurve, view: ComparedView) {
+export function columnsOf(curve: ComparedCurve, view: ComparedView) {
   const column = curve.series.column(view.metric);
   const raw = alongAxis(curve.series, column, view.axis);
   return { raw, smooth: smoothed(column, raw, smoothingOf(view)) };
@@ -105,7 +105,10 @@ function lookOf({ name, label, color, dash }: ComparedCurve, { lit }: ComparedVi
   return { name: label, color, dash, pale: lit !== null && lit !== name };
 }
 
-function source(curves: readonly ComparedCurve[], lines: () => readonly Line[]): LineSource {
+export function sourceOf(
+  curves: readonly ComparedCurve[],
+  lines: () => readonly Line[],
+): LineSource {
   return {
     lines,
     onChange: (listener) => {

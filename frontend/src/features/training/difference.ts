@@ -18,7 +18,8 @@ export function difference(curve: Columns, baseline: Columns): Columns {
   return { x, y, length };
 }
 
-function valueAt(line: Columns, at: number): number {
+/** On a straight line between its points. */
+export function valueAt(line: Columns, at: number): number {
   const after = lowerBound(line, at);
   const [x1, y1] = [line.x[after] ?? NaN, line.y[after] ?? NaN];
   if (x1 === at || after === 0) return y1;
