@@ -23,7 +23,10 @@ import { nearestStop } from "@/features/playhead/stops";
 import { usePlayhead, withPlace } from "@/features/playhead/use-playhead";
 import { StateBadge } from "@/features/runs/state-badge";
 import { runId as idOfRun } from "@/features/runs/state-name";
+import { MaximaPanel } from "@/features/maxima/maxima-panel";
 import { TokenLossesPanel } from "@/features/token-losses/token-losses-panel";
+import { VotesPanel } from "@/features/votes/votes-panel";
+import { WeightsPanel } from "@/features/weights/weights-panel";
 import { useChartSettings } from "@/features/training/chart-settings";
 import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
 import type { ProbeRecord } from "@/gen/lab/v1/recording_pb";
@@ -59,6 +62,7 @@ export function InsideRun({
 }) {
   const [follow, setFollow] = useState(false);
   const [probeText, setProbeText] = useState(0);
+  const [heldToken, setHeldToken] = useState<number | null>(null);
   const [, setParameters] = useSearchParams();
   const name = `runs/${runId}`;
   const run = runs.find((one) => idOfRun(one.name) === runId);
@@ -233,6 +237,7 @@ export function InsideRun({
               old={old}
               step={shownStep}
               onReading={() => setPointed(true)}
+              onHeld={setHeldToken}
               reading={
                 tokenAnswer && model && recorded === undefined
                   ? (position) => (
@@ -278,6 +283,20 @@ export function InsideRun({
         />
         <LensPanel model={model} other={compared.other} text={address.text} old={old} />
         <ActivationsPanel model={model} other={compared.other} text={address.text} old={old} />
+        <VotesPanel
+          model={model}
+          other={compared.other}
+          text={address.text}
+          position={heldToken}
+          onHead={(layer, chosen) => go({ layer, head: chosen })}
+        />
+        <MaximaPanel
+          model={model}
+          other={compared.other}
+          text={address.text}
+          position={heldToken}
+        />
+        <WeightsPanel model={model} other={compared.other} />
         <EmbeddingPanel
           model={model}
           other={compared.other}

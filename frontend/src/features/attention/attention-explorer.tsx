@@ -1,5 +1,5 @@
 // What every head of the model looks at in a text: all heads small, one large.
-import { useMemo, useState, type ReactNode } from "react";
+import { useEffect, useEffectEvent, useMemo, useState, type ReactNode } from "react";
 import { asProblem } from "@/api/problem";
 import type { Cell } from "@/charts/heatmap/map-geometry";
 import { HeadGrid } from "@/charts/heatmap/head-grid";
@@ -55,6 +55,7 @@ export function AttentionExplorer({
   step,
   reading,
   onReading,
+  onHeld,
 }: {
   model: LoadedModel | undefined;
   /** A second model: maps then show its weights less this one's. */
@@ -80,6 +81,8 @@ export function AttentionExplorer({
   reading?: ((position: number | null) => ReactNode) | undefined;
   /** A token was pointed at in the text. */
   onReading?: (() => void) | undefined;
+  /** A token is held in the text or on the map, or none any more: others ask about it too. */
+  onHeld?: ((position: number | null) => void) | undefined;
 }) {
   const { layers, heads } = shapeOf(model?.spec ?? spec);
   const layer = clamp(wantedLayer, layers);
@@ -109,6 +112,9 @@ export function AttentionExplorer({
   const picture = previewed ?? (hideSink && exact ? exact.picture : view.picture);
   const problem = view.error === null ? undefined : asProblem(view.error);
   const cell = useCell(picture?.tokens ?? 0);
+  const held = cell.locked ? (cell.cell?.query ?? null) : null;
+  const tellHeld = useEffectEvent((position: number | null) => onHeld?.(position));
+  useEffect(() => tellHeld(held), [held]);
   const chosen = useMemo<HeadPlace[]>(
     () =>
       head === "mean"
