@@ -88,19 +88,23 @@ describe("a saving policy", () => {
       logSpaced: false,
       best: true,
       onStop: true,
+      weightsOnly: false,
     });
     expect(policyInWords(policyOf(run))).toBe(
       "Saved every 50 steps, at each new best validation loss, when it ends.",
     );
+    const less = { ...policyOf(run), weightsOnly: true };
+    expect(policyInWords(less)).toMatch(/^Weights only every 50 steps/);
     expect(policyInWords(policyOf(create(RunSchema)))).toBe("Saving is off: nothing is written.");
   });
 
   it("changes only what differs", () => {
     const now = policyOf(run);
     expect(changeBetween(now, now)).toEqual({});
-    expect(changeBetween(now, { ...now, minutes: "2.5", best: false })).toEqual({
+    expect(changeBetween(now, { ...now, minutes: "2.5", best: false, weightsOnly: true })).toEqual({
       checkpointMinutes: 2.5,
       checkpointBest: false,
+      checkpointWeightsOnly: true,
     });
     expect(changeBetween(now, { ...now, every: "often" })).toMatch(/whole number/);
   });

@@ -8,6 +8,8 @@ export interface Policy {
   readonly logSpaced: boolean;
   readonly best: boolean;
   readonly onStop: boolean;
+  /** Nothing that a resume or a fork would need. */
+  readonly weightsOnly: boolean;
 }
 
 export interface SavingChange {
@@ -16,6 +18,7 @@ export interface SavingChange {
   checkpointLogSpaced?: boolean;
   checkpointBest?: boolean;
   checkpointOnStop?: boolean;
+  checkpointWeightsOnly?: boolean;
 }
 
 /** What holds now: what was changed while it trains, else its spec. */
@@ -27,6 +30,7 @@ export function policyOf({ live, spec }: Run): Policy {
     logSpaced: live?.checkpointLogSpaced ?? hooks?.checkpointLogSpaced ?? false,
     best: live?.checkpointBest ?? hooks?.checkpointBest ?? false,
     onStop: live?.checkpointOnStop ?? hooks?.checkpointOnStop ?? false,
+    weightsOnly: live?.checkpointWeightsOnly ?? hooks?.checkpointWeightsOnly ?? false,
   };
 }
 
@@ -49,11 +53,13 @@ export function changeBetween(now: Policy, wanted: Policy): SavingChange | strin
   if (wanted.logSpaced !== now.logSpaced) change.checkpointLogSpaced = wanted.logSpaced;
   if (wanted.best !== now.best) change.checkpointBest = wanted.best;
   if (wanted.onStop !== now.onStop) change.checkpointOnStop = wanted.onStop;
+  if (wanted.weightsOnly !== now.weightsOnly) change.checkpointWeightsOnly = wanted.weightsOnly;
   return change;
 }
 
 /** In words, for the line under the form. */
-export function policyInWords({ every, minutes, logSpaced, best, onStop }: Policy): string {
+export function policyInWords(policy: Policy): string {
+  const { every, minutes, logSpaced, best, onStop, weightsOnly } = policy;
   const rules = [
     Number(every) > 0 && `every ${every} steps`,
     Number(minutes) > 0 && `every ${minutes} minutes`,
@@ -61,5 +67,6 @@ export function policyInWords({ every, minutes, logSpaced, best, onStop }: Polic
     best && "at each new best validation loss",
     onStop && "when it ends",
   ].filter((rule) => rule !== false);
-  return rules.length === 0 ? "Saving is off: nothing is written." : `Saved ${rules.join(", ")}.`;
+  if (rules.length === 0) return "Saving is off: nothing is written.";
+  return `${weightsOnly ? "Weights only" : "Saved"} ${rules.join(", ")}.`;
 }

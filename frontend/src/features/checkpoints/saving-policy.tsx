@@ -16,10 +16,11 @@ const SWITCHES = [
   { key: "logSpaced", label: "After 1, 2, 4, 8 … steps" },
   { key: "best", label: "At each new best validation loss" },
   { key: "onStop", label: "When it ends or is stopped" },
+  { key: "weightsOnly", label: "Weights only: a third of the room" },
 ] as const;
 
 const DEFINITION =
-  "When this run writes its full state to disk. Changes hold from the next step on. Each save takes three times the room of the weights.";
+  "When this run writes its state to disk. Changes hold from the next step on. Each save takes three times the room of the weights. With weights only it takes a third of that: such a checkpoint can be analysed, generated from and exported, but the run cannot be resumed from it, nor after an interruption, and it cannot be forked.";
 
 export function SavingPolicy({ run }: { run: Run }) {
   const [typed, setTyped] = useState<Partial<Policy>>({});
@@ -77,6 +78,12 @@ export function SavingPolicy({ run }: { run: Run }) {
             {label}
           </label>
         ))}
+        {wanted.weightsOnly && (
+          <p className={styles["warning"]} data-testid="saving-warning">
+            Nothing saved this way can be resumed or forked: if the run is interrupted, it goes on
+            from its newest full checkpoint, or not at all.
+          </p>
+        )}
         <div className={styles["buttons"]}>
           <Button
             type="submit"

@@ -10,6 +10,8 @@ export interface FormField {
   kind: FieldKind;
   hint: string;
   options?: readonly { value: string; label: string }[];
+  /** What a switch does. */
+  does?: string;
 }
 
 export const TRAINING_FIELDS: readonly FormField[] = [
@@ -83,6 +85,14 @@ export const BESIDE_FIELDS: readonly FormField[] = [
     label: "Save when it ends",
     kind: "switch",
     hint: "off: nothing is written",
+    does: "write a checkpoint",
+  },
+  {
+    path: "hooks.checkpoint_weights_only",
+    label: "Save less",
+    kind: "switch",
+    hint: "a third of the room; to look into, not to resume or fork from",
+    does: "weights only",
   },
 ];
 

@@ -42,7 +42,7 @@ export function SpecField({
                 checked={text === "true"}
                 onChange={(event) => onChange(String(event.target.checked))}
               />
-              {text === "true" ? "write a checkpoint" : "off"}
+              {text === "true" ? field.does : "off"}
             </span>
           );
         }
