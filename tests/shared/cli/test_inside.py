@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.numpy import load
 
-from lab.cli.inside.report import Report, csv_of, png_of, tensors_of
+from lab.cli.inside.asking import check_text
+from lab.cli.inside.report import Report, csv_of, number, png_of, probability, tensors_of
 from lab.client.arrays import arrays, numbers
 from lab.errors import InvalidArgument, LabError
 from lab.v1 import tensor_pb2
@@ -105,3 +106,18 @@ def test_a_table_with_hostile_tokens_stays_a_table() -> None:
         ['a,"\n', "1.0"],
         ["<b>", "2.0"],
     ]
+
+
+def test_numbers_are_short_and_no_probability_is_shown_as_none() -> None:
+    assert [number(-0.0001), number(float("nan")), number(0.25, sign=True)] == [
+        "0.000",
+        "",
+        "+0.250",
+    ]
+    assert [probability(p) for p in (1.0, 0.25, 0.00042, 0)] == ["1.00", "0.25", "0.00042", "0"]
+
+
+def test_bytes_that_are_no_text_are_named() -> None:
+    check_text("café \x1b[31m <|endoftext|>")
+    with pytest.raises(InvalidArgument, match="after character 1"):
+        check_text(b"a\xff\xfeb".decode(errors="surrogateescape"))

@@ -12,6 +12,7 @@ from lab.cli.generate import Source
 from lab.cli.output import errors
 from lab.client import connect
 from lab.client.models import Question
+from lab.errors import InvalidArgument
 from lab.v1.analysis_service_pb2 import AnalyseResponse
 
 Read = Annotated[str, typer.Option("--text", help="What the model reads.")]
@@ -33,10 +34,21 @@ Tensors = Annotated[
 __all__ = ["Compare", "Csv", "MayRead", "Png", "Read", "Source", "Start", "Tensors", "ask"]
 
 
+def check_text(text: str) -> None:
+    """Python hands bytes of an argument that are no UTF-8 on as half characters (PEP 383)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidArgument.field(
+            "text", f"is not UTF-8: the bytes after character {error.start} are none; re-encode it"
+        ) from error
+
+
 def ask(
     source: str, question: Question, text: str, *, compare: str | None = None, start: bool = False
 ) -> AnalyseResponse:
     """Loads the model or both and asks; says on the error output which weights answered."""
+    check_text(text)
 
     async def work() -> AnalyseResponse:
         async with connect() as lab:

@@ -27,6 +27,7 @@ def heads(
     """What each attention head looks for, above chance; a name only with evidence."""
     answer = ask(source, messages.HeadQuestion(), text, compare=compare)
     found = arrays(answer.tensors)
+    between = arrays(answer.differences)
     layers, count = found["label"].shape
     rows, best = [], []
     for layer, head in ((layer, head) for layer in range(layers) for head in range(count)):
@@ -39,6 +40,12 @@ def heads(
                 _BEHAVIOURS[label] if label >= 0 else "unlabelled",
                 _EVIDENCE[evidence],
                 *(number(score) for score in scores),
+                *(
+                    number(change, sign=True)
+                    for change in (
+                        between["synthetic_corrected"].part(layer, head).flat if compare else ()
+                    )
+                ),
                 number(found["synthetic_entropy"].at(layer, head)),
                 number(found["copying"].at(layer, head)),
             ]
@@ -46,8 +53,16 @@ def heads(
     deliver(
         answer,
         Report(
-            "scores on random tokens written twice, (s - u) / (1 - u): 0 is chance, 1 always",
-            ["head", "name", "shown by", *(f">{name}" for name in (*_BEHAVIOURS, *_BESIDE))],
+            "scores on random tokens written twice, (s - u) / (1 - u): 0 is chance, 1 always"
+            + ("; change: the other model's less this one's" if compare else ""),
+            [
+                "head",
+                "name",
+                "shown by",
+                *(f">{name}" for name in _BEHAVIOURS),
+                *(f">{name} change" for name in _BEHAVIOURS if compare),
+                *(f">{name}" for name in _BESIDE),
+            ],
             rows,
             picture=[
                 [max(found["synthetic_corrected"].part(layer, head).flat) for head in range(count)]

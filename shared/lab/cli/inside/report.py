@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.cli.output import answers, table
+from lab.cli.output import answers, errors, table
 from lab.client.arrays import arrays
 from lab.errors import InvalidArgument
 from lab.v1.analysis_service_pb2 import AnalyseResponse
@@ -122,11 +122,20 @@ def write(path: Path, data: bytes) -> None:
         path.write_bytes(data)
     except OSError as error:
         raise InvalidArgument(f"{path} cannot be written: {error.strerror}") from error
+    errors.print(f"wrote {path}, {len(data):,} bytes", style="dim")
 
 
-def number(value: float, digits: int = 3) -> str:
-    """For a cell; empty where there is none."""
-    return "" if math.isnan(value) else f"{value:.{digits}f}"
+def number(value: float, digits: int = 3, *, sign: bool = False) -> str:
+    """For a cell; empty where there is none. A zero has no sign unless all have."""
+    if math.isnan(value):
+        return ""
+    rounded = round(value, digits) + 0.0  # -0.0 becomes 0.0
+    return f"{rounded:{'+' if sign else ''}.{digits}f}"
+
+
+def probability(value: float) -> str:
+    """Two digits that count, because of 50,257 tokens the likeliest may have little."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lab.cli.inside.asking import Compare, Csv, Png, Read, Source, Start, Tensors, ask
-from lab.cli.inside.report import Report, deliver, number
+from lab.cli.inside.report import Report, deliver, number, probability
 from lab.client.arrays import Numbers, arrays
 from lab.v1 import analysis_service_pb2 as messages
 from lab.v1.analysis_service_pb2 import AnalyseResponse
@@ -74,14 +74,16 @@ def lens(
     answer = ask(source, messages.LensQuestion(top=top), text, compare=compare, start=start)
     found = arrays(answer.tensors)
     layers = found["entropy"].shape[0]
+    models = [("", found)]
+    if compare:
+        models.append((", other", arrays(answer.other_tensors)))
     rows = [
         [
-            "embedding" if layer == 0 else f"after {layer - 1}",
-            *_likeliest(
-                answer, found["top_ids"].part(layer), found["top_probabilities"].part(layer)
-            ),
+            ("embedding" if layer == 0 else f"after {layer - 1}") + whose,
+            *_likeliest(answer, said["top_ids"].part(layer), said["top_probabilities"].part(layer)),
         ]
         for layer in range(layers)
+        for whose, said in models
     ]
     deliver(
         answer,
@@ -109,7 +111,7 @@ def activations(
 ) -> None:
     """How large the residual stream of each token is after each addition."""
     answer = ask(source, messages.ActivationQuestion(), text, compare=compare, start=start)
-    found = arrays(answer.tensors)
+    found = arrays(answer.differences if compare else answer.tensors)
     layers = found["post_ffn"].shape[0]
     norms = [("embedding", found["embedding"])]
     for layer in range(layers):
@@ -118,9 +120,13 @@ def activations(
     deliver(
         answer,
         Report(
-            "Euclidean norm of the residual stream, by place in the network and token",
+            ("the other model's less this one's: " if compare else "")
+            + "Euclidean norm of the residual stream, by place in the network and token",
             ["place", *(f">{token.text}" for token in answer.tokens)],
-            [[name, *(number(value, 2) for value in row.flat)] for name, row in norms],
+            [
+                [name, *(number(value, 2, sign=bool(compare)) for value in row.flat)]
+                for name, row in norms
+            ],
             picture=[list(row.flat) for _, row in norms],
         ),
         as_csv=as_csv,
@@ -158,14 +164,34 @@ def votes(
         for layer in range(layers)
         for head in range(heads)
     ]
+    between = arrays(answer.differences)
+    changed = {name: between[name].at(0) for name in ("token", "place", "biases") if compare}
+    changed |= {f"feed-forward {n}": between["ffn"].at(n) for n in range(layers) if compare}
+    changed |= {
+        f"head {layer}.{head}": between["heads"].at(layer, head)
+        for layer in range(layers)
+        for head in range(heads)
+        if compare
+    }
     parts.sort(key=lambda part: -abs(part[1]))
     score = found["score"].at(0)
+    target_id = int(found["target"].at(0))
+    elsewhere = int(arrays(answer.other_tensors)["target"].at(0)) if compare else target_id
+    note = (
+        f"; the other model's are for {words[elsewhere]!r}, its own likeliest: --target {target_id}"
+        " compares like with like"
+        if elsewhere != target_id
+        else ""
+    )
     deliver(
         answer,
         Report(
-            f"{words[int(found['target'].at(0))]!r} has score {score:.3f}; the parts add up to it",
-            ["part", ">vote"],
-            [[name, number(vote)] for name, vote in parts],
+            f"{words[target_id]!r} has score {score:.3f}; the parts add up to it{note}",
+            ["part", ">vote", *([">other less this"] if compare else [])],
+            [
+                [name, number(vote), *([number(changed[name], sign=True)] if compare else [])]
+                for name, vote in parts
+            ],
             picture=found["heads"].rows(),
         ),
         as_csv=as_csv,
@@ -211,7 +237,8 @@ def _likeliest(answer: AnalyseResponse, ids: Numbers, probabilities: Numbers) ->
     places, top = ids.shape
     return [
         ", ".join(
-            f"{words[int(ids.at(place, n))]!r} {probabilities.at(place, n):.2f}" for n in range(top)
+            f"{words[int(ids.at(place, n))]!r} {probability(probabilities.at(place, n))}"
+            for n in range(top)
         )
         for place in range(places)
     ]
