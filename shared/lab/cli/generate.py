@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lab.cli.output import errors
+from lab.cli.output import errors, plain
 from lab.client import connect
 from lab.v1.inference_service_pb2 import FinishReason
 
@@ -69,11 +69,11 @@ def generate(
         async with connect() as lab:
             model = await lab.models.load(source)
             errors.print(f"{model.source} at step {model.step:,}", style="dim")
-            sys.stdout.write(prompt)
+            sys.stdout.write(plain(prompt))
             async for response in lab.models.generate(
                 model, prompt, max_tokens=max_tokens, **options
             ):
-                sys.stdout.write(response.text)
+                sys.stdout.write(plain(response.text))
                 sys.stdout.flush()
                 if response.finish_reason != FinishReason.FINISH_REASON_UNSPECIFIED:
                     sys.stdout.write("\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,11 +18,28 @@ from rich.text import Text
 
 # Nothing is cut off when the reader is a program.
 _PIPE_COLUMNS = 400
+_TURNING = (
+    "\N{RIGHT-TO-LEFT OVERRIDE}\N{LEFT-TO-RIGHT OVERRIDE}\N{RIGHT-TO-LEFT EMBEDDING}"
+    "\N{LEFT-TO-RIGHT EMBEDDING}\N{RIGHT-TO-LEFT ISOLATE}\N{LEFT-TO-RIGHT ISOLATE}"
+)
 
 answers = Console(
     highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS
 )
 errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def plain(text: str) -> str:
+    r"""Text from a model or a file, harmless on a terminal: ESC is shown as \x1b and does nothing.
+
+    Control characters but line break and tab, and those that turn the direction of writing around.
+    """
+    return "".join(
+        each.encode("unicode_escape").decode()
+        if (unicodedata.category(each) == "Cc" and each not in "\n\t") or each in _TURNING
+        else each
+        for each in text
+    )
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
@@ -34,7 +52,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None
             overflow="fold",
         )
     for row in rows:
-        drawn.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+        drawn.add_row(*(Text(plain(cell)) if isinstance(cell, str) else cell for cell in row))
     answers.print(drawn)
 
 
@@ -44,7 +62,7 @@ def pairs(values: Iterable[tuple[str, str]]) -> None:
     drawn.add_column(style="dim")
     drawn.add_column(overflow="fold")
     for name, value in values:
-        drawn.add_row(Text(name), Text(value))
+        drawn.add_row(Text(name), Text(plain(value)))
     answers.print(drawn)
 
 

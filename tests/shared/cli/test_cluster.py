@@ -155,8 +155,10 @@ def test_a_run_is_paused_stepped_peeked_and_stopped(cluster: Cluster) -> None:
     until(lambda: cluster.step_of("steered") == step + 3, secs=20, what="three steps were made")
     until(lambda: cluster.run("steered")["state"] == paused, secs=20, what="it is paused again")
 
-    looked = cluster.lab("generate", "steered", "--prompt", "O", "--max-tokens", "2")
+    hostile = "\x1b[31mO"  # would turn the terminal red
+    looked = cluster.lab("generate", "steered", "--prompt", hostile, "--max-tokens", "2")
     assert f"at step {step + 3}" in looked.stderr
+    assert looked.stdout.startswith("\\x1b[31mO")
     assert "no checkpoints" in cluster.lab("checkpoints", "list", "steered").stdout
 
     cluster.lab("runs", "stop", "steered", "--no-save")
