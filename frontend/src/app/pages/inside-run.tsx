@@ -1,5 +1,5 @@
 // The inside of one run at the playhead: its weights of this moment, one of its checkpoints, or what it recorded itself.
-import { useIsFetching, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useSearchParams } from "react-router";
 import { asProblem } from "@/api/problem";
@@ -37,6 +37,7 @@ import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { Select } from "@/ui/select";
 import { useAhead } from "../playhead/use-ahead";
+import { useMoving } from "../playhead/use-moving";
 import { useRail } from "../playhead/use-rail";
 import { writeAddress, type Go, type InsideAddress } from "./inside-address";
 import styles from "./inside.module.css";
@@ -44,7 +45,6 @@ import { useAgainst } from "./use-against";
 
 const MOST_RECORDS = 200;
 const NO_RECORDS: ProbeRecord[] = [];
-const MOVING = new Set<unknown>(["source-model", "probe", "attention-map"]);
 
 export function InsideRun({
   runId,
@@ -67,7 +67,7 @@ export function InsideRun({
   const name = `runs/${runId}`;
   const run = runs.find((one) => idOfRun(one.name) === runId);
   const rail = useRail(name, run, runs);
-  const fetching = useIsFetching({ predicate: ({ queryKey }) => MOVING.has(queryKey[0]) }) > 0;
+  const fetching = useMoving();
   const playhead = usePlayhead(rail.stops, rail.flags, !fetching);
   const log = useChartSettings((settings) => settings.axis === "log");
   const { at } = playhead;
