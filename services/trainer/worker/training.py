@@ -13,6 +13,7 @@ from torch.optim import AdamW
 
 from lab.errors import InvalidArgument
 from lab.model import GPTConfig, GPTModel, LogitsRoom
+from lab.model.layers import Linear
 from lab.spec import chunk_tokens
 from lab.spec.randomness import derive
 from lab.text import Tokens, open_splits
@@ -164,6 +165,9 @@ def build(start: StartTraining, ranks: Ranks | None = None) -> Training:
     # made and added, takes a processor longer than the whole lookup. A GPU would have to be halted
     # to learn how many rows they are.
     model.token_embedding.sparse = device.type == "cpu"
+    for module in model.modules():
+        if isinstance(module, Linear):
+            module.adds_gradients = True  # .grad is one row of ours, and all we do is `backward`
     model.recompute_blocks = spec.budget.activation_checkpointing
     if spec.budget.compile == run_spec_pb2.COMPILE_ON:
         model.compiled_blocks = [compiled(block) for block in model.blocks]

@@ -5,7 +5,6 @@
 
 #pragma once
 
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty_like.h>
 
@@ -14,7 +13,6 @@
 namespace lab {
 
 constexpr float kSlope = 2 * 0.7978845608028654f, kCubic = 0.044715f;
-constexpr int64_t kGrain = 1 << 15;
 
 inline Vec gelu(Vec x) {
   Vec square = _mm512_mul_ps(x, x);
@@ -30,14 +28,6 @@ inline Vec gelu_slope(Vec x) {
   Vec steep = _mm512_fmadd_ps(square, all(3 * kSlope * kCubic), all(kSlope));
   Vec bend = _mm512_mul_ps(_mm512_fnmadd_ps(s, s, s), _mm512_mul_ps(x, steep));
   return _mm512_add_ps(s, bend);
-}
-
-template <typename Of>
-void for_each_vec(int64_t numbers, const Of& of) {
-  at::parallel_for(0, (numbers + kLanes - 1) / kLanes, kGrain / kLanes, [&](int64_t from, int64_t to) {
-    for (int64_t i = from; i < to; i++)
-      of(i * kLanes, first(std::min(kLanes, numbers - i * kLanes)));
-  });
 }
 
 inline at::Tensor gelu_forward(const at::Tensor& x) {

@@ -5,6 +5,7 @@
 #include "attention.h"
 #include "decode.h"
 #include "gelu.h"
+#include "gradients.h"
 #include "head.h"
 #include "likeliest.h"
 
@@ -19,6 +20,9 @@ TORCH_LIBRARY(lab, library) {
       "attention_backward(Tensor by_joined, Tensor qkv, Tensor joined, Tensor norms, int heads) "
       "-> Tensor",
       lab::attention_backward);
+  library.def("add_to_gradient(Tensor(a!) gradient, Tensor found) -> ()", lab::add_to_gradient);
+  library.def(
+      "add_sum_to_gradient(Tensor(a!) gradient, Tensor found) -> ()", lab::add_sum_to_gradient);
   library.def("gelu_forward(Tensor x) -> Tensor", lab::gelu_forward);
   library.def("gelu_backward(Tensor by_y, Tensor x) -> Tensor", lab::gelu_backward);
   library.def(

@@ -5,9 +5,11 @@
 
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <c10/util/BFloat16.h>
 #include <immintrin.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace lab {
@@ -93,6 +95,17 @@ inline Vec sigmoid(Vec x) {
   Vec e = exp(_mm512_min_ps(all(80.0f), _mm512_sub_ps(all(0), x)));  // in this order NaN stays
   Vec d = _mm512_add_ps(e, all(1.0f)), r = _mm512_rcp14_ps(d);
   return _mm512_mul_ps(r, _mm512_fnmadd_ps(d, r, all(2.0f)));  // one step of Newton's for 1 / d
+}
+
+constexpr int64_t kGrain = 1 << 15;  // numbers that are worth a thread of their own
+
+// Calls `of(i, lanes)` for every 16 numbers, i being the first; each stands for itself.
+template <typename Of>
+void for_each_vec(int64_t numbers, const Of& of) {
+  at::parallel_for(0, (numbers + kLanes - 1) / kLanes, kGrain / kLanes, [&](int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; i++)
+      of(i * kLanes, first(std::min(kLanes, numbers - i * kLanes)));
+  });
 }
 
 }  // namespace lab

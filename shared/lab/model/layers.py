@@ -5,16 +5,61 @@ the input's type decides. The weights must not be. A step changes a weight by ab
 it, and bf16 knows no number between 1 and 1.008, so most updates would be rounded away.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from lab import kernels
 
 
 class Linear(nn.Linear):
     """y = x W^T + b, in the type of x. Gradients arrive at the weights in fp32."""
 
+    # Whether backward may add to .grad by itself, where that saves passes over memory. Only for who
+    # calls `backward` and nothing else: autograd is told that there is no gradient.
+    adds_gradients = False
+
     def forward(self, x: Tensor) -> Tensor:
+        if self._adds(x):
+            y: Tensor = _AddingLinear.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
+            return y
         return F.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+
+    def _adds(self, x: Tensor) -> bool:
+        return (
+            self.adds_gradients
+            and torch.is_grad_enabled()
+            and x.dtype == torch.bfloat16
+            and x.device.type == "cpu"
+            and self.weight.grad is not None
+            and self.bias.grad is not None
+            and not torch.compiler.is_compiling()
+            and kernels.operations() is not None
+        )
+
+
+class _AddingLinear(torch.autograd.Function):
+    """The same products as autograd makes of F.linear: dx = dy W, dW = dy^T x, db = sum of dy."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        used = weight.to(x.dtype)  # (out, in)
+        ctx.save_for_backward(x, used)
+        ctx.gradients = weight.grad, bias.grad
+        return F.linear(x, used, bias.to(x.dtype))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        x, used = ctx.saved_tensors
+        by_weight, by_bias = ctx.gradients
+        flat = gradient.reshape(-1, gradient.shape[-1]).contiguous()  # (B T, out)
+        torch.ops.lab.add_to_gradient(by_weight, flat.t() @ x.reshape(-1, x.shape[-1]))
+        torch.ops.lab.add_sum_to_gradient(by_bias, flat)
+        return (flat @ used).view_as(x), None, None
 
 
 class LayerNorm(nn.LayerNorm):
