@@ -59,7 +59,7 @@ async def test_the_maps_are_those_of_transformers(
 async def test_rows_sum_to_1_and_nothing_looks_ahead(lab: SmallLab, loaded: LoadedModel) -> None:
     answer = await lab.analysis.GetAttention(GetAttentionRequest(model=loaded.name, text=TEXT))
     weights = _weights(answer)
-    np.testing.assert_allclose(weights.sum(-1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(weights.sum(-1), 1.0, rtol=0, atol=1e-6)
     ahead = np.triu(np.ones(weights.shape[-2:], bool), k=1)
     assert (weights[..., ahead] == 0).all()
     assert (weights >= 0).all()

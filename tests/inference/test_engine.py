@@ -191,6 +191,24 @@ async def test_those_beyond_the_places_wait_in_order_and_those_beyond_the_queue_
         engine.stop()
 
 
+async def test_who_gives_up_while_waiting_leaves_the_queue_at_once() -> None:
+    engine = Preparing(kernels=False, places=1, waiting=2)
+    model = tiny_model(LONG)
+    try:
+        running = engine.write(model, [1], max_tokens=500)
+        await until(lambda: engine.running == 1)
+        for _ in range(2):
+            waiting = [engine.write(model, [1], max_tokens=2) for _ in range(2)]
+            with pytest.raises(LabError, match="and 2 wait"):
+                engine.write(model, [1])
+            for writing in waiting:
+                writing.close()
+        assert engine.running == 1  # so that nothing but the closing made room
+        running.close()
+    finally:
+        engine.stop()
+
+
 async def test_texts_wait_for_memory_and_one_too_large_is_told() -> None:
     model = tiny_model(LONG)
     one = Decoder(model).room_bytes(400)
