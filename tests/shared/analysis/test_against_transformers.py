@@ -15,6 +15,7 @@ from lab.analysis.maxima import maxima
 from lab.analysis.token_losses import token_losses
 from lab.analysis.trace import trace
 from lab.model import GPTModel
+from lab.model.blockwise import suits
 from tests.shared.analysis.conftest import CONFIG, IDS
 
 EVERY = range(CONFIG.layers)
@@ -68,10 +69,16 @@ def test_the_trace_is_the_forward_pass(model: GPTModel, seen: dict[str, Tensor])
         close(block.weights, seen[f"{layer} weights"], atol=1e-6, rtol=1e-5)
 
 
-def test_the_long_way_and_the_training_kernel_agree(model: GPTModel) -> None:
+@pytest.mark.parametrize("training", [True, False])
+def test_the_long_way_and_the_training_kernel_agree(model: GPTModel, training: bool) -> None:
+    """With gradients attention goes by blocks, without them by torch's fused kernel."""
+    ids = torch.tensor([IDS])
+    with torch.set_grad_enabled(training):
+        assert suits(torch.empty(ids.shape)) is training
+        fused = model(ids)[0].detach()
     eager = model.logits(trace(model, IDS, weights_of=EVERY).hidden)
-    fused = model(torch.tensor([IDS]))[0]
     assert float((eager - fused).norm() / fused.norm()) <= 1e-5
+    assert float((eager - fused).abs().max() / fused.abs().max()) <= 1e-5
 
 
 def test_attention_maps(model: GPTModel, seen: dict[str, Tensor]) -> None:
