@@ -13,7 +13,7 @@ from lab.v1 import recording_pb2
 from lab.v1.worker_pb2 import StartTraining, WorkerEvent
 from services.trainer.worker.hooks import Step
 from services.trainer.worker.hooks.spikes import WORST, Spikes
-from services.trainer.worker.spikes import FEWEST_STEPS, WINDOW_STEPS, Window, Windows
+from services.trainer.worker.spikes import FEWEST_STEPS, WINDOW_STEPS, Window, Windows, log_of
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import build
 
@@ -95,6 +95,21 @@ def test_the_batch_that_made_a_spike_is_named(start: StartTraining) -> None:
         assert training.batches.sequence_at(place) == bad
         found = [each.loss for each in spike.worst]
         assert found == sorted(found, reverse=True)
+
+
+def test_the_usual_gradient_norm_is_told_as_a_norm_not_as_its_logarithm(
+    start: StartTraining,
+) -> None:
+    start.spec.schedule.warmup_steps = 0
+    training = build(start)
+    for factor in np.linspace(0.9, 1.1, 41):
+        training.windows.log_grad_norm.take(log_of(1e-4 * factor))
+    told: list[WorkerEvent] = []
+    Spikes(told.append).after_step(training, Step(training_step(training), secs=0.1))
+    [spike] = [event.spike_flagged for event in told]
+    assert spike.kind == recording_pb2.SPIKE_KIND_GRAD_NORM
+    assert spike.median == pytest.approx(1e-4)
+    assert spike.value > 1e-3
 
 
 def test_a_step_that_is_no_number_is_flagged_with_where_it_began(start: StartTraining) -> None:

@@ -1,5 +1,7 @@
 """Flags steps whose loss or gradient is far out of the usual, with the batch that made them so."""
 
+import math
+
 from lab.v1 import event_pb2, recording_pb2
 from lab.v1.recording_pb2 import SequenceLoss, SpikeFlagged, SpikeKind
 from lab.v1.worker_pb2 import WorkerEvent
@@ -46,6 +48,8 @@ class Spikes(Hook):
     ) -> None:
         spike = _spike(training, result, kind)
         spike.value, spike.median, spike.z = value, outlier.median, outlier.z
+        if kind == recording_pb2.SPIKE_KIND_GRAD_NORM:
+            spike.median = math.exp(outlier.median)  # as the value: its window holds logarithms
         self._emit(WorkerEvent(spike_flagged=spike))
 
     def _tell_skipped(self, training: Training, result: StepResult) -> None:
