@@ -4,6 +4,7 @@ import { StateBadge } from "@/features/runs/state-badge";
 import { runId } from "@/features/runs/state-name";
 import { COMPARED_METRICS, type ComparedCurve } from "@/features/training/compared";
 import { CompareValue } from "@/features/training/compare-value";
+import type { CurveGroup } from "@/features/training/grouped";
 import type { Run } from "@/gen/lab/v1/run_pb";
 import { runColorVariable } from "@/lib/colors";
 import { Button } from "@/ui/button";
@@ -16,6 +17,7 @@ import styles from "./compare.module.css";
 export function CompareLegend({
   choice,
   curves,
+  groups,
   known,
   all,
   change,
@@ -23,6 +25,8 @@ export function CompareLegend({
 }: {
   choice: CompareChoice;
   curves: readonly ComparedCurve[];
+  /** The shown ones, where several are drawn as one. */
+  groups: readonly CurveGroup[] | undefined;
   known: ReadonlyMap<string, Known>;
   /** Every run of the lab, for adding one. */
   all: readonly Run[];
@@ -74,7 +78,9 @@ export function CompareLegend({
             <tr>
               <th scope="col">Shown</th>
               <th scope="col">Run</th>
-              <th scope="col">State</th>
+              <th scope="col" className={styles["state"]}>
+                State
+              </th>
               <th scope="col" className={styles["number"]}>
                 {label}
               </th>
@@ -87,6 +93,8 @@ export function CompareLegend({
           <tbody>
             {runs.map((id) => {
               const curve = curves.find(({ name }) => name === `runs/${id}`);
+              const group = curve && groups?.find(({ curves: members }) => members.includes(curve));
+              const drawn = group?.curves[0] ?? curve;
               const { run, missing } = known.get(id) ?? {};
               const called = run?.displayName || id;
               const isHidden = hidden.includes(id);
@@ -121,13 +129,16 @@ export function CompareLegend({
                         y1="4"
                         y2="4"
                         strokeWidth="3"
-                        stroke={`var(${runColorVariable(`runs/${id}`)})`}
-                        strokeDasharray={curve?.dash.join(" ")}
+                        stroke={`var(${drawn?.color ?? runColorVariable(`runs/${id}`)})`}
+                        strokeDasharray={drawn?.dash.join(" ")}
                       />
                     </svg>
                     <Link to={`/runs/${id}`}>{called}</Link>
+                    {group && group.curves.length > 1 && (
+                      <span className={styles["group"]}>in {group.label}</span>
+                    )}
                   </td>
-                  <td>
+                  <td className={styles["state"]}>
                     {run && missing === undefined ? (
                       <StateBadge state={run.state} />
                     ) : (

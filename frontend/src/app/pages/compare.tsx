@@ -98,6 +98,7 @@ export function ComparePage() {
       <CompareLegend
         choice={choice}
         curves={curves}
+        groups={groups}
         known={known}
         all={all ?? []}
         change={change}

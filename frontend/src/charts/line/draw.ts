@@ -81,6 +81,10 @@ export function drawScene(context: Ink, scene: Scene): void {
   const { box } = scene;
   context.font = FONT;
   context.lineWidth = 1;
+  if (scene.lines.every(({ columns }) => columns.length === 0)) {
+    drawNothing(context, scene); // an axis without a number on it would be made up
+    return;
+  }
   drawAxes(context, scene);
   context.save();
   context.beginPath();
@@ -102,6 +106,14 @@ export function drawScene(context: Ink, scene: Scene): void {
     context.globalAlpha = 1;
   }
   context.restore();
+}
+
+function drawNothing(context: Ink, { box }: Scene): void {
+  context.fillStyle = cssColor("--muted");
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  const middle = (box.left + box.right) / 2;
+  context.fillText("nothing measured yet", middle, (box.top + box.bottom) / 2);
 }
 
 function drawAxes(context: Ink, scene: Scene): void {
@@ -127,14 +139,16 @@ function drawAxes(context: Ink, scene: Scene): void {
   context.textAlign = "center";
   context.textBaseline = "top";
   const columns = Math.max(2, Math.floor((box.right - box.left) / PIXELS_PER_X_TICK));
+  let before = "";
   for (const tick of x.ticks(columns)) {
     const px = crisp(x(tick));
-    if (px > box.right + 1) continue;
+    const text = scene.formatX(tick);
+    if (px > box.right + 1 || text === before) continue; // between two steps there is none
+    before = text;
     context.beginPath();
     context.moveTo(px, box.bottom);
     context.lineTo(px, box.bottom + 4);
     context.stroke();
-    const text = scene.formatX(tick);
     const half = context.measureText(text).width / 2;
     context.fillText(text, Math.min(px, scene.width - half - 1), box.bottom + 6);
   }

@@ -65,6 +65,10 @@ export function CompareChart({
   );
   const label = metric?.label ?? "";
   const how = smoothingOf(view) > 0 ? `, debiased average ${view.smoothing.toFixed(2)}` : "";
+  const baseName =
+    base && base.curves.length > 1
+      ? `the mean of ${formatCount(base.curves.length)} runs (${base.label})`
+      : baseline?.label;
   const others = groups
     ? groups.length - (base ? 1 : 0)
     : curves.filter((curve) => curve !== baseline).length;
@@ -82,14 +86,14 @@ export function CompareChart({
         />
       </Panel>
       {baseline && apart && (
-        <Panel title={`${label}${how}: difference from ${baseline.label}`} flush>
+        <Panel title={`${label}${how}: difference from ${baseName}`} flush>
           {others === 0 ? (
             <EmptyState title="No other run is shown" />
           ) : (
             <LineChart
-              label={`Difference of ${label} from ${baseline.label}`}
+              label={`Difference of ${label} from ${baseName}`}
               data-testid="difference-chart"
-              summary={`${label} minus that of ${baseline.label}, where both have points; below 0 is lower.`}
+              summary={`${label} minus that of ${baseName}, where both have points; below 0 is lower.`}
               source={apart}
               window={window}
               height={DIFFERENCE_HEIGHT}
