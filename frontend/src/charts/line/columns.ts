@@ -6,6 +6,14 @@ export interface Columns {
   readonly length: number;
 }
 
+/** Room for `length` numbers: in the memory of `before`, which is no longer needed, or in new memory for `capacity`. */
+export function roomFor(length: number, capacity: number, before?: Float64Array): Float64Array {
+  const bytes = length * Float64Array.BYTES_PER_ELEMENT;
+  return before && before.buffer.byteLength >= bytes
+    ? new Float64Array(before.buffer, 0, length)
+    : new Float64Array(Math.max(length, capacity)).subarray(0, length);
+}
+
 /** Index of the first point with x at or after `at`; the length when there is none. */
 export function lowerBound({ x, length }: Columns, at: number): number {
   let low = 0;

@@ -1,16 +1,22 @@
 // The bold line: an exponential moving average without its usual bias towards 0 at the start.
-import type { Columns } from "./columns";
+import { roomFor, type Columns } from "./columns";
 
 /**
  * average_i = weight * average_(i-1) + (1 - weight) * y_i, divided by 1 - weight^i so that the first points are not pulled
  * to 0. Values that are not finite are left out: they change nothing and the line is broken there. `before` are points that
- * came earlier: the average goes on from them.
+ * came earlier: the average goes on from them. `room` is an average that is no longer needed: its memory is
+ * used again.
  */
-export function debiasedAverage(columns: Columns, weight: number, before?: Columns): Columns {
+export function debiasedAverage(
+  columns: Columns,
+  weight: number,
+  before?: Columns,
+  room?: Float64Array,
+): Columns {
   const { x, y, length } = columns;
   const average = new Average(weight);
   if (before) for (let i = 0; i < before.length; i += 1) average.add(before.y[i] ?? NaN);
-  const smooth = new Float64Array(length);
+  const smooth = roomFor(length, y.length, room);
   for (let i = 0; i < length; i += 1) smooth[i] = average.add(y[i] ?? NaN);
   return { x, y: smooth, length };
 }

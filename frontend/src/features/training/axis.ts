@@ -1,6 +1,6 @@
 // What runs along the bottom of the charts: steps, tokens, time, or steps on a log scale.
 import { formatCount, formatDuration, formatShort } from "@/lib/format";
-import type { Columns } from "@/charts/line/columns";
+import { roomFor, type Columns } from "@/charts/line/columns";
 import type { Column } from "./column";
 import type { StepSeries } from "./step-series";
 
@@ -32,7 +32,8 @@ export function alongAxis(series: StepSeries, column: Column, axis: Axis): Colum
   const key = `${axis} ${column.version} ${scaleVersion}`;
   const known = cache.get(column);
   if (known?.key === key) return known.columns;
-  const x = new Float64Array(column.length);
+  const past = known?.key.startsWith(`${axis} `) ? known.columns.x : undefined;
+  const x = roomFor(column.length, column.x.length, past);
   for (let i = 0; i < column.length; i += 1) x[i] = placeOfStep(series, axis, column.x[i] ?? 0);
   const columns = { x, y: column.y, length: column.length };
   cache.set(column, { key, columns });

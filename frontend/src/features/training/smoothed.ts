@@ -34,7 +34,9 @@ export function smoothed(
   };
   const known = cache.get(column);
   if (known && same(known, key)) return known.smooth;
-  const smooth = debiasedAverage(columns, weight, before);
+  // The same curve a step ago is no longer needed; another one may still be held by whoever asked for it.
+  const past = known?.weight === weight && known.before === before ? known.smooth.y : undefined;
+  const smooth = debiasedAverage(columns, weight, before, past);
   cache.set(column, { ...key, smooth });
   return smooth;
 }

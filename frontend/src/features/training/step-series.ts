@@ -6,8 +6,8 @@ import { Column } from "./column";
 import { thin } from "./thinning";
 
 /** More points than this are drawn no better, only slower. The server has them all, for whoever zooms in. */
-export const MOST_POINTS = 16_384;
-const BUCKETS = 4_096;
+export const MOST_POINTS = 8_192;
+const BUCKETS = 2_048;
 
 export const METRICS = [
   "loss",
@@ -63,6 +63,7 @@ export class StepSeries {
       if (step < this.step) for (const column of this.columns.values()) column.cutAfter(step);
       this.lastSequence = sequence;
     }
+    if (this.column("loss").length >= this.roomUpTo) this.makeRoom();
     this.column("loss").put(step, measured.loss);
     this.column("grad_norm").put(step, measured.gradNorm);
     this.column("learning_rate").put(step, measured.learningRate);
@@ -71,7 +72,6 @@ export class StepSeries {
     this.column("memory_bytes").put(step, Number(measured.memoryBytes));
     this.column("tokens").put(step, Number(measured.tokens));
     this.column("elapsed_secs").put(step, measured.elapsedSecs);
-    if (this.column("loss").length > this.roomUpTo) this.makeRoom();
     this.changed();
   }
 
