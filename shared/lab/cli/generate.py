@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lab.cli.loading import loaded
 from lab.cli.output import errors, plain
 from lab.client import connect
 from lab.v1.inference_service_pb2 import FinishReason
@@ -67,7 +68,7 @@ def generate(
 
     async def work() -> None:
         async with connect() as lab:
-            model = await lab.models.load(source)
+            model = await loaded(lab, source)
             errors.print(f"{model.source} at step {model.step:,}", style="dim")
             sys.stdout.write(plain(prompt))
             async for response in lab.models.generate(

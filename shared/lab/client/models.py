@@ -13,7 +13,7 @@ from lab.errors import InvalidArgument, NotFound
 from lab.names import IMPORTS
 from lab.v1 import analysis_service_pb2 as analysis_messages
 from lab.v1 import inference_service_pb2 as messages
-from lab.v1.inference_service_pb2 import GenerateResponse
+from lab.v1.inference_service_pb2 import GenerateResponse, LoadingModel
 from lab.v1.model_pb2 import LoadedModel
 from lab.v1.run_pb2 import RunVerb
 from lab.v1.tensor_pb2 import Token
@@ -59,6 +59,10 @@ class Models:
 
     async def list(self) -> Sequence[LoadedModel]:
         return list((await self._inference.ListModels(messages.ListModelsRequest())).models)
+
+    async def loading(self) -> Sequence[LoadingModel]:
+        """Those on their way into memory, and how many of their bytes have come."""
+        return list((await self._inference.ListModels(messages.ListModelsRequest())).loading)
 
     async def tokenize(self, text: str) -> Sequence[Token]:
         request = messages.TokenizeRequest(text=text)
