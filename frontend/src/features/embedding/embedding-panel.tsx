@@ -44,6 +44,8 @@ export function EmbeddingPanel({
 }) {
   const [of, setOf] = useState("1000");
   const [axes, setAxes] = useState<Axes>("1 × 2");
+  // Held here, because the playhead may pass steps without weights, where there is no map.
+  const [locked, setLocked] = useState<number | null>(null);
   const ofText = of === OF_TEXT;
   const asked = ofText ? { count: 0, text } : { count: Number(of), text: "" };
   const { map, otherMap, step, error, old } = useEmbedding({ model, other }, asked);
@@ -67,7 +69,10 @@ export function EmbeddingPanel({
               })),
               { value: OF_TEXT, label: "tokens of the text" },
             ]}
-            onChange={(event) => setOf(event.target.value)}
+            onChange={(event) => {
+              setOf(event.target.value);
+              setLocked(null);
+            }}
             data-testid="embedding-of"
           />
           <Select
@@ -96,6 +101,8 @@ export function EmbeddingPanel({
           axes={AXES[axes]}
           model={model}
           dimmed={old}
+          locked={locked}
+          onLock={setLocked}
         />
       ) : (
         <EmptyState title={model ? "computing…" : "Needs weights"}>
@@ -112,15 +119,18 @@ function EmbeddingMap({
   axes,
   model,
   dimmed,
+  locked,
+  onLock,
 }: {
   map: EmbeddingPoints;
   otherMap: EmbeddingPoints | undefined;
   axes: readonly [number, number];
   model: LoadedModel;
   dimmed: boolean;
+  locked: number | null;
+  onLock: (index: number | null) => void;
 }) {
   const [hovered, setHovered] = useState<number | null>(null);
-  const [locked, setLocked] = useState<number | null>(null);
   const [typed, setTyped] = useState("");
   const points = useMemo(() => plane(map.points, axes), [map.points, axes]);
   const alike = otherMap?.ids.length === map.ids.length;
@@ -154,7 +164,7 @@ function EmbeddingMap({
           label={label}
           summary={`Map of ${map.ids.length} token embeddings. Arrow keys go to the next token that way, Esc lets go; the nearest tokens of the chosen one are listed beside it.`}
           onHover={setHovered}
-          onLock={setLocked}
+          onLock={onLock}
           data-testid="embedding-map"
         />
         <p className={styles["legend"]}>
@@ -175,7 +185,7 @@ function EmbeddingMap({
           onKeyDown={(event) => {
             if (event.key === "Escape") setTyped("");
             const [first] = found;
-            if (event.key === "Enter" && first !== undefined) setLocked(first);
+            if (event.key === "Enter" && first !== undefined) onLock(first);
           }}
           data-testid="embedding-find"
         />
@@ -183,7 +193,7 @@ function EmbeddingMap({
           <p className={styles["found"]}>
             {found.length === 0 && "not on this map"}
             {found.map((index) => (
-              <button key={index} type="button" onClick={() => setLocked(index)}>
+              <button key={index} type="button" onClick={() => onLock(index)}>
                 {label(index)}
               </button>
             ))}

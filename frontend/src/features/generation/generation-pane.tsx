@@ -64,7 +64,7 @@ export function GenerationPane({
   }, [follow, model?.name, other?.name]);
 
   const over = isEnded(mine.state) && isEnded(theirs.state);
-  const comparable = pair && theirs.started?.settings === started?.settings;
+  const comparable = pair && started !== null && theirs.started?.settings === started.settings;
   const differsAt = comparable
     ? firstDifference(mine.state.tokens, theirs.state.tokens, over)
     : null;

@@ -110,7 +110,10 @@ export function MaximaPanel({
             {where === "neuron" ? "neuron" : "dimension"} at token
           </p>
           <div className={styles["columns"]}>
-            <Row data={data} found={found} row={row} where={where} position={position} />
+            <div>
+              {theirs && <p className={styles["note"]}>step {formatCount(data.step)}</p>}
+              <Row data={data} found={found} row={row} where={where} position={position} />
+            </div>
             {theirs && row < theirs.rows.length && (
               <div>
                 <p className={styles["note"]}>step {formatCount(data.otherStep)}</p>
