@@ -1,11 +1,12 @@
 // One row of the map in words and bars: what a token looks at, and that it hands out exactly all of its attention.
+import { memo } from "react";
 import type { Cell } from "@/charts/heatmap/map-geometry";
 import { differenceOf, rowOf, rowSum, strongestKeys, type WeightMatrix } from "./attention-maps";
 import styles from "./row-readout.module.css";
 
 const KEYS_SHOWN = 5;
 
-export function RowReadout({
+export const RowReadout = memo(function RowReadout({
   matrix,
   other,
   labels,
@@ -75,7 +76,7 @@ export function RowReadout({
       </ol>
     </div>
   );
-}
+});
 
 function signed(value: number, digits: number): string {
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;

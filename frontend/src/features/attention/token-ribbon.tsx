@@ -1,4 +1,5 @@
 // The text as the model sees it. A token and its row in the map bring each other out.
+import { memo } from "react";
 import type { Token } from "@/gen/lab/v1/tensor_pb";
 import { formatLoss } from "@/lib/format";
 import { visibleToken } from "@/lib/token-text";
@@ -6,7 +7,7 @@ import { diverging } from "@/charts/heatmap/palette";
 import type { Cell } from "@/charts/heatmap/map-geometry";
 import styles from "./token-ribbon.module.css";
 
-export function TokenRibbon({
+export const TokenRibbon = memo(function TokenRibbon({
   tokens,
   losses,
   others,
@@ -46,7 +47,7 @@ export function TokenRibbon({
       ))}
     </div>
   );
-}
+});
 
 /** Blindness costs about ln 50,257 = 10.8 nats. */
 const STRONGEST_AT_NATS = 11;
