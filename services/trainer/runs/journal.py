@@ -5,7 +5,9 @@ gap; whoever reads a fact, over NATS or by WatchRun, reads one that no crash can
 """
 
 import asyncio
+import contextlib
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -70,10 +72,13 @@ class Journal:
 
         The file is locked once before it is read, at rest or not. A trainer that was only suspended
         may be in the middle of a transaction; after that it adds nothing, because the folder is
-        ours. A lock that writes nothing costs no sync.
+        ours. A lock that writes nothing costs no sync. Before that it is looked whether the file
+        can be read at all, because one that cannot would end the thread that writes for all runs;
+        raises Damaged.
         """
         path = self.path(run_id)
         if path.exists():
+            await asyncio.to_thread(journal_file.check, path)
             locked = asyncio.get_running_loop().create_future()
             self._writer.write(
                 path, journal_tables.SCHEMA, lambda _: None, done=partial(_wake, locked)
@@ -93,6 +98,21 @@ class Journal:
         last, published, states = await asyncio.to_thread(look)
         self._books[run_id] = _Book(path, 1, last + 1, last, published, published)
         return (states[0] if states else None), published
+
+    async def set_aside(self, run_id: str) -> Path:
+        """A new journal for a run whose file cannot be read; says where the old one is kept. How
+        far its numbers had come is not known, so the new ones begin where none has been: a number
+        per second since 1970 is more than any run has facts."""
+        kept = self.path(run_id).with_name(f"damaged-{time.time_ns()}.db")
+
+        def move() -> None:
+            for end in ("", "-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    Path(f"{self.path(run_id)}{end}").rename(f"{kept}{end}")
+
+        await asyncio.to_thread(move)
+        self.begin(run_id, after_sequence=int(time.time()))
+        return kept
 
     def append(self, run_id: str, event: Event) -> int:
         """Numbers the fact and queues it for the disk; answers its sequence."""

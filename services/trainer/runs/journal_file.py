@@ -13,8 +13,10 @@ from typing import Any
 
 import apsw
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from lab.errors import Damaged
 from lab.v1.event_pb2 import Event
 from lab.v1.recording_pb2 import ProbeRecord
 from services.trainer.runs.journal_tables import BY_STEP, OF_A_COURSE
@@ -42,6 +44,19 @@ def reading(path: Path) -> Iterator[apsw.Connection]:
         yield connection
     finally:
         connection.close()
+
+
+def check(path: Path) -> None:
+    """Raises Damaged when what a start needs cannot be read. The pages of old steps are not looked
+    through: that would take seconds for a long run."""
+    try:
+        with reading(path) as connection:
+            last_sequence(connection)
+            published_sequence(connection)
+            newest_facts(connection, ["run_state_changed"], 1)
+            progress_at(connection)
+    except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError, DecodeError) as error:
+        raise Damaged(f"{path.name} cannot be read: {error}") from error
 
 
 def last_sequence(connection: apsw.Connection) -> int:

@@ -8,6 +8,7 @@ import structlog
 
 from lab import names
 from lab.bus import Publisher
+from lab.errors import Damaged
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run
 from services.trainer.runs import journal_file, state, stats
@@ -16,6 +17,10 @@ from services.trainer.runs.state import Happening
 from services.trainer.runs.store import Stored
 from services.trainer.runs.surroundings import Surroundings
 
+DAMAGED = (
+    "its history could not be read from disk and was set aside: metrics, samples and log from "
+    "before are gone, its checkpoints are not touched"
+)
 REASON = "the trainer ended while this run was training; its metrics are kept"
 
 log = structlog.get_logger()
@@ -50,11 +55,17 @@ async def recover(
 
 async def _take_up(run: Run, around: Surroundings, publisher: Publisher) -> None:
     run_id = names.run_id(run.name)
-    told, published = await around.journal.open(run_id)
+    try:
+        told, published = await around.journal.open(run_id)
+    except Damaged as error:
+        kept = await around.journal.set_aside(run_id)
+        log.error("journal damaged", run=run_id, reason=error.message, kept=str(kept))
+        told, published = None, around.journal.last_sequence(run_id)
+        run.state_reason = f"{run.state_reason}; {DAMAGED}" if run.state_reason else DAMAGED
     if published < around.journal.last_sequence(run_id):
         publisher.catch_up(run.name, after_sequence=published)
     if run.state in state.ACTIVE:
-        if around.journal.last_sequence(run_id):
+        if told is not None:
             progress = await around.journal.read(run_id, journal_file.progress_at)
             if progress.step or not run.HasField("parent"):
                 stats.set_back(run.stats, progress, step=progress.step)
