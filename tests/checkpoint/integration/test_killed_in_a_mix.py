@@ -183,7 +183,9 @@ async def _until_over(mix: Mix, work: Callable[[], Awaitable[None]]) -> None:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "kills", [2, pytest.param(20, marks=[pytest.mark.soak, pytest.mark.timeout(1_200)])]
+)
 async def test_whatever_it_was_doing_when_it_was_killed(tmp_path: Path, kills: int) -> None:
     home, port, draw = tmp_path / "home", free_port(), random.Random(3)
     home.mkdir()
