@@ -112,6 +112,13 @@ class Registry:
             prepared = await asyncio.to_thread(prepare, network, vocab_size=self._vocab_size)
             self._make_room(prepared.copies_bytes, keep=name)
             self._copies.add(prepared)
+            log.info(
+                "ready for writing",
+                model=name,
+                by=type(prepared.decoder).__name__,
+                dtype=str(prepared.decoder.dtype).removeprefix("torch."),
+                copies_bytes=prepared.copies_bytes,
+            )
             if name in self._models:  # nobody unloaded it meanwhile
                 self._writers[name] = prepared
             return prepared
