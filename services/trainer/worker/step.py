@@ -3,7 +3,7 @@
 Book: chapter 5, the loss in section 5.1 and the training function in 5.2; warm-up, decay and
 clipping are appendix D. There a step is four lines, and they are all here:
 
-    optimizer.zero_grad()                                training.gradients.zero_()
+    optimizer.zero_grad()                                training.forget_gradients()
     loss = calc_loss_batch(inputs, targets, model)       model.hidden, then linear_cross_entropy
     loss.backward()                                      share.backward()
     optimizer.step()                                     clip_and_step
@@ -85,7 +85,7 @@ def training_step(training: Training) -> StepResult:
     rate = learning_rate(spec, step) * training.rate_scale
     for group in optimizer.param_groups:
         group["lr"] = rate
-    training.gradients.zero_()  # in the same memory: fresh pages cost more than zeros
+    training.forget_gradients()
     losses: list[Tensor] = []
     part = ranks.part(spec.budget.batch)
     place = part.start  # in the batch; what is dropped depends on it, not on who reads it
@@ -151,7 +151,9 @@ def _add_gradients(training: Training, inputs: Tensor, targets: Tensor) -> Tenso
         room=training.room,
         scale=1 / training.batch_tokens,
         gradient=head.grad,
+        fresh=training.head_is_fresh,
     )
+    training.head_is_fresh = False
     share.backward()  # type: ignore[no-untyped-call]
     return token_losses.view_as(targets).mean(dim=1)  # (b T) to (b, T) to (b)
 

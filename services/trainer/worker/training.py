@@ -94,7 +94,23 @@ class Training:
     windows: Windows = field(default_factory=Windows)  # of the newest steps, to know a spike by
     graphs_allowed: bool = False  # whether a device's kernels may be recorded and started together
     passes: dict[torch.Size, GraphedPass] = field(default_factory=dict)  # by shape of micro-batch
+    head_is_fresh: bool = False  # whether what its gradient holds counts as zero
     fencing_token: int = 0  # the claim under which it trains; goes with everything it saves
+
+    def forget_gradients(self) -> None:
+        """As if all were zero. Where those that sum them up can replace what is there, they do."""
+        self.head_is_fresh = replaces = self.room.operations is not None
+        if not replaces:
+            self.gradients.zero_()  # in the same memory: fresh pages cost more than zeros
+            return
+        replaced = {self.model.head_weight}
+        for module in self.model.modules():
+            if isinstance(module, Linear) and module.adds_gradients:
+                module.fresh = True
+                replaced.update(module.parameters())
+        for parameter in self.model.parameters():
+            if parameter not in replaced and parameter.grad is not None:
+                parameter.grad.zero_()
 
     def begin_at(self, origin: Origin) -> None:
         """Counts and reads from there on."""

@@ -171,13 +171,14 @@ bool there(const Chunk& x, int64_t begin, int64_t n) {
 
 }  // namespace
 
-// One chunk of tokens. Sets the losses and the hidden states' gradient and adds to the weight's;
+// One chunk of tokens. Sets the losses and the hidden states' gradient and adds to the weight's, which
+// counts as zero when it is fresh;
 // false, with no more than the first two written, when it has to be done the long way.
 bool head_cross_entropy(
     const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
     const at::Tensor& losses, const std::optional<at::Tensor>& by_hidden,
     const std::optional<at::Tensor>& by_weight, const std::optional<at::Tensor>& kept,
-    double scale) {
+    double scale, bool fresh) {
   const int64_t N = hidden.size(0), C = hidden.size(1), V = weight.size(0);
   const int64_t padded = round_up(N, kTile);
   const bool gradients = by_weight.has_value();
@@ -219,7 +220,7 @@ bool head_cross_entropy(
   at::parallel_for(0, (V + kBack - 1) / kBack, 1, [&](int64_t from, int64_t to) {
     for (int64_t v = from * kBack; v < std::min(V, to * kBack); v += kBack)
       multiply(std::min(kBack, V - v), C, padded, {chunk.kept + v * padded, padded},
-               {chunk.shares, C}, G + v * C, C, true);
+               {chunk.shares, C}, G + v * C, C, !fresh);
     done_multiplying();
   });
   for (int64_t t = 0; t < N; t++)

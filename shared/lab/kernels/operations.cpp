@@ -13,16 +13,20 @@ TORCH_LIBRARY(lab, library) {
   library.def("multiplies_in_tiles() -> bool", lab::multiplies_in_tiles);
   library.def(
       "head_cross_entropy(Tensor hidden, Tensor weight, Tensor targets, Tensor(a!) losses, "
-      "Tensor(b!)? by_hidden, Tensor(c!)? by_weight, Tensor(d!)? kept, float scale) -> bool",
+      "Tensor(b!)? by_hidden, Tensor(c!)? by_weight, Tensor(d!)? kept, float scale, bool fresh) "
+      "-> bool",
       lab::head_cross_entropy);
   library.def("attention_forward(Tensor qkv, int heads) -> (Tensor, Tensor)", lab::attention_forward);
   library.def(
       "attention_backward(Tensor by_joined, Tensor qkv, Tensor joined, Tensor norms, int heads) "
       "-> Tensor",
       lab::attention_backward);
-  library.def("add_to_gradient(Tensor(a!) gradient, Tensor found) -> ()", lab::add_to_gradient);
   library.def(
-      "add_sum_to_gradient(Tensor(a!) gradient, Tensor found) -> ()", lab::add_sum_to_gradient);
+      "add_to_gradient(Tensor(a!) gradient, Tensor found, bool fresh) -> ()",
+      lab::add_to_gradient);
+  library.def(
+      "add_sum_to_gradient(Tensor(a!) gradient, Tensor found, bool fresh) -> ()",
+      lab::add_sum_to_gradient);
   library.def("gelu_forward(Tensor x) -> Tensor", lab::gelu_forward);
   library.def("gelu_backward(Tensor by_y, Tensor x) -> Tensor", lab::gelu_backward);
   library.def(

@@ -71,16 +71,18 @@ def linear_cross_entropy(
     room: LogitsRoom,
     scale: float = 1.0,
     gradient: Tensor | None = None,
+    fresh: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """The summed loss times `scale`, and each token's loss in nats (N), which has no gradient.
 
     hidden (N, C) says by its type in which one to multiply; weight (V, C); targets (N). With
     `gradient`, usually weight.grad, the weight's gradient is added there at once instead of being
     handed to autograd, which saves two passes over it. Then `backward` must be called on this very
-    result, once: a factor that came later would be missing.
+    result, once: a factor that came later would be missing. What is in a `fresh` one counts as
+    zero.
     """
     loss, losses = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        hidden, weight, targets, room, scale, gradient
+        hidden, weight, targets, room, scale, gradient, fresh
     )
     return loss, losses
 
@@ -103,11 +105,19 @@ class _LinearCrossEntropy(torch.autograd.Function):
         room: LogitsRoom,
         scale: float,
         gradient: Tensor | None,
+        fresh: bool,
     ) -> tuple[Tensor, Tensor]:
         hidden_gradient = torch.empty_like(hidden)
-        kept = torch.zeros_like(weight) if gradient is None else gradient
+        kept = torch.empty_like(weight) if gradient is None else gradient
+        fresh = fresh or gradient is None
         losses = _chunks(
-            hidden, weight, targets, room, scale=scale, gradients=(hidden_gradient, kept)
+            hidden,
+            weight,
+            targets,
+            room,
+            scale=scale,
+            gradients=(hidden_gradient, kept),
+            fresh=fresh,
         )
         ctx.save_for_backward(hidden_gradient, kept if gradient is None else None)
         ctx.mark_non_differentiable(losses)
@@ -118,7 +128,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, factor: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         hidden_gradient, weight_gradient = ctx.saved_tensors
         by_weight = None if weight_gradient is None else weight_gradient * factor
-        return hidden_gradient * factor.to(hidden_gradient.dtype), by_weight, None, None, None, None
+        by_hidden = hidden_gradient * factor.to(hidden_gradient.dtype)
+        return by_hidden, by_weight, None, None, None, None, None
 
 
 def _chunks(
@@ -129,6 +140,7 @@ def _chunks(
     *,
     scale: float,
     gradients: tuple[Tensor, Tensor] | None,
+    fresh: bool = False,
 ) -> Tensor:
     """Each token's loss (N). The hidden states' gradients are set, the weight's is added to."""
     if hidden.dtype != room.rows.dtype:
@@ -141,9 +153,13 @@ def _chunks(
         h, target, loss = hidden[part], targets[part], losses[part]  # (c, C), (c,), (c,)
         by = (gradients[0][part], gradients[1]) if gradients else None
         if room.operations is not None and room.operations.head_cross_entropy(
-            h, weight, target, loss, *(by or (None, None)), room.rows if by else None, scale
+            h, weight, target, loss, *(by or (None, None)), room.rows if by else None, scale, fresh
         ):
+            fresh = False
             continue
+        if by and fresh:
+            by[1].zero_()
+            fresh = False
         if multiplied is None:
             multiplied = room.multiplied(weight)  # (V, C)
         _torch_chunk(h, multiplied, target, loss, room, scale=scale, gradients=by)

@@ -65,6 +65,29 @@ def test_threads_change_no_bit() -> None:
     assert torch.equal(*each)
 
 
+def test_what_is_fresh_counts_as_zero() -> None:
+    torch.manual_seed(1)
+    layer = Linear(33, 80)
+    layer.adds_gradients = True
+    x, by_y = torch.randn(7, 33).bfloat16(), torch.randn(7, 80).bfloat16()
+
+    def twice(*, fresh: bool, left: float) -> list[Tensor]:
+        for parameter in layer.parameters():
+            parameter.grad = torch.full_like(parameter, left)
+        layer.fresh = fresh
+        for part in (x, x * 0.5):
+            layer(part).backward(by_y)
+        assert not layer.fresh
+        return [p.grad for p in layer.parameters() if p.grad is not None]
+
+    wanted = twice(fresh=False, left=0.0)
+    for one, other in zip(twice(fresh=True, left=float("nan")), wanted, strict=True):
+        assert torch.equal(one, other)
+    layer.adds_gradients = False  # autograd adds: then it must find zeros
+    for one, other in zip(twice(fresh=True, left=float("nan")), wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=2**-6, atol=2**-6)
+
+
 def test_only_where_there_is_something_to_add_to() -> None:
     layer, x = Linear(16, 32), torch.randn(3, 16)
     layer.adds_gradients = True

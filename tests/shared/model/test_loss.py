@@ -79,6 +79,23 @@ def test_the_weights_gradient_can_be_added_where_it_belongs(dtype: torch.dtype) 
     torch.testing.assert_close(there, handed + 1, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("width", [WIDTH, 16])  # a kernel of our own may do the second
+def test_what_is_in_a_fresh_gradient_does_not_matter(dtype: torch.dtype, width: int) -> None:
+    hidden, weight, targets = made(dtype=dtype)
+    states = torch.nn.functional.pad(hidden.detach(), (0, width - WIDTH))
+    weight = torch.nn.functional.pad(weight.detach(), (0, width - WIDTH))
+    room = LogitsRoom(vocab_size=VOCABULARY, width=width, chunk_tokens=7, dtype=dtype)
+
+    def added_to(left: float, *, fresh: bool) -> Tensor:
+        there = torch.full_like(weight, left)
+        given = states.clone().requires_grad_()
+        linear_cross_entropy(given, weight, targets, room=room, gradient=there, fresh=fresh)
+        return there
+
+    assert torch.equal(added_to(float("nan"), fresh=True), added_to(0.0, fresh=False))
+
+
 def test_a_room_is_left_as_good_as_new() -> None:
     """What an earlier, longer batch left in it does not matter."""
     hidden, weight, targets = made()
