@@ -1,6 +1,6 @@
 // All runs.
 import { useRef, useState } from "react";
-import { useNavigate, useSearchParams } from "react-router";
+import { Link, useNavigate, useSearchParams } from "react-router";
 import { ColumnsMenu } from "@/features/runs/columns-menu";
 import { runList } from "@/features/runs/run-list";
 import { RunTrash, UndoDeleteRun } from "@/features/runs/run-trash";
@@ -89,7 +89,14 @@ export function RunsPage() {
           />
         )}
         {runs === undefined ? (
-          <EmptyState title="Waiting for the list of runs" />
+          <EmptyState title="Waiting for the list of runs">
+            {problem && (
+              <>
+                It is shown as soon as the trainer answers; runs that train may go on meanwhile.{" "}
+                <Link to="/system">System</Link> shows how each process is.
+              </>
+            )}
+          </EmptyState>
         ) : runs.length === 0 ? (
           <EmptyState
             title="No run yet"

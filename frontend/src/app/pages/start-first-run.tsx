@@ -20,7 +20,7 @@ export function StartFirstRun() {
         preset: "nano",
         requestId,
         displayName: "My first run",
-        overrides: { data: { corpus: "tiny-shakespeare" }, hooks: { sampleEvery: 25 } },
+        overrides: { data: { corpus: "tiny-shakespeare" }, hooks: { sampleEvery: 10 } },
       });
       await navigate(`/${run.name}?first=1`);
     } catch (error) {

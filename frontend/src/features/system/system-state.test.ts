@@ -3,7 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { EventSchema, ServiceState } from "@/gen/lab/v1/event_pb";
 import { PublicationSchema, SnapshotSchema } from "@/gen/lab/v1/live_pb";
-import { LOST_AFTER_MS, stateOf, systemReducer } from "./system-state";
+import { LOST_AFTER_MS, stateOf, systemReducer, waitsForBus } from "./system-state";
 
 function beat(service: string, memory: number, sentMs: number, state = ServiceState.READY) {
   return create(EventSchema, {
@@ -73,5 +73,18 @@ describe("stateOf", () => {
 
   it("does not know what it never heard", () => {
     expect(stateOf(undefined, { nowMs: 0, following: true })).toBe(ServiceState.UNSPECIFIED);
+  });
+});
+
+describe("the bus", () => {
+  it.each([
+    [["nats at nats://127.0.0.1:4222"], true],
+    [["trainer at 127.0.0.1:50051"], false],
+    [[], false],
+  ])("is away when the gateway waits for it: %j", (waitingFor, away) => {
+    const fact = { case: "serviceBeat" as const, value: { service: "gateway", waitingFor } };
+    const event = create(EventSchema, { fact });
+    const publication = create(PublicationSchema, { payload: { case: "event", value: event } });
+    expect(waitsForBus(systemReducer.publication(systemReducer.initial(), publication))).toBe(away);
   });
 });

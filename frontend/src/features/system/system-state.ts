@@ -33,6 +33,11 @@ function withEvent(state: SystemState, event: Event): SystemState {
   return new Map(state).set(beat.service, { beat, sentMs, heardMs: Date.now() });
 }
 
+/** Whether the gateway is without NATS, over which it hears of everything that happens. Its own beat comes without. */
+export function waitsForBus(state: SystemState): boolean {
+  return state.get("gateway")?.beat.waitingFor.some((what) => what.startsWith("nats")) ?? false;
+}
+
 /** How a service is doing, as far as this browser can tell. `following` is whether beats would arrive at all. */
 export function stateOf(
   heard: Heard | undefined,

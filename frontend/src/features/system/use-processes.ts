@@ -5,7 +5,7 @@ import { systemQuery } from "@/api/system";
 import { ServiceState, type ServiceBeat } from "@/gen/lab/v1/event_pb";
 import type { SystemStatus } from "@/gen/lab/v1/rest_pb";
 import { useChannel } from "@/live/use-channel";
-import { stateOf, systemReducer } from "./system-state";
+import { stateOf, systemReducer, waitsForBus } from "./system-state";
 
 export const SERVICES = ["trainer", "checkpoint", "inference", "gateway"] as const;
 export type Place = (typeof SERVICES)[number] | "nats";
@@ -27,9 +27,15 @@ export function useProcesses(): Processes {
   const lived = [...heard].map(([name, { beat }]): [string, ServiceBeat] => [name, beat]);
   const beats = new Map([...told, ...lived]);
 
+  const bus = waitsForBus(heard)
+    ? ServiceState.LOST
+    : busState(error === null ? system : undefined);
+
   const service = (name: string): ServiceState => {
     // Whoever cannot reach the gateway knows nothing about those behind it.
     if (error !== null) return ServiceState.UNSPECIFIED;
+    // Beats come over NATS: who is not heard without it is not lost for that.
+    if (name !== "gateway" && bus === ServiceState.LOST) return ServiceState.UNSPECIFIED;
     if (heard.has(name)) return stateOf(heard.get(name), { nowMs, following: status === "live" });
     return beats.get(name)?.state ?? ServiceState.UNSPECIFIED;
   };
@@ -39,7 +45,7 @@ export function useProcesses(): Processes {
       checkpoint: service("checkpoint"),
       inference: service("inference"),
       gateway: error !== null ? ServiceState.LOST : service("gateway"),
-      nats: busState(error === null ? system : undefined),
+      nats: bus,
     },
     beats,
     system,
