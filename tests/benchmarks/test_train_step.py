@@ -4,8 +4,8 @@
 the median over the rounds of the ratio of two is what counts. Every contender is a process of its
 own, as its authors would run it; only ours settles how it gets its memory.
 
-Two of the contenders are ceilings: they make the matrix products of a step of ours and nothing else
-(see products.py). The share of a step is their time divided by the step's.
+Two of the contenders are ceilings: they make the matrix products of a step and nothing else, with
+torch's own routines (see products.py). The share of a step is their time divided by the step's.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
+from lab import kernels
 from services.trainer.worker.precision import multiplies_bf16
 from tests.benchmarks.train_steps import CONTENDERS, spec_of
 
@@ -31,7 +32,10 @@ BF16 = multiplies_bf16(torch.device("cpu"))
 OURS = "ours-bf16" if BF16 else "ours-fp32"
 CEILINGS = ("products-bf16", "products-fp32")
 FEW = ("ours-bf16", "ours-fp32", PLAIN, "plain-autocast", *CEILINGS)  # what fits side by side
-LEAST_SHARE = 0.45  # of nano's step in bf16; tests/benchmarks/README.md says where the rest goes
+# Products by torch, of our whole step in bf16; tests/benchmarks/README.md says where the rest goes.
+LEAST_SHARES = {"nano": 0.70, "small": 0.65, "medium": 0.60}
+if kernels.tiled_operations() is None:
+    LEAST_SHARES = {"nano": 0.45}
 
 
 @dataclass(frozen=True)
@@ -135,9 +139,9 @@ def test_steps_per_second(
     if BF16:
         assert ratio(made[PLAIN], made[OURS]) >= wanted
         assert min(by_peer.values()) >= wanted_bf16
+        assert shares["bf16"] >= LEAST_SHARES.get(preset, 0.0)
     if preset == "nano":
         assert made[OURS][-1].peak <= 0.5 * made[PLAIN][-1].peak
-        assert shares[OURS.removeprefix("ours-")] >= LEAST_SHARE
 
 
 def ratio(other: list[Made], one: list[Made], *, processor: bool = False) -> float:
