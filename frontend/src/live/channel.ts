@@ -14,6 +14,8 @@ export interface ChannelReducer<State> {
   publication: (state: State, publication: Publication) => State;
   /** For series: points per metric in the snapshot. */
   maxPoints?: number;
+  /** It counts or collects what happens from now on; whoever is followed already is not asked for the state again. */
+  newsOnly?: boolean;
 }
 
 export interface ChannelView<State> {
@@ -52,7 +54,7 @@ export class Channel<State> implements ChannelSink {
   readonly follow = (listener: () => void): (() => void) => {
     this.listeners.add(listener);
     clearTimeout(this.linger);
-    this.stop ??= this.client.subscribe(this.name, this, this.reducer.maxPoints);
+    this.stop ??= this.client.subscribe(this.name, this, this.reducer);
     return () => {
       this.listeners.delete(listener);
       if (this.listeners.size > 0) return;

@@ -159,6 +159,38 @@ describe("the live client", () => {
     expect(acks()).toHaveLength(3);
   });
 
+  it("asks once for all who come in the same moment, and not again for one who wants the news alone", async () => {
+    const asked = () =>
+      (server.connections[0]?.received ?? []).filter(({ message }) => message.case === "subscribe");
+    const open = (newsOnly: boolean) => {
+      const count = openChannel(client, "runs/a/logs", {
+        initial: () => 0,
+        snapshot: (seen: number) => seen,
+        publication: (seen: number) => seen + 1,
+        newsOnly,
+      });
+      count.follow(() => undefined);
+      return count;
+    };
+    await settle();
+    happen(3);
+    const { channel } = follow();
+    const counts = [open(false), open(true)];
+    await settle();
+    expect(asked()).toHaveLength(1);
+    counts.push(open(true));
+    happen(2);
+    await settle();
+    expect(asked()).toHaveLength(1);
+    expect(counts.map((count) => count.getView())).toMatchObject(
+      Array.from({ length: 3 }, () => ({ state: 2, status: "live" })),
+    );
+    counts.push(open(false)); // it needs the state, and everybody gets it
+    await settle();
+    expect(asked()).toHaveLength(2);
+    expect(channel.getView().state).toEqual([1, 2, 3, 4, 5]);
+  });
+
   it("wakes its followers once for all that a frame brought", async () => {
     const { seen } = follow();
     await settle();

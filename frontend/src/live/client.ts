@@ -13,7 +13,7 @@ import { clockSkewMs, LatencyWindow, type Connection } from "./connection";
 import { closeReason, mayReconnect, reconnectDelayMs } from "./reconnect";
 import { SilenceWatch } from "./silence";
 import { FrameSocket, type OpenRawSocket } from "./socket";
-import { Subscriptions, type ChannelSink, type Line } from "./subscriptions";
+import { Subscriptions, type ChannelSink, type Line, type Wish } from "./subscriptions";
 
 export const PROTOCOL = 1;
 const SILENCE_MS = 25_000; // two and a half of the server's heartbeats
@@ -88,8 +88,8 @@ export class LiveClient implements Line {
   }
 
   /** Follows a channel until the returned function is called. */
-  subscribe(name: string, sink: ChannelSink, maxPoints = 0): () => void {
-    return this.subscriptions.add(name, sink, maxPoints);
+  subscribe(name: string, sink: ChannelSink, wish: Wish = {}): () => void {
+    return this.subscriptions.add(name, sink, wish);
   }
 
   send(message: MessageInitShape<typeof ClientFrameSchema>["message"]): number {

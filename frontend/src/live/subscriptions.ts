@@ -36,6 +36,15 @@ interface Subscription {
   requestId: number;
   status: ChannelStatus;
   retry: ReturnType<typeof setTimeout> | undefined;
+  /** Whether it is about to be asked for. */
+  due: boolean;
+}
+
+export interface Wish {
+  /** For series: points per metric in the snapshot. */
+  maxPoints?: number | undefined;
+  /** No state is needed, only what happens from now on. */
+  newsOnly?: boolean | undefined;
 }
 
 /** The line to the gateway, as far as subscriptions need it. */
@@ -55,18 +64,22 @@ export class Subscriptions {
   constructor(private readonly line: Line) {}
 
   /** Follows a channel until the returned function is called. */
-  add(name: string, sink: ChannelSink, maxPoints: number): () => void {
+  add(name: string, sink: ChannelSink, { maxPoints = 0, newsOnly = false }: Wish): () => void {
     const known = this.byName.get(name);
     const subscription = known ?? newSubscription(name);
+    const coming = subscription.status === "waiting" && maxPoints <= subscription.maxPoints;
     subscription.sinks.add(sink);
     subscription.maxPoints = Math.max(subscription.maxPoints, maxPoints);
-    if (known) {
-      // A latecomer needs the whole state. A new subscription brings everyone a fresh snapshot.
+    if (newsOnly && subscription.status === "live") {
+      sink.status("live");
+      sink.settled();
+    } else if (known && !coming) {
+      // A latecomer needs the whole state, unless nobody has it yet. A new subscription brings everyone a fresh snapshot.
       this.leave(subscription);
       subscription.position = undefined;
     }
     this.byName.set(name, subscription);
-    this.ask(subscription);
+    if (subscription.requestId === 0) this.askSoon(subscription);
     return () => {
       subscription.sinks.delete(sink);
       this.touched.delete(sink);
@@ -162,7 +175,18 @@ export class Subscriptions {
     }, REFUSED_RETRY_MS);
   }
 
+  /** One question for all who come in the same moment, as the panels of a page do. */
+  private askSoon(subscription: Subscription): void {
+    if (subscription.due) return;
+    subscription.due = true;
+    queueMicrotask(() => {
+      const wanted = subscription.due && this.byName.get(subscription.name) === subscription;
+      if (wanted) this.ask(subscription);
+    });
+  }
+
   private ask(subscription: Subscription): void {
+    subscription.due = false;
     if (!this.line.ready) return;
     const { name: channel, position: since, maxPoints } = subscription;
     const value = { channel, maxPoints, ...(since && { since }) };
@@ -198,5 +222,6 @@ function newSubscription(name: string): Subscription {
     requestId: 0,
     status: "waiting",
     retry: undefined,
+    due: false,
   };
 }

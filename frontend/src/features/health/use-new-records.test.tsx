@@ -49,7 +49,11 @@ function panel() {
   };
   return {
     ask,
-    snapshot: () => say((to) => to.snapshot(create(SnapshotSchema))),
+    snapshot: () =>
+      say((to) => {
+        to.snapshot(create(SnapshotSchema));
+        to.status("live");
+      }),
     fact: (name: "healthMeasured" | "evaluationCompleted") =>
       say((to) => {
         const event = create(EventSchema, { fact: { case: name, value: {} } });

@@ -8,7 +8,8 @@ import { useChannel } from "@/live/use-channel";
 const AT_MOST_EVERY_MS = 1_000;
 
 /** Counts what changes the answer. A snapshot does: after a break nobody knows what was missed. */
-export const healthNews: ChannelReducer<number> = {
+const healthNews: ChannelReducer<number> = {
+  newsOnly: true,
   initial: () => 0,
   snapshot: (count) => count + 1,
   publication: (count, { payload }) =>
@@ -20,17 +21,22 @@ export const healthNews: ChannelReducer<number> = {
 
 /** `run` is "runs/{run}". Answers whether what is asked for from now on misses no record. */
 export function useNewRecords(run: string): boolean {
-  const { state: news } = useChannel(run, healthNews);
+  const { state: news, status } = useChannel(run, healthNews);
+  const followed = status !== "waiting";
   const queries = useQueryClient();
+  const answered = useRef<number>(undefined); // the news that the newest answer knows of
   const askedAtMs = useRef(0);
   useEffect(() => {
-    if (news <= 1) return; // the first question comes after the first snapshot
+    if (!followed) return;
+    answered.current ??= news; // the first question comes now
+    if (news === answered.current) return;
     const waitMs = Math.max(0, askedAtMs.current + AT_MOST_EVERY_MS - performance.now());
     const timer = setTimeout(() => {
       askedAtMs.current = performance.now();
+      answered.current = news;
       void queries.invalidateQueries({ queryKey: healthKey(run) });
     }, waitMs);
     return () => clearTimeout(timer);
-  }, [news, queries, run]);
-  return news > 0;
+  }, [news, followed, queries, run]);
+  return followed;
 }

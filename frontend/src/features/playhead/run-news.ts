@@ -13,6 +13,7 @@ const TELLING: ReadonlySet<string | undefined> = new Set([
 ]);
 
 export const runNews: ChannelReducer<number> = {
+  newsOnly: true,
   initial: () => 0,
   snapshot: (count) => count + 1,
   publication: (count, { payload }) =>

@@ -44,6 +44,7 @@ const SPIKES: Record<SpikeKind, string> = {
 
 /** Those that come while the page is open; what came before is asked for. */
 const newSpikes: ChannelReducer<readonly Event[]> = {
+  newsOnly: true,
   initial: () => [],
   snapshot: (state) => state,
   publication: (state, { payload }) =>
