@@ -94,6 +94,7 @@ def test_map_votes_and_weights_are_of_the_step_and_the_token_that_are_held(
 ) -> None:
     page.goto(f"/inside?run={run}&at=20")
     embedding = page.get_by_test_id("embedding")
+    embedding.scroll_into_view_if_needed()  # what is out of sight is not asked about
     expect(page.get_by_test_id("embedding-map")).to_have_attribute(
         "data-points", "1000", timeout=PATIENT_MS
     )
@@ -108,6 +109,7 @@ def test_map_votes_and_weights_are_of_the_step_and_the_token_that_are_held(
 
     # The votes of all parts are the score.
     page.get_by_test_id("token-ribbon").locator("span").nth(2).click()
+    page.get_by_test_id("votes").scroll_into_view_if_needed()
     expect(page.get_by_test_id("votes-question")).to_contain_text(
         "after token 2", timeout=PATIENT_MS
     )
@@ -116,16 +118,27 @@ def test_map_votes_and_weights_are_of_the_step_and_the_token_that_are_held(
     score = number(page.get_by_test_id("votes-question").locator("strong").inner_text())
     votes = [number(part.splitlines()[-1]) for part in parts]
     assert sum(votes) == pytest.approx(score, abs=0.01 * (len(votes) + 1))
+    page.get_by_test_id("maxima").scroll_into_view_if_needed()
     expect(page.get_by_test_id("maxima-map")).to_have_attribute("data-rows", str(TINY["layers"]))
 
     # The playhead moves and everything with it, what is chosen stays; compared, weights tell their
     # change.
     page.get_by_test_id("inside-checkpoint").select_option(label="checkpoint at step 10")
+    embedding.scroll_into_view_if_needed()
     expect(embedding).to_contain_text("step 10", timeout=PATIENT_MS)
     expect(page.get_by_test_id("embedding-map")).to_have_attribute("data-chosen", chosen)
     page.get_by_test_id("compare-against").select_option("20")
+    page.get_by_test_id("weights").scroll_into_view_if_needed()
     expect(page.get_by_test_id("weights-changed")).to_contain_text("at step 20", timeout=PATIENT_MS)
     expect(page.get_by_test_id("weights-numbers")).to_contain_text("change")
+
+
+def test_a_run_that_kept_weights_only_is_looked_into_by_its_name(
+    cluster: Cluster, run: str
+) -> None:
+    near = cluster.lab("neighbours", run, " the", "--top", "3")
+    assert f"runs/{run}/checkpoints/weights-00000020 at step 20" in near.stderr
+    assert "cosine" in near.stdout
 
 
 def test_a_token_shows_how_it_was_made_and_ids_are_read_back(page: Page) -> None:

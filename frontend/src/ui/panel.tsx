@@ -1,5 +1,5 @@
 // A titled box: hairline border, optional controls at the right of its title.
-import { useId, type ReactNode } from "react";
+import { useId, type ReactNode, type Ref } from "react";
 import { Explained } from "./explained";
 import styles from "./panel.module.css";
 
@@ -10,6 +10,7 @@ export function Panel({
   className,
   flush = false,
   definition,
+  ref,
   "data-testid": testId,
 }: {
   title?: ReactNode;
@@ -20,11 +21,13 @@ export function Panel({
   flush?: boolean;
   /** What is shown here, how it is computed and what to look for; told on hover or focus of the title. */
   definition?: ReactNode;
+  ref?: Ref<HTMLElement>;
   "data-testid"?: string;
 }) {
   const titleId = useId();
   return (
     <section
+      ref={ref}
       className={[styles["panel"], className].filter(Boolean).join(" ")}
       aria-labelledby={title === undefined ? undefined : titleId}
       data-testid={testId}

@@ -45,7 +45,7 @@ class Lab:
         self.runs = Runs(trainer)
         self.recordings = Recordings(trainer)
         self.checkpoints = Checkpoints(checkpoint)
-        self.models = Models(inference, analysis, self.runs)
+        self.models = Models(inference, analysis, self.runs, self.checkpoints)
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
+from lab.client.checkpoints import Checkpoints
 from lab.client.checkpoints import full_name as checkpoint_full_name
 from lab.client.runs import AT_REST, Runs
 from lab.errors import InvalidArgument, NotFound
@@ -37,6 +38,7 @@ Question: TypeAlias = (
     | analysis_messages.MaximaQuestion
     | analysis_messages.EmbeddingQuestion
     | analysis_messages.WeightQuestion
+    | analysis_messages.NeighbourQuestion
 )
 
 
@@ -46,11 +48,16 @@ class Models:
     """
 
     def __init__(
-        self, inference: InferenceServiceAsyncStub, analysis: AnalysisServiceAsyncStub, runs: Runs
+        self,
+        inference: InferenceServiceAsyncStub,
+        analysis: AnalysisServiceAsyncStub,
+        runs: Runs,
+        checkpoints: Checkpoints,
     ) -> None:
         self._inference = inference
         self._analysis = analysis
         self._runs = runs
+        self._checkpoints = checkpoints
 
     async def load(self, source: str) -> LoadedModel:
         """`source`: a run, `run@step`, or the full name of a checkpoint or a peek."""
@@ -136,6 +143,9 @@ class Models:
             return (await self._runs.peek(source)).name
         if run.latest_checkpoint:
             return run.latest_checkpoint
+        # No training can go on from one that holds weights only, but a look can be taken.
+        if saved := await self._checkpoints.list(run.name):
+            return saved[0].name
         why = "has ended without one" if run.state in AT_REST else "has not made a step yet"
         raise NotFound(
             f"{run.name} has no weights to look into: nothing was saved and it {why}; "

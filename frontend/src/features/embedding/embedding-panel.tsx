@@ -1,11 +1,12 @@
 // Where tokens lie in the embedding, as a map that follows the playhead.
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { asProblem } from "@/api/problem";
 import { KIND_COLORS, SHAPES } from "@/charts/scatter/draw-scatter";
 import { Scatter } from "@/charts/scatter/scatter";
 import { extentOf } from "@/charts/scatter/scatter-geometry";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { formatCount, formatShare } from "@/lib/format";
+import { useInView } from "@/lib/use-in-view";
 import { visibleToken } from "@/lib/token-text";
 import { EmptyState } from "@/ui/empty-state";
 import { Panel } from "@/ui/panel";
@@ -46,12 +47,15 @@ export function EmbeddingPanel({
   const [axes, setAxes] = useState<Axes>("1 × 2");
   // Held here, because the playhead may pass steps without weights, where there is no map.
   const [locked, setLocked] = useState<number | null>(null);
+  const panel = useRef<HTMLElement>(null);
+  const inView = useInView(panel);
   const ofText = of === OF_TEXT;
   const asked = ofText ? { count: 0, text } : { count: Number(of), text: "" };
-  const { map, otherMap, step, error, old } = useEmbedding({ model, other }, asked);
+  const { map, otherMap, step, error, old } = useEmbedding({ model, other }, { ...asked, inView });
   const [across, up] = AXES[axes];
   return (
     <Panel
+      ref={panel}
       title="Embedding map"
       definition={DEFINITION}
       className={className ?? ""}

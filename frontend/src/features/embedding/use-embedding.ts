@@ -8,18 +8,18 @@ import { embeddingPoints } from "./embedding-points";
 
 export function useEmbedding(
   { model, other }: { model: LoadedModel | undefined; other: LoadedModel | undefined },
-  { count, text }: { count: number; text: string },
+  { count, text, inView }: { count: number; text: string; inView: boolean },
 ) {
   const [anchor, setAnchor] = useState(model);
   const question = { case: "embedding", value: { count } } as const;
   const mine = useQuery({
     ...analysisQuery(anchor, { text, question, other: besides(anchor, model) }),
-    enabled: model !== undefined && anchor !== undefined,
+    enabled: inView && model !== undefined && anchor !== undefined,
     placeholderData: keepPreviousData,
   });
   const theirs = useQuery({
     ...analysisQuery(anchor, { text, question, other: besides(anchor, other) }),
-    enabled: other !== undefined && anchor !== undefined,
+    enabled: inView && other !== undefined && anchor !== undefined,
     placeholderData: keepPreviousData,
   });
   // The weights of a peek may be gone for good; then the map begins anew with those at hand.

@@ -13,7 +13,8 @@ import { isSettingsError, toRequest } from "./generation-settings";
 import { isEnded } from "./generation-state";
 import styles from "./timeline-panel.module.css";
 import type { StepSource } from "./timeline-run";
-import { TimelineRow, type TokenPlace } from "./timeline-row";
+import { neighbourOf, type TokenPlace } from "./token-place";
+import { TimelineRow } from "./timeline-row";
 import { useTimeline } from "./use-timeline";
 import { seeded, useSettings } from "./use-settings";
 
@@ -124,10 +125,15 @@ export function TimelinePanel({
             className={styles["scroll"]}
             tabIndex={0}
             role="group"
-            aria-label="Texts by step"
+            aria-label="Texts by step. Arrow keys choose a token."
             onPointerLeave={() => setHovered(null)}
             onKeyDown={(event) => {
               if (event.key === "Escape") setLocked(null);
+              const next = neighbourOf(locked, event.key, rows);
+              if (next === null) return;
+              event.preventDefault();
+              setLocked(next);
+              list.scrollToIndex(next.row);
             }}
           >
             <div style={{ height: list.getTotalSize(), position: "relative" }}>

@@ -4,11 +4,7 @@ import { Button } from "@/ui/button";
 import { meanLogProbability, repeatedShare } from "./compare-texts";
 import styles from "./timeline-panel.module.css";
 import type { WrittenStep } from "./timeline-run";
-
-export interface TokenPlace {
-  readonly row: number;
-  readonly token: number;
-}
+import type { TokenPlace } from "./token-place";
 
 export function TimelineRow({
   row,
@@ -63,7 +59,6 @@ export function TimelineRow({
             ]
               .filter(Boolean)
               .join(" ")}
-            data-newline={token.text.includes("\n") || undefined}
             onPointerEnter={() => onHover({ row: index, token: place })}
             onClick={() => onLock({ row: index, token: place })}
           >

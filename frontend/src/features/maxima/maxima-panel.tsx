@@ -1,6 +1,6 @@
 // Where the largest numbers are: neurons that answer most strongly, dimensions of the stream that carry most.
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { analysisQuery } from "@/api/analyses";
 import { asProblem } from "@/api/problem";
 import { SignedBars } from "@/charts/bars/signed-bars";
@@ -9,6 +9,7 @@ import { ValueGrid } from "@/charts/heatmap/value-grid";
 import type { AnalyseResponse } from "@/gen/lab/v1/analysis_service_pb";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { formatCount, formatNumber } from "@/lib/format";
+import { useInView } from "@/lib/use-in-view";
 import { visibleToken } from "@/lib/token-text";
 import { EmptyState } from "@/ui/empty-state";
 import { Panel } from "@/ui/panel";
@@ -36,10 +37,12 @@ export function MaximaPanel({
   const [where, setWhere] = useState<Where>("neuron");
   const [hovered, setHovered] = useState<number | null>(null);
   const [locked, setLocked] = useState<number | null>(null);
+  const panel = useRef<HTMLElement>(null);
+  const inView = useInView(panel);
   const question = { case: "maxima", value: { top: TOP } } as const;
   const { data, error, isPlaceholderData } = useQuery({
     ...analysisQuery(model, { text, question, other }),
-    enabled: model !== undefined && text !== "",
+    enabled: inView && model !== undefined && text !== "",
     placeholderData: keepPreviousData,
   });
   const found = useMemo(
@@ -58,6 +61,7 @@ export function MaximaPanel({
   const row = Math.min(locked ?? hovered ?? 0, (found?.rows.length ?? 1) - 1);
   return (
     <Panel
+      ref={panel}
       title="Largest numbers"
       definition={DEFINITION}
       data-testid="maxima"

@@ -1,6 +1,6 @@
 // Which parts of the model vote for a token: its score, taken apart into what each head and each layer wrote.
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { analysisQuery } from "@/api/analyses";
 import { tokensQuery } from "@/api/models";
 import { asProblem } from "@/api/problem";
@@ -11,6 +11,7 @@ import { ScaleLegend } from "@/charts/heatmap/scale-legend";
 import { ValueGrid, type GridCell } from "@/charts/heatmap/value-grid";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { formatCount, formatNumber } from "@/lib/format";
+import { useInView } from "@/lib/use-in-view";
 import { visibleToken } from "@/lib/token-text";
 import { EmptyState } from "@/ui/empty-state";
 import { Panel } from "@/ui/panel";
@@ -40,6 +41,8 @@ export function VotesPanel({
 }) {
   const [wanted, setWanted] = useState(LIKELIEST);
   const [at, setAt] = useState<GridCell | null>(null);
+  const panel = useRef<HTMLElement>(null);
+  const inView = useInView(panel);
   const tokens = useQuery(tokensQuery(text)).data ?? [];
   const last = Math.max(0, tokens.length - 1);
   const position = locked === null ? last : Math.min(locked, last);
@@ -48,7 +51,7 @@ export function VotesPanel({
   const asks = { position, ...(byCame && { target: came.id }) };
   const mine = useQuery({
     ...analysisQuery(model, { text, question: { case: "attribution", value: asks } }),
-    enabled: model !== undefined && text !== "" && tokens.length > 0,
+    enabled: inView && model !== undefined && text !== "" && tokens.length > 0,
     placeholderData: keepPreviousData,
   });
   const [target] = mine.data ? tensorNamed(mine.data.tensors, "target").values : [];
@@ -57,7 +60,11 @@ export function VotesPanel({
   const both = useQuery({
     ...analysisQuery(model, { text, question, other }),
     enabled:
-      model !== undefined && other !== undefined && mine.isSuccess && !mine.isPlaceholderData,
+      inView &&
+      model !== undefined &&
+      other !== undefined &&
+      mine.isSuccess &&
+      !mine.isPlaceholderData,
     placeholderData: keepPreviousData,
   });
   const compared = other !== undefined && both.data !== undefined;
@@ -73,6 +80,7 @@ export function VotesPanel({
   const read = votes && readCell(votes.grid, votes.heads, at);
   return (
     <Panel
+      ref={panel}
       title="Votes"
       definition={DEFINITION}
       data-testid="votes"

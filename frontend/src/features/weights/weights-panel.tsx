@@ -1,12 +1,13 @@
 // What the weights themselves look like, without any text: how each tensor's numbers are spread.
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { analysisQuery } from "@/api/analyses";
 import { asProblem } from "@/api/problem";
 import { ScaleLegend } from "@/charts/heatmap/scale-legend";
 import { ValueGrid } from "@/charts/heatmap/value-grid";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { formatCount, formatNumber } from "@/lib/format";
+import { useInView } from "@/lib/use-in-view";
 import { EmptyState } from "@/ui/empty-state";
 import { Explained } from "@/ui/explained";
 import { Panel } from "@/ui/panel";
@@ -40,10 +41,12 @@ export function WeightsPanel({
 }) {
   const [hovered, setHovered] = useState<number | null>(null);
   const [locked, setLocked] = useState<number | null>(null);
+  const panel = useRef<HTMLElement>(null);
+  const inView = useInView(panel);
   const question = { case: "weights", value: { bins: BINS } } as const;
   const { data, error, isPlaceholderData } = useQuery({
     ...analysisQuery(model, { text: "", question, other }),
-    enabled: model !== undefined,
+    enabled: inView && model !== undefined,
     placeholderData: keepPreviousData,
   });
   const rows = useMemo(() => (data && model ? weightRows(data) : undefined), [data, model]);
@@ -51,6 +54,7 @@ export function WeightsPanel({
   const change = other ? rows?.change : undefined;
   return (
     <Panel
+      ref={panel}
       title="Weights"
       definition={DEFINITION}
       data-testid="weights"

@@ -31,7 +31,18 @@ Tensors = Annotated[
     Path | None, typer.Option("--safetensors", help="Write all arrays, exactly as they came.")
 ]
 
-__all__ = ["Compare", "Csv", "MayRead", "Png", "Read", "Source", "Start", "Tensors", "ask"]
+__all__ = [
+    "Compare",
+    "Csv",
+    "MayRead",
+    "Png",
+    "Read",
+    "Source",
+    "Start",
+    "Tensors",
+    "ask",
+    "token_id",
+]
 
 
 def check_text(text: str) -> None:
@@ -60,5 +71,24 @@ def ask(
             return await lab.models.analyse(
                 model, question, text, other=other, after_end_of_text=start
             )
+
+    return asyncio.run(work())
+
+
+def token_id(given: str) -> int:
+    """A token as people write it: its id, or its text."""
+    if given.isdecimal():
+        return int(given)
+    check_text(given)
+
+    async def work() -> int:
+        async with connect() as lab:
+            tokens = await lab.models.tokenize(given)
+        if len(tokens) != 1:
+            pieces = ", ".join(f'{token.id} "{token.text}"' for token in tokens[:8])
+            raise InvalidArgument.field(
+                "token", f"is {len(tokens)} tokens ({pieces}); give one of them, or its id"
+            )
+        return tokens[0].id
 
     return asyncio.run(work())

@@ -1,4 +1,4 @@
-"""`lab heads`, `lab embedding`, `lab weights`: questions that need no text."""
+"""`lab heads`, `lab embedding`, `lab neighbours`, `lab weights`: questions that need no text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.inside.asking import Compare, Csv, MayRead, Png, Source, Tensors, ask
+from lab.cli.inside.asking import Compare, Csv, MayRead, Png, Source, Tensors, ask, token_id
 from lab.cli.inside.report import Report, deliver, number
 from lab.client.arrays import arrays
 from lab.v1 import analysis_service_pb2 as messages
@@ -99,6 +99,36 @@ def embedding(
                 [str(token), words[token], *(number(x, 5) for x in found["points"].part(row).flat)]
                 for row, token in enumerate(int(each) for each in found["ids"].flat)
             ],
+        ),
+        as_csv=as_csv,
+        as_tensors=as_tensors,
+    )
+
+
+def neighbours(
+    source: Source,
+    token: Annotated[str, typer.Argument(help='Which token: its id, or its text, such as " the".')],
+    top: Annotated[int, typer.Option(min=1, max=50, help="How many.")] = 10,
+    compare: Compare = None,
+    as_csv: Csv = None,
+    as_tensors: Tensors = None,
+) -> None:
+    """Which tokens' embeddings point most nearly the same way as one token's."""
+    question = messages.NeighbourQuestion(token=token_id(token), top=top)
+    answer = ask(source, question, "", compare=compare)
+    words = {one.id: one.text for one in answer.words}
+    columns, cells = [">id", "token", ">cosine"], []
+    for tensors in (answer.tensors, answer.other_tensors) if compare else (answer.tensors,):
+        found = arrays(tensors)
+        pairs = zip(found["neighbour_ids"].flat, found["cosine"].flat, strict=True)
+        cells.append([[str(int(each)), words[int(each)], number(way)] for each, way in pairs])
+    deliver(
+        answer,
+        Report(
+            "cosine with its embedding, 1 is the same way"
+            + ("; then the same of the other model" if compare else ""),
+            columns * len(cells),
+            [[cell for part in row for cell in part] for row in zip(*cells, strict=True)],
         ),
         as_csv=as_csv,
         as_tensors=as_tensors,
