@@ -1,7 +1,7 @@
-"""The transformer, from the book's parts: the only torch in the shared package.
+"""The transformer, from the book's parts.
 
 Read README.md, then: config, attention, feed_forward, block, gpt, loss; then init, layers,
-blockwise, kv_cache, taps, hf, book.
+blockwise, fused, kv_cache, taps, hf, book.
 """
 
 from lab.model.attention import MultiHeadAttention
