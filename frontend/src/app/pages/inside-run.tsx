@@ -94,6 +94,9 @@ export function InsideRun({
   const kept = stops.flatMap(({ step, checkpoint: source }) =>
     source === null ? [] : { step, source },
   );
+  // At the live end the weights at hand may be a peek: they can write too.
+  const peeked = model !== undefined && !kept.some(({ step }) => step === model.step);
+  const writers = peeked ? [...kept, { step: model.step, source: model.source }] : kept;
   const compared = useAgainst(runId, { run, stops, saved, against: address.against });
   const old = recordStep === null && loading.isPlaceholderData;
   const shownStep = recordStep ?? model?.step;
@@ -276,7 +279,7 @@ export function InsideRun({
           onPlace={playhead.place}
         />
         <TimelinePanel
-          sources={kept}
+          sources={writers}
           at={at}
           onPlace={playhead.place}
           className={styles["whole"]}
