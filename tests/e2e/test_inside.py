@@ -82,4 +82,13 @@ def test_the_playhead_walks_a_run_that_saves_nothing(page: Page, cluster: Cluste
     assert box is not None
     page.mouse.click(box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2)
     expect(rail).to_have_attribute("data-at", re.compile(r"\d+"))
-    assert int(rail.get_attribute("data-at") or -1) in probe_steps(cluster, run)
+    placed = int(rail.get_attribute("data-at") or -1)
+    assert placed in probe_steps(cluster, run)
+
+    # What the page shows of the run follows it.
+    moment = page.get_by_test_id("run-moment")
+    expect(moment).to_have_attribute("data-step", str(placed))
+    expect(moment.get_by_test_id("token-ribbon")).to_be_visible()
+    expect(moment.get_by_test_id("score-grid")).to_have_attribute("data-step", str(placed))
+    page.keyboard.press("l")
+    expect(moment).to_have_count(0)

@@ -46,7 +46,7 @@ export function TokenGuesses({
               . Expected:{" "}
               {answer.guesses(position).map((guess) => (
                 <span key={guess.id} className={styles["guess"]}>
-                  <code>{visibleToken(guess.text)}</code> {(guess.probability * 100).toFixed(1)} %
+                  <code>{visibleToken(guess.text)}</code> {percent(guess.probability)} %
                 </span>
               ))}
             </>
@@ -55,4 +55,10 @@ export function TokenGuesses({
       ))}
     </div>
   );
+}
+
+/** Of a young model's 50,257 tokens the likeliest has little: two digits that count. */
+function percent(probability: number): string {
+  const share = probability * 100;
+  return share >= 10 ? share.toFixed(1) : String(Number(share.toPrecision(2)));
 }

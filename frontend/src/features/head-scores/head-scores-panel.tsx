@@ -183,10 +183,10 @@ function Reading({
   return (
     <>
       head {read.layer}.{read.head} at step {formatCount(timeline.steps[column])}:{" "}
-      <strong>{Number.isNaN(score) ? "the text cannot tell" : score.toFixed(2)}</strong>{" "}
+      <strong>{Number.isNaN(score) ? "the text cannot tell" : twoDigits(score)}</strong>{" "}
       {other !== null &&
         !Number.isNaN(there) &&
-        `(${there.toFixed(2)} at step ${formatCount(timeline.steps[other])}) `}
+        `(${twoDigits(there)} at step ${formatCount(timeline.steps[other])}) `}
       <Explained as={CAVEAT}>
         {label === null ? "unlabelled" : label.both ? label.name : `${label.name}, synthetic only`}
       </Explained>
@@ -198,4 +198,9 @@ function largest({ scores }: HeadTimeline): number {
   let most = 0;
   for (const score of scores) if (score > most) most = score;
   return most || 1;
+}
+
+/** Without the sign of a zero. */
+function twoDigits(score: number): string {
+  return (Math.round(score * 100) / 100 + 0).toFixed(2);
 }
