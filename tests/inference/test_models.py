@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,8 @@ from lab.v1.inference_service_pb2 import (
     LoadModelRequest,
     UnloadModelRequest,
 )
-from services.inference.generation.prepared import prepare
+from services.inference.generation.engine import Engine
+from services.inference.generation.prepared import Prepared, prepare
 from services.inference.models.fetch import WEIGHTS, Fetched, Fetcher, Progress
 from tests.support.checkpoint_service import NAME, PEEK, checkpoint_service, parts, write
 from tests.support.cutting_proxy import cutting_proxy
@@ -297,8 +299,18 @@ async def test_copies_that_writing_reads_count_as_memory_of_models(
 
 
 async def test_a_model_let_go_counts_while_a_text_is_written_with_it(
-    lab: SmallLab, vocabulary: Path, tmp_path_factory: pytest.TempPathFactory
+    lab: SmallLab,
+    vocabulary: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    go_on, write_round = threading.Event(), Engine._round
+
+    def halted(self: Engine, model: Prepared) -> None:
+        write_round(self, model)
+        go_on.wait(60)
+
+    monkeypatch.setattr(Engine, "_round", halted)
     weights, copies = _bytes(tiny_model())
     home = tmp_path_factory.mktemp("small")
     add_vocabulary(home, vocabulary)
@@ -311,12 +323,12 @@ async def test_a_model_let_go_counts_while_a_text_is_written_with_it(
         await lab.save(tiny_model(seed=1), _checkpoint(1))
         await lab.save(tiny_model(seed=2), _checkpoint(2))
         old = (await stub.LoadModel(LoadModelRequest(source=_checkpoint(1)))).model.name
-        # A reader that does not read: the text ends, its answers wait, and the model with them.
         call = stub.Generate(GenerateRequest(model=old, prompt="a", max_tokens=60))
         await anext(aiter(call))
         with pytest.raises(LabError, match="wait for texts and questions under way") as caught:
             await stub.LoadModel(LoadModelRequest(source=_checkpoint(2)))
         assert caught.value.metadata["limit"] == str(limit)
+        go_on.set()
         call.cancel()
 
         async def loads() -> bool:
