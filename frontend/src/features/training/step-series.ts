@@ -110,7 +110,7 @@ export class StepSeries {
     }
     this.complete = false;
     // Where much is spared little is won: then not again at the next step.
-    this.roomUpTo = Math.max(MOST_POINTS, this.column("loss").length + 2 * BUCKETS);
+    this.roomUpTo = Math.max(MOST_POINTS, this.column("loss").length + BUCKETS);
   }
 
   private changed(): void {

@@ -72,6 +72,7 @@ describe("a series that grows for hours", () => {
       series.put(create(StepMeasuredSchema, { step, loss }), BigInt(step));
       if (step % 1_000 === 0) expect(series.column("loss").length).toBeLessThanOrEqual(MOST_POINTS);
     }
+    expect(series.column("loss").x).toHaveLength(MOST_POINTS); // nor does its memory grow
     expect(series.complete).toBe(false); // so a zoom asks the server
     expect(series.step).toBe(steps);
     const loss = points(series.column("loss"));
