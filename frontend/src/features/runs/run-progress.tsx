@@ -1,6 +1,7 @@
 // How far a run got: bar, step, epoch, time gone and time to go. Step and time come from the newest measured step.
 import { RunState, type Run } from "@/gen/lab/v1/run_pb";
 import { formatCount, formatDuration } from "@/lib/format";
+import { Explained } from "@/ui/explained";
 import styles from "./run-progress.module.css";
 
 const UNDER_WAY = new Set([RunState.STARTING, RunState.RUNNING, RunState.PAUSING, RunState.PAUSED]);
@@ -27,7 +28,7 @@ export function RunProgress({
   return (
     <div className={styles["progress"]}>
       <span>
-        step{" "}
+        <Explained as="Optimizer steps made, of all that are planned.">step</Explained>{" "}
         <strong data-testid="run-step" data-step={step}>
           {formatCount(step)}
         </strong>{" "}
@@ -40,10 +41,16 @@ export function RunProgress({
         aria-label={`Step ${step} of ${total}`}
       />
       <span data-testid="run-epoch">
-        epoch {epochs(step)} / {epochs(total)}
+        <Explained as="Passes over the training text: steps × sequences per step ÷ sequences of the text. From the second on it reads what it has seen before.">
+          epoch
+        </Explained>{" "}
+        {epochs(step)} / {epochs(total)}
       </span>
       <span className={styles["time"]} data-testid="run-time">
-        {formatDuration(elapsedSecs)} gone
+        {formatDuration(elapsedSecs)}{" "}
+        <Explained as="Time spent training, pauses left out. What is to go is the steps left × the seconds a step has taken so far, evaluations and samples included.">
+          gone
+        </Explained>
         {moving && remainingSecs !== undefined && `, about ${formatDuration(remainingSecs)} to go`}
       </span>
     </div>

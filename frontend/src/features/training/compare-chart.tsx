@@ -18,6 +18,8 @@ import { groupedDifference, groupedSource, type CurveGroup } from "./grouped";
 
 const HEIGHT = 380;
 const DIFFERENCE_HEIGHT = 180;
+const DIFFERENCE =
+  "The curve minus the baseline at the same place, told only where both have points. Below 0 it is lower than the baseline there; a line that stays below has a lead, one that falls is gaining.";
 
 export function CompareChart({
   curves,
@@ -74,7 +76,7 @@ export function CompareChart({
     : curves.filter((curve) => curve !== baseline).length;
   return (
     <>
-      <Panel title={`${label}${how}`} flush controls={controls}>
+      <Panel title={`${label}${how}`} definition={metric?.definition} flush controls={controls}>
         <LineChart
           label={`${label} of ${formatCount(curves.length)} runs`}
           data-testid="compare-chart"
@@ -86,7 +88,7 @@ export function CompareChart({
         />
       </Panel>
       {baseline && apart && (
-        <Panel title={`${label}${how}: difference from ${baseName}`} flush>
+        <Panel title={`${label}${how}: difference from ${baseName}`} definition={DIFFERENCE} flush>
           {others === 0 ? (
             <EmptyState title="No other run is shown" />
           ) : (

@@ -11,32 +11,47 @@ import {
 } from "@/lib/format";
 import { alongAxis, type Axis } from "./axis";
 import { difference } from "./difference";
+import { DEFINITIONS } from "./lesson";
 import { smoothed } from "./smoothed";
 import type { Metric, StepSeries } from "./step-series";
 
 export interface ComparedMetric {
   metric: Metric;
   label: string;
+  /** What it is, how it is computed and what to look for. */
+  definition: string;
   format: (y: number) => string;
   formatTick: (y: number, distance: number) => string;
   tickFactor: number;
 }
 
-const plain = (metric: Metric, label: string, format: (y: number) => string): ComparedMetric => ({
+const plain = (
+  metric: Metric,
+  label: string,
+  definition: string,
+  format: (y: number) => string,
+): ComparedMetric => ({
   metric,
   label,
+  definition,
   format,
   formatTick: format,
   tickFactor: 1,
 });
 
 export const COMPARED_METRICS: readonly ComparedMetric[] = [
-  { ...plain("loss", "Training loss", formatLoss), formatTick },
-  { ...plain("validation_loss", "Validation loss", formatLoss), formatTick },
-  plain("grad_norm", "Gradient norm", formatNumber),
-  plain("learning_rate", "Learning rate", formatLearningRate),
-  plain("tokens_per_sec", "Tokens/s", formatCount),
-  { ...plain("memory_bytes", "Memory", formatBytes), tickFactor: 1 / (1024 * 1024) },
+  { ...plain("loss", "Training loss", DEFINITIONS.loss, formatLoss), formatTick },
+  {
+    ...plain("validation_loss", "Validation loss", DEFINITIONS.validation, formatLoss),
+    formatTick,
+  },
+  plain("grad_norm", "Gradient norm", DEFINITIONS.gradNorm, formatNumber),
+  plain("learning_rate", "Learning rate", DEFINITIONS.learningRate, formatLearningRate),
+  plain("tokens_per_sec", "Tokens/s", DEFINITIONS.speed, formatCount),
+  {
+    ...plain("memory_bytes", "Memory", DEFINITIONS.memory, formatBytes),
+    tickFactor: 1 / (1024 * 1024),
+  },
 ];
 
 export interface ComparedCurve {
