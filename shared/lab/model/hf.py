@@ -71,16 +71,15 @@ def model_of(config: GPTConfig, tensors: Mapping[str, Tensor]) -> GPTModel:
         _check_shape(f"transformer.{name}.weight", given, (rows, config.width))
     hidden = config.ffn_multiple * config.width
     _check_shape("transformer.h.0.mlp.c_fc.weight", given, (config.width, hidden))
-    with torch.device("meta"), _NothingDrawn():  # no memory, no random numbers
+    with _NothingDrawn():  # memory that is touched first when the weights come, no random numbers
         model = GPTModel(config)
-    model = model.to_empty(device="cpu")
     load_hf_state(model, given)
     return model.eval()
 
 
 class _NothingDrawn(TorchFunctionMode):
-    """Skips drawing first values. For tensors without memory torch would skip it too, but only
-    after importing 800 modules, which takes a process its first second."""
+    """Skips drawing first values. For tensors without memory (torch's "meta") torch would skip it
+    too, but only after importing hundreds of modules, which takes a process its first second."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
