@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import shlex
 
 import pytest
 from playwright.sync_api import Page, Response, expect
@@ -87,8 +88,10 @@ def test_the_palette_leads_to_a_form_that_reads_yaml_and_takes_a_guess(
 
 def test_two_runs_side_by_side_and_a_link_that_shows_the_same(page: Page, cluster: Cluster) -> None:
     runs = []
-    for rate in (0.001, 0.004):
-        run = cluster.start_run(**TINY, budget={"steps": 8}, optimizer={"learningRate": rate})
+    for rate, seed in ((0.001, 1), (0.004, 1), (0.004, 2)):
+        data = {"corpus": "tiny-shakespeare", "seed": seed}
+        spec = {**TINY, "data": data, "optimizer": {"learningRate": rate}}
+        run = cluster.start_run(**spec, budget={"steps": 8, "precision": "PRECISION_FP32"})
         until(lambda: ended(cluster, run), secs=PATIENT_SECS, what="a run's end")  # noqa: B023
         runs.append(run)
     page.goto("/runs")
@@ -109,6 +112,78 @@ def test_two_runs_side_by_side_and_a_link_that_shows_the_same(page: Page, cluste
     page.goto("/runs")
     page.goto(link)
     expect(page.get_by_test_id("compare-solo").first).to_have_attribute("aria-pressed", "true")
+
+    # What was chosen is taken back and done again; two runs that differ by the seed are one group.
+    page.get_by_test_id("compare-solo").first.click()  # the others are there again
+    row = page.locator(f'[data-testid="compare-row"][data-run="{runs[0]}"]')
+    row.get_by_test_id("compare-baseline").check()
+    expect(page.get_by_test_id("difference-chart")).to_be_visible()
+    page.keyboard.press("Control+z")
+    expect(page.get_by_test_id("difference-chart")).to_have_count(0)
+    page.keyboard.press("Control+Shift+z")
+    expect(page.get_by_test_id("difference-chart")).to_be_visible()
+    page.get_by_test_id("compare-group").select_option("seed")
+    expect(page.get_by_text(re.compile("^in as "))).to_have_count(2)
+
+
+def test_a_run_is_zoomed_copied_deleted_and_taken_back(page: Page, cluster: Cluster) -> None:
+    """One run for all of it: each start of a worker costs seconds."""
+    spec = {**TINY, "optimizer": {"learningRate": 0.002, "beta2": 0.99}}
+    run = cluster.start_run(**spec, budget={"steps": 8}, hooks={"checkpointOnStop": True})
+    until(lambda: ended(cluster, run), secs=PATIENT_SECS, what="the run's end")
+    until(lambda: cluster.run(run).get("latestCheckpoint"), secs=PATIENT_SECS, what="a checkpoint")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"/runs/{run}")
+    chart = page.get_by_test_id("loss-chart")
+    until(
+        lambda: int(chart.get_attribute("data-points") or 0) == 8,
+        secs=PATIENT_SECS,
+        what="every point is drawn",
+    )
+
+    # A zoom is taken back.
+    box = chart.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 200, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 400, box["y"] + 60, steps=4)
+    page.mouse.up()
+    expect(page.get_by_test_id("back-to-live").first).to_be_visible()
+    page.keyboard.press("Control+z")
+    expect(page.get_by_test_id("back-to-live")).to_have_count(0)
+
+    # The copied command runs as it is and makes the same run.
+    page.get_by_test_id("export").click()
+    page.get_by_test_id("export-code").click()
+    expect(page.get_by_test_id("export-note")).to_have_text("command copied")
+    command = shlex.split(page.evaluate("navigator.clipboard.readText()").replace("\\\n", " "))
+    assert command[0] == "lab"
+    cluster.lab(*command[1:], "--name", "as-copied")
+    assert cluster.run("as-copied")["spec"] == cluster.run(run)["spec"]
+    cluster.stop_runs()
+
+    # Deleted, it can be taken back, its checkpoint with it; or it is gone.
+    def saved() -> list[object]:
+        found = cluster.http.get(f"/api/runs/{run}/checkpoints").json()
+        return list(found.get("checkpoints", []))
+
+    page.goto("/runs")
+    row = page.locator(f'[data-testid="run-row"][data-run="{run}"]')
+    row.get_by_test_id("run-delete").click()
+    expect(row).to_have_count(0)
+    until(lambda: not saved(), secs=PATIENT_SECS, what="its checkpoint followed")
+    page.get_by_test_id("undo-delete-run").get_by_test_id("run-restore").click()
+    expect(row).to_be_visible()
+    assert len(saved()) == 1
+    page.goto(f"/runs/{run}")
+    page.get_by_test_id("run-delete").click()
+    expect(page.get_by_text("is in the trash")).to_be_visible()
+    page.goto("/runs")
+    trashed = page.locator(f'[data-testid="trashed-run"][data-run="{run}"]')
+    trashed.get_by_test_id("run-delete-for-good").click()
+    page.get_by_role("button", name="Delete for good").last.click()
+    expect(trashed).to_have_count(0)
+    assert cluster.http.get(f"/api/runs/{run}").status_code == 404
 
 
 def test_columns_are_chosen_and_the_choice_is_taken_back(page: Page, cluster: Cluster) -> None:
