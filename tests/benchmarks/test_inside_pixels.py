@@ -27,6 +27,7 @@ STEPS, EVERY = 18, 2
 WORDS = ("one", "two", "three", "four", "five", "six", "seven", "red", "blue", "green", "white")
 TARGET_MS = {"attention": 300, "cached": 100, "uncached": 300}
 FRAME_MS = 1000 / 60
+SETTLE_MS = 3_000  # for what is fetched ahead
 
 # Resolves with the milliseconds from `act` until every panel in question shows the step and text it
 # was asked for, and that was painted: after the frame in which the last of them changed.
@@ -151,7 +152,7 @@ def test_request_to_pixels(cluster: Cluster, page: Page) -> None:
 
     # There and back between two steps that were seen.
     open_inside(page, run, saved[1], text_of(0))
-    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(SETTLE_MS)
     times = []
     for number in range(2 * ROUNDS):
         key, step = ((".", saved[2]), (",", saved[1]))[number % 2]
@@ -181,7 +182,7 @@ def test_hover_over_144_heads(cluster: Cluster, page: Page) -> None:
     run = trained(cluster, EVERY, model=model)
     open_inside(page, run, EVERY, text_of(0))
     page.wait_for_selector("[data-testid=attention-thumbnails][data-pending=false]")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(SETTLE_MS)
     devtools = page.context.new_cdp_session(page)
     devtools.send("Performance.enable")
 

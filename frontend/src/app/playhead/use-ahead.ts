@@ -40,8 +40,14 @@ export function useAhead(
     const small = parameters <= SMALL_PARAMETERS;
     // At the live end a run may be training; there a guess is not worth its time.
     const asked = at === null ? null : { text, layer, head, other };
-    void fetchNear(errand, near, { run, small, asked }).catch(ignored);
-    return () => errand.giveUp();
+    // After the errand before this one has given up: it must not take along what this one asks for again.
+    const timer = setTimeout(() => {
+      void fetchNear(errand, near, { run, small, asked }).catch(ignored);
+    }, 0);
+    return () => {
+      clearTimeout(timer);
+      errand.giveUp();
+    };
   }, [client, run, stops, at, parameters, ready, text, layer, head, other]);
 }
 
