@@ -13,6 +13,9 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from services.trainer.worker.memory import keep_memory
 
@@ -40,6 +43,12 @@ class Sender:
         self._in.flush()
         threading.Thread(target=self._wait, daemon=True).start()
 
+    def worked_secs(self) -> float:
+        """Of a core, by the program and the checkpoint service that it has started."""
+        here = psutil.Process(self._process.pid)
+        times = [one.cpu_times() for one in (here, *here.children(recursive=True))]
+        return sum(each.user + each.system for each in times)
+
     def close(self) -> None:
         self._in.close()
         self._process.wait(60)
@@ -54,6 +63,7 @@ def main(preset: str, batch: int, threads: int, saves: int) -> None:
     import torch
 
     from lab.v1.worker_pb2 import WorkerEvent
+    from services.trainer.worker import saving, state
     from services.trainer.worker.control import Control
     from services.trainer.worker.hooks import Step
     from services.trainer.worker.hooks.checkpoints import Checkpoints
@@ -63,6 +73,16 @@ def main(preset: str, batch: int, threads: int, saves: int) -> None:
     spec = spec_of(preset, batch=batch, threads=threads)
     spec.hooks.checkpoint_every = 1_000_000  # a policy, so that the buffers stay
     told: list[WorkerEvent] = []
+    worked: list[float] = []  # seconds of a core, by the writer of each save
+
+    def write_timed(*arguments: Any, **named: Any) -> Any:
+        began = time.thread_time()
+        try:
+            return state.write(*arguments, **named)
+        finally:
+            worked.append(time.thread_time() - began)
+
+    vars(saving)["write"] = write_timed
     sender = Sender()
     with tempfile.TemporaryDirectory() as staging:
         training = made_training(spec, precision="auto", staging=Path(staging))
@@ -88,17 +108,21 @@ def main(preset: str, batch: int, threads: int, saves: int) -> None:
             checkpoints.saver.wait()
             quiet = [step()[0] for _ in beside]
             staged = next(event.staged for event in told if event.HasField("staged"))
+            worked_before = sender.worked_secs()
             sender.send(staged.folder)
             sending = [step()[0]]
             while not sender.sent.is_set():
                 sending.append(step()[0])
+            sending_worked = sender.worked_secs() - worked_before
             quiet_again = [step()[0] for _ in sending]
             for path in Path(staged.folder).iterdir():
                 path.unlink()
             said = {
                 "stall_secs": staged.stall_secs,
                 "write_secs": staged.write_secs,
+                "write_worked_secs": worked[-1],
                 "send_secs": sender.secs,
+                "send_worked_secs": sending_worked,
                 "beside": beside,
                 "quiet": quiet,
                 "sending": sending,

@@ -37,6 +37,8 @@ def test_a_save_beside_training(preset: str, batch: int, saves: int, most_stall_
     stall_ms = statistics.median(one["stall_secs"] for one in rest) * 1e3
     writing = Windows.of(rest, "beside", "quiet")
     sending = Windows.of(rest, "sending", "quiet_again")
+    write_share = _share(rest, "write")
+    send_share = _share(rest, "send")
     print(
         f"\n{preset}: {first['size'] / 1e6:,.0f} MB, {first['threads']} threads, {saves} saves\n"
         f"  training halts {stall_ms:,.0f} ms "
@@ -44,11 +46,19 @@ def test_a_save_beside_training(preset: str, batch: int, saves: int, most_stall_
         f"  on disk after {statistics.median(one['write_secs'] for one in rest):.1f} s, "
         f"sent in {statistics.median(one['send_secs'] for one in rest):.1f} s more; "
         f"peak {first['peak'] / 1e6:,.0f} MB\n"
-        f"  a step beside the writing {writing}\n  a step beside the sending {sending}"
+        f"  the writing takes {write_share:.1%} of a core, a step beside it {writing}\n"
+        f"  the sending takes {send_share:.1%} of a core, a step beside it {sending}"
     )
     assert stall_ms <= most_stall_ms
+    assert write_share <= SLOWER
+    assert send_share <= SLOWER
     assert writing.slower <= SLOWER
     assert sending.slower <= SLOWER
+
+
+def _share(said: list[dict[str, float]], what: str) -> float:
+    """Of one core, in the median save. A busy machine changes it little."""
+    return statistics.median(one[f"{what}_worked_secs"] / one[f"{what}_secs"] for one in said)
 
 
 @dataclass(frozen=True)
