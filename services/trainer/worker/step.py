@@ -96,6 +96,7 @@ def training_step(training: Training) -> StepResult:
             torch.manual_seed(derive(spec.data.seed, "dropout", step, place))
         losses.append(_pass(training, inputs, targets))
         place += len(inputs)
+    training.settle_gradients()
     # Every parameter's .grad is a piece of this one row, so that it is summed in one go.
     ranks.sum(training.gradients)
     sequence_losses = ranks.whole(torch.cat(losses), batch=spec.budget.batch)  # (B,)

@@ -112,6 +112,15 @@ class Training:
             if parameter not in replaced and parameter.grad is not None:
                 parameter.grad.zero_()
 
+    def settle_gradients(self) -> None:
+        """What nothing was added to is zero in fact: a process may have no part of a batch."""
+        if self.head_is_fresh and self.model.head_weight.grad is not None:
+            self.model.head_weight.grad.zero_()
+        self.head_is_fresh = False
+        for module in self.model.modules():
+            if isinstance(module, Linear) and module.fresh:
+                module.set_to_zero()
+
     def begin_at(self, origin: Origin) -> None:
         """Counts and reads from there on."""
         self.origin = origin

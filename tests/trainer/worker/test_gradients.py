@@ -30,3 +30,14 @@ def test_gradients_begin_as_if_they_were_zero(start: StartTraining, bf16: bool, 
         assert parameter.grad is not None
         assert twin.grad is not None
         assert torch.equal(parameter.grad, twin.grad), name
+
+
+def test_what_nothing_was_added_to_is_zero(start: StartTraining) -> None:
+    if multiplies_bf16(torch.device("cpu")):
+        start.spec.budget.precision = run_spec_pb2.PRECISION_BF16
+    start.spec.model.width, start.spec.model.heads = 32, 1
+    training = build(start)
+    training.gradients.fill_(float("nan"))
+    training.forget_gradients()
+    training.settle_gradients()
+    assert all(not p.grad.any() for p in training.model.parameters() if p.grad is not None)
