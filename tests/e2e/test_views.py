@@ -139,6 +139,9 @@ def test_a_run_that_kept_weights_only_is_looked_into_by_its_name(
     near = cluster.lab("neighbours", run, " the", "--top", "3")
     assert f"runs/{run}/checkpoints/weights-00000020 at step 20" in near.stderr
     assert "cosine" in near.stdout
+    split = cluster.lab("neighbours", run, "unbelievably", check=False)
+    assert split.returncode != 0
+    assert "give one of them" in split.stderr
 
 
 def test_a_token_shows_how_it_was_made_and_ids_are_read_back(page: Page) -> None:
