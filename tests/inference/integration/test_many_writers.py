@@ -12,7 +12,12 @@ from lab.model import GPTConfig
 from lab.rpc.client import channel
 from lab.rpc.health import is_ready
 from lab.v1 import inference_service_pb2_grpc
-from lab.v1.inference_service_pb2 import GenerateRequest, LoadModelRequest, TokenizeRequest
+from lab.v1.inference_service_pb2 import (
+    FINISH_REASON_END_OF_TEXT,
+    GenerateRequest,
+    LoadModelRequest,
+    TokenizeRequest,
+)
 from tests.support.checkpoint_service import PEEK, checkpoint_stub, parts, service_process, write
 from tests.support.inference_service import add_vocabulary, model_files, tiny_model
 from tests.support.waiting import until
@@ -39,7 +44,8 @@ async def test_twenty_of_the_largest_texts_leave_memory_and_others_alone(
             stub = inference_service_pb2_grpc.InferenceServiceStub(open_channel)
             model = (await stub.LoadModel(LoadModelRequest(source=PEEK))).model.name
 
-            async def write_one(number: int, *, tokens: int = 512) -> int:
+            async def write_one(number: int, *, tokens: int = 512) -> bool:
+                """Whether it got all it asked for; the end of a text may be drawn before."""
                 request = GenerateRequest(
                     model=model,
                     token_ids=[number] * 513,
@@ -53,8 +59,11 @@ async def test_twenty_of_the_largest_texts_leave_memory_and_others_alone(
                 if number % 7 == 0:  # goes away after the first token
                     await anext(aiter(call))
                     call.cancel()
-                    return 1
-                return len([answer async for answer in call])
+                    return True
+                answers = [answer async for answer in call]
+                if answers[-1].finish_reason == FINISH_REASON_END_OF_TEXT:
+                    return len(answers) <= tokens
+                return len(answers) == tokens + 1  # the last one tells only why it ended
 
             service = psutil.Process(process.pid)
             await asyncio.gather(*(write_one(number, tokens=32) for number in range(50, 66)))
@@ -66,8 +75,7 @@ async def test_twenty_of_the_largest_texts_leave_memory_and_others_alone(
                 others += len(answer.tokens) == 1
                 most = max(most, service.memory_info().rss)
                 await asyncio.sleep(0.01)
-            lengths = [each.result() for each in asked]
-            assert lengths == [1 if number % 7 == 0 else 513 for number in range(1, 21)]
+            assert all(each.result() for each in asked)
             assert others > 5  # they were served meanwhile
             assert most - before < 20 * ONE_TEXT_BYTES + (64 << 20)
-            assert await write_one(22, tokens=3) == 4
+            assert await write_one(22, tokens=3)
