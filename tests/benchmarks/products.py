@@ -17,7 +17,7 @@ from torch import Tensor
 from lab.model import LogitsRoom
 from lab.model.blockwise import BLOCKS
 from lab.model.loss import BLOCK_TOKENS
-from lab.spec import chunk_tokens
+from lab.spec import CHUNK_TOKENS
 from lab.v1.run_spec_pb2 import RunSpec
 
 Product = Callable[[], object]
@@ -62,7 +62,7 @@ def _linear(tokens: int, inner: int, outer: int, dtype: torch.dtype) -> Iterator
 def _head(spec: RunSpec, tokens: int, dtype: torch.dtype) -> Iterator[Product]:
     """As lab.model.loss cuts it: by tokens, and in bf16 the weight's gradient by the vocabulary."""
     width, vocabulary = spec.model.width, spec.model.vocab_size
-    size = min(chunk_tokens(width), tokens)
+    size = min(CHUNK_TOKENS, tokens)
     room = LogitsRoom(vocab_size=vocabulary, width=width, chunk_tokens=size, dtype=dtype)
     logits = room.rows[:, :vocabulary]  # (c, V)
     h, dh, weight = (_some(rows, width, dtype) for rows in (size, size, vocabulary))

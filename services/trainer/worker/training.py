@@ -14,7 +14,7 @@ from torch.optim import AdamW
 from lab.errors import InvalidArgument
 from lab.model import GPTConfig, GPTModel, LogitsRoom
 from lab.model.layers import Linear
-from lab.spec import chunk_tokens
+from lab.spec import CHUNK_TOKENS
 from lab.spec.randomness import derive
 from lab.text import Tokens, open_splits
 from lab.v1 import run_spec_pb2
@@ -199,7 +199,7 @@ def build(start: StartTraining, ranks: Ranks | None = None) -> Training:
     room = LogitsRoom(
         vocab_size=config.vocab_size,
         width=config.width,
-        chunk_tokens=min(chunk_tokens(config.width), spec.budget.micro_batch * config.context),
+        chunk_tokens=min(CHUNK_TOKENS, spec.budget.micro_batch * config.context),
         dtype=DTYPES[spec.budget.precision],
         device=device,
     )

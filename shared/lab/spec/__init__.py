@@ -1,6 +1,6 @@
 """What to train: presets, specs as YAML, merging, limits. RunSpec in, RunSpec out; no torch."""
 
-from lab.spec.chunks import chunk_tokens
+from lab.spec.chunks import CHUNK_TOKENS
 from lab.spec.live import overlay
 from lab.spec.parameters import count_parameters, parameter_parts
 from lab.spec.preflight import Machine, Times, preflight, this_machine
@@ -19,6 +19,7 @@ from lab.spec.texts import (
 from lab.spec.timings import Timings
 
 __all__ = [
+    "CHUNK_TOKENS",
     "CorpusFacts",
     "Machine",
     "ResolvedSpec",
@@ -26,7 +27,6 @@ __all__ = [
     "SavingPolicy",
     "Times",
     "Timings",
-    "chunk_tokens",
     "count_parameters",
     "learning_rate",
     "load_presets",

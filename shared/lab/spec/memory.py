@@ -4,7 +4,7 @@ A formula with few terms, so that one can see what a change would save; the cons
 to measured peaks (tests/benchmarks/test_preflight.py holds them to 10 %).
 """
 
-from lab.spec.chunks import chunk_tokens
+from lab.spec.chunks import CHUNK_TOKENS
 from lab.spec.parameters import count_parameters
 from lab.v1 import run_spec_pb2
 from lab.v1.preflight_pb2 import MemoryPart
@@ -36,7 +36,7 @@ def memory_parts(spec: RunSpec) -> list[MemoryPart]:
         "gradients": parameters * FP32_BYTES,
         "AdamW's moments": parameters * MOMENTS * FP32_BYTES,
         "activations": _activations(spec, tokens, number=number, kept=kept),
-        "logits": min(tokens, chunk_tokens(model.width)) * model.vocab_size * number,
+        "logits": min(tokens, CHUNK_TOKENS) * model.vocab_size * number,
     }
     if bf16:
         sizes["bf16 copy of the head"] = model.vocab_size * model.width * BF16_BYTES
