@@ -4,6 +4,9 @@ A formula with few terms, so that one can see what a change would save; the cons
 to measured peaks (tests/benchmarks/test_preflight.py holds them to 10 %).
 """
 
+from functools import cache
+from pathlib import Path
+
 from lab.spec.chunks import CHUNK_TOKENS
 from lab.spec.parameters import count_parameters
 from lab.v1 import run_spec_pb2
@@ -27,7 +30,9 @@ def memory_parts(spec: RunSpec) -> list[MemoryPart]:
     # Each process holds everything, and has at most its part of the batch at once.
     part = -(-spec.budget.batch // processes)
     tokens = min(spec.budget.micro_batch, part) * model.context
-    bf16 = spec.budget.precision == run_spec_pb2.PRECISION_BF16
+    bf16 = spec.budget.precision == run_spec_pb2.PRECISION_BF16 or (
+        spec.budget.precision != run_spec_pb2.PRECISION_FP32 and _auto_is_bf16()
+    )
     number = BF16_BYTES if bf16 else FP32_BYTES
     kept = (KEPT_BF16 if bf16 else KEPT_FP32) * number
     sizes = {
@@ -51,3 +56,15 @@ def _activations(spec: RunSpec, tokens: int, *, number: int, kept: int) -> int:
         inputs = tokens * spec.model.width * layers * number
         return inputs + (1 + WORKING_BLOCKS) * of_one_block
     return (layers + WORKING_BLOCKS) * of_one_block
+
+
+@cache
+def _auto_is_bf16() -> bool:
+    """Whether this processor multiplies bf16 by itself. The worker measures what auto comes to; it
+    mostly is this, and an estimate must not wait for a process that imports torch."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return False
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return "avx512_bf16" in flags or "amx_bf16" in flags
