@@ -47,7 +47,7 @@ install: .venv/.installed .venv/.kernels frontend/node_modules/.installed ## Pyt
 	@touch $@
 
 # Parts of the training step in C++. Without a compiler the lab is slower and nothing else.
-.venv/.kernels: .venv/.installed $(wildcard shared/lab/kernels/*)
+.venv/.kernels: .venv/.installed $(wildcard shared/lab/kernels/*.*)
 	@command -v g++ >/dev/null 2>&1 || $(MAKE) .debian-package package=g++ || true
 	@$(PY) -m lab.kernels
 	@touch $@
@@ -187,5 +187,6 @@ strace:
 
 clean: ## Remove everything that was made, but not the data in .lab
 	@if [ -x $(PY) ]; then $(LAB) down; fi
-	@rm -rf .venv frontend/node_modules frontend/dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv frontend/node_modules frontend/dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	  shared/lab/kernels/built
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

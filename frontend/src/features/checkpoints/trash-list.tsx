@@ -9,7 +9,7 @@ import { Button } from "@/ui/button";
 import { ConfirmDialog } from "@/ui/confirm-dialog";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { placeOf } from "./checkpoint-name";
-import styles from "./trash-list.module.css";
+import styles from "@/ui/trash-list.module.css";
 
 export function TrashList({ checkpoints }: { checkpoints: readonly Checkpoint[] }) {
   return (

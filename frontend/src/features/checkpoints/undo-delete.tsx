@@ -7,7 +7,7 @@ import { formatCount } from "@/lib/format";
 import { Button } from "@/ui/button";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { placeOf } from "./checkpoint-name";
-import styles from "./trash-list.module.css";
+import styles from "@/ui/trash-list.module.css";
 
 export function UndoDelete({ deleted, onDone }: { deleted: Checkpoint; onDone: () => void }) {
   const queries = useQueryClient();

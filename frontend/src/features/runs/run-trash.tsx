@@ -10,7 +10,7 @@ import { ConfirmDialog } from "@/ui/confirm-dialog";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { RestoreRun } from "./restore-run";
-import styles from "./run-trash.module.css";
+import styles from "@/ui/trash-list.module.css";
 import { runId } from "./state-name";
 
 export const TRASHED_RUNS = ["trashed runs"] as const;
