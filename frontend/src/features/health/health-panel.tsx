@@ -115,7 +115,9 @@ function Shown({
         <span>
           {broken === 0
             ? "no row left its own range"
-            : `${formatCount(broken)} rows left their own range, outlined where they first did`}
+            : broken === 1
+              ? "1 row left its own range, outlined where it first did"
+              : `${formatCount(broken)} rows left their own range, outlined where they first did`}
         </span>
         <Select
           aria-label="Row to draw"
