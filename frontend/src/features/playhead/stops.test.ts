@@ -68,8 +68,10 @@ describe("neighbour", () => {
     expect(neighbour(STOPS, 15, 1)).toBe(20);
     expect(neighbour(STOPS, 15, -1)).toBe(10);
   });
-  it("stays at the live end of a run without stops", () => {
+  it("stays where it is as long as no stop is known", () => {
     expect(neighbour([], null, -1)).toBeNull();
+    expect(neighbour([], 7, 1)).toBe(7);
+    expect(neighbour([], 7, -1)).toBe(7);
   });
 });
 

@@ -51,8 +51,9 @@ export function snapped(stops: readonly Stop[], step: number, newest: number): P
   return Math.abs(newest - step) < Math.abs(stop.step - step) ? null : stop.step;
 }
 
-/** The stop before or after; after the last one comes the live end. Stays where there is none. */
+/** The stop before or after; after the last one comes the live end. Stays where there is none, or none known yet. */
 export function neighbour(stops: readonly Stop[], at: Place, by: 1 | -1): Place {
+  if (stops.length === 0) return at;
   const steps = stops.map(({ step }) => step);
   if (by === 1) return at === null ? null : (steps.find((step) => step > at) ?? null);
   return steps.findLast((step) => at === null || step < at) ?? at;
