@@ -22,7 +22,7 @@ from tests.support.cluster import Cluster, until
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1_200)]
 
 TOKENS, ROUNDS = 256, 7
-STEPS, EVERY = 18, 2
+SAVES, EVERY = 9, 2
 # One token each, with the space before it.
 WORDS = ("one", "two", "three", "four", "five", "six", "seven", "red", "blue", "green", "white")
 TARGET_MS = {"attention": 300, "cached": 100, "uncached": 300}
@@ -109,16 +109,23 @@ def page(cluster: Cluster) -> Iterator[Page]:
         chromium.close()
 
 
-def trained(cluster: Cluster, steps: int, **spec: Any) -> str:
-    """A run that is over, and saved every few steps."""
+def trained(cluster: Cluster, *, saves: int, **spec: Any) -> str:
+    """A run that is over, and saved as often as that. A save due while another is written waits."""
     run = cluster.start_run(
         data={"corpus": "tiny-shakespeare"},
-        budget={"steps": steps, "batch": 1},
+        budget={"steps": 100_000, "batch": 1},
         hooks={"checkpoint_every": EVERY, "probe_every": 0, "sample_every": 0, "evaluate_every": 0},
         **spec,
     )
-    until(lambda: bool(cluster.run(run).get("endTime")), secs=600, what="a short run")
+    until(lambda: len(steps_saved(cluster, run)) >= saves, secs=600, what="saves")
+    cluster.http.post(f"/api/runs/{run}:stop", json={}).raise_for_status()
+    until(lambda: bool(cluster.run(run).get("endTime")), secs=600, what="the end of the run")
     return run
+
+
+def steps_saved(cluster: Cluster, run: str) -> list[int]:
+    held = cluster.http.get(f"/api/runs/{run}/checkpoints").json()
+    return sorted(one["step"] for one in held.get("checkpoints", []))
 
 
 def open_inside(page: Page, run: str, at: int, text: str) -> None:
@@ -136,12 +143,8 @@ def say(name: str, times: list[float]) -> None:
 
 
 def test_request_to_pixels(cluster: Cluster, page: Page) -> None:
-    run = trained(cluster, STEPS)
-    saved = sorted(
-        one["step"]
-        for one in cluster.http.get(f"/api/runs/{run}/checkpoints").json()["checkpoints"]
-    )
-    assert len(saved) >= 5, saved  # a save due while another is written waits
+    run = trained(cluster, saves=SAVES)
+    saved = steps_saved(cluster, run)
     open_inside(page, run, saved[0], text_of(0))
     times = []
     for number in range(1, ROUNDS + 1):
@@ -179,8 +182,8 @@ def answers(cluster: Cluster, run: str) -> bool:
 
 def test_hover_over_144_heads(cluster: Cluster, page: Page) -> None:
     model = {"layers": 12, "heads": 12, "width": 144, "context": 256}
-    run = trained(cluster, EVERY, model=model)
-    open_inside(page, run, EVERY, text_of(0))
+    run = trained(cluster, saves=1, model=model)
+    open_inside(page, run, steps_saved(cluster, run)[0], text_of(0))
     page.wait_for_selector("[data-testid=attention-thumbnails][data-pending=false]")
     page.wait_for_timeout(SETTLE_MS)
     devtools = page.context.new_cdp_session(page)
