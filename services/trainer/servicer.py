@@ -26,6 +26,7 @@ from services.trainer.runs.batch_text import read_batch
 from services.trainer.runs.health import read_health
 from services.trainer.runs.journal import Journal
 from services.trainer.runs.lineage import ancestors
+from services.trainer.runs.means import read_means
 from services.trainer.runs.preflights import Preflights
 from services.trainer.runs.probes import get_probe, list_probes
 from services.trainer.runs.queue import Queue
@@ -258,6 +259,16 @@ class TrainerServicer(TrainerServiceServicer):
         self, run_id: str, request: messages.QuerySeriesRequest, *, step_to: int
     ) -> SeriesSet:
         run = self._runs.get(run_id)
+        if request.mean_of_steps:
+            means = partial(
+                read_means,
+                run=run.name,
+                names=list(request.series),
+                steps=request.mean_of_steps,
+                step_from=request.step_from,
+                step_to=step_to,
+            )
+            return await self._journal.read(run_id, means)
         return await self._journal.read(
             run_id,
             partial(

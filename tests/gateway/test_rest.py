@@ -96,7 +96,8 @@ ROUTES: list[tuple[str, str, Any, str, Message]] = [
     ("POST", f"/api/{RUN}:peek", {}, "PeekRun", trainer.PeekRunRequest(name=RUN)),
     (
         "GET",
-        f"/api/{RUN}/series?series=loss&series=grad_norm&stepFrom=2&stepTo=9&maxPoints=50&inherited=true",
+        f"/api/{RUN}/series?series=loss&series=grad_norm&stepFrom=2&stepTo=9&maxPoints=50&inherited=true"
+        "&meanOfSteps=64",
         None,
         "QuerySeries",
         trainer.QuerySeriesRequest(
@@ -106,6 +107,7 @@ ROUTES: list[tuple[str, str, Any, str, Message]] = [
             step_to=9,
             max_points=50,
             inherited=True,
+            mean_of_steps=64,
         ),
     ),
     (

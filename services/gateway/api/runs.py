@@ -248,6 +248,15 @@ def _add_history(routes: APIRouter, upstream: Upstream) -> None:
         inherited: Annotated[
             bool, Query(description="also of the runs it was forked from, up to the fork")
         ] = False,
+        mean_of_steps: Annotated[
+            int,
+            Query(
+                alias="meanOfSteps",
+                ge=0,
+                le=MAX_UINT32,
+                description="means of every so many steps instead of points",
+            ),
+        ] = 0,
     ) -> Response:
         """Metric history, downsampled with the extremes of every bucket kept."""
         query = trainer.QuerySeriesRequest(
@@ -257,6 +266,7 @@ def _add_history(routes: APIRouter, upstream: Upstream) -> None:
             step_to=step_to,
             max_points=max_points,
             inherited=inherited,
+            mean_of_steps=mean_of_steps,
         )
         return respond(request, await ask(stub.QuerySeries, query))
 

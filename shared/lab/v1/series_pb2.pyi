@@ -36,7 +36,7 @@ class Series(_message.Message):
     "gpu_reserved_bytes" or "ceiling_share".
     """
     complete: _builtins.bool
-    """Whether every recorded point is here; otherwise smallest and largest of each bucket were kept."""
+    """Whether every recorded point is here; otherwise smallest and largest of each bucket were kept, or means were asked for."""
     recorded: _builtins.int
     """Points recorded in the asked range."""
     @_builtins.property

@@ -878,6 +878,7 @@ class QuerySeriesRequest(_message.Message):
     STEP_TO_FIELD_NUMBER: _builtins.int
     MAX_POINTS_FIELD_NUMBER: _builtins.int
     INHERITED_FIELD_NUMBER: _builtins.int
+    MEAN_OF_STEPS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"runs/{run}"."""
     step_from: _builtins.int
@@ -888,6 +889,10 @@ class QuerySeriesRequest(_message.Message):
     """At most this many points per metric; 0 means 2,000."""
     inherited: _builtins.bool
     """Also what the runs it was forked from recorded up to the fork."""
+    mean_of_steps: _builtins.int
+    """Of metrics that are measured at every step: the mean of all that was recorded in every this many steps, counted from
+    step 0, instead of the points; each stands at the mean of its steps. 0 means points.
+    """
     @_builtins.property
     def series(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Which metrics; empty means all."""
@@ -901,10 +906,11 @@ class QuerySeriesRequest(_message.Message):
         step_to: _builtins.int = ...,
         max_points: _builtins.int = ...,
         inherited: _builtins.bool = ...,
+        mean_of_steps: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inherited", b"inherited", "max_points", b"max_points", "name", b"name", "series", b"series", "step_from", b"step_from", "step_to", b"step_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inherited", b"inherited", "max_points", b"max_points", "mean_of_steps", b"mean_of_steps", "name", b"name", "series", b"series", "step_from", b"step_from", "step_to", b"step_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

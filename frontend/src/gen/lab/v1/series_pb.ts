@@ -45,7 +45,7 @@ export type Series = Message<"lab.v1.Series"> & {
   values: number[];
 
   /**
-   * Whether every recorded point is here; otherwise smallest and largest of each bucket were kept.
+   * Whether every recorded point is here; otherwise smallest and largest of each bucket were kept, or means were asked for.
    *
    * @generated from field: bool complete = 4;
    */
