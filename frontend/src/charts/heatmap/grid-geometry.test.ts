@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cornerOf, headAt, layoutGrid, neighbour } from "./grid-geometry";
+import { cornerOf, headAt, layoutGrid, neighbour, neighbourCell } from "./grid-geometry";
 
 describe("layoutGrid", () => {
   it("fits its width with room to spare for the numbers", () => {
@@ -51,5 +51,20 @@ describe("neighbour", () => {
 
   it("ignores other keys", () => {
     expect(neighbour({ layer: 0, head: 0 }, "a", size)).toBeNull();
+  });
+});
+
+describe("neighbourCell", () => {
+  const size = { rows: 2, columns: 3 };
+
+  it("enters at the first cell, moves by one and stays at the edges", () => {
+    expect(neighbourCell(null, "ArrowDown", size)).toEqual({ row: 0, column: 0 });
+    expect(neighbourCell({ row: 0, column: 0 }, "ArrowRight", size)).toEqual({ row: 0, column: 1 });
+    expect(neighbourCell({ row: 1, column: 2 }, "ArrowDown", size)).toEqual({ row: 1, column: 2 });
+  });
+
+  it("ignores other keys and grids without cells", () => {
+    expect(neighbourCell(null, "Enter", size)).toBeNull();
+    expect(neighbourCell(null, "ArrowDown", { rows: 0, columns: 3 })).toBeNull();
   });
 });

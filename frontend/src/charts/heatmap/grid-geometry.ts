@@ -61,24 +61,42 @@ export function headAt(layout: GridLayout, { x, y }: { x: number; y: number }): 
   return x < corner.x + layout.side && y < corner.y + layout.side ? { layer, head } : null;
 }
 
+const MOVES: Readonly<Record<string, readonly [number, number]>> = {
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+};
+
 /** The head an arrow key leads to; stays at the edges. Other keys lead nowhere. */
 export function neighbour(
   place: HeadPlace,
   key: string,
   { layers, heads }: { layers: number; heads: number },
 ): HeadPlace | null {
-  const moves: Record<string, readonly [number, number]> = {
-    ArrowUp: [-1, 0],
-    ArrowDown: [1, 0],
-    ArrowLeft: [0, -1],
-    ArrowRight: [0, 1],
-  };
-  const move = moves[key];
+  const move = MOVES[key];
   if (move === undefined) return null;
   return {
     layer: clamp(place.layer + move[0], layers),
     head: clamp(place.head + move[1], heads),
   };
+}
+
+export interface GridCell {
+  readonly row: number;
+  readonly column: number;
+}
+
+/** The same among rows of cells; the first arrow of all enters at the first cell. */
+export function neighbourCell(
+  cell: GridCell | null,
+  key: string,
+  { rows, columns }: { rows: number; columns: number },
+): GridCell | null {
+  const move = MOVES[key];
+  if (move === undefined || rows === 0 || columns === 0) return null;
+  if (cell === null) return { row: 0, column: 0 };
+  return { row: clamp(cell.row + move[0], rows), column: clamp(cell.column + move[1], columns) };
 }
 
 function clamp(value: number, count: number): number {

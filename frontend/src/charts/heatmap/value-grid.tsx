@@ -1,16 +1,14 @@
 // Numbers as coloured cells on a canvas: rows with their names at the left, columns across the whole width. A second
-// canvas shows what is pointed at, so that moving the pointer never repaints the cells.
-import { useEffect, useMemo, useRef, useState, type MouseEvent } from "react";
+// canvas shows what is pointed at, so that moving the pointer never repaints the cells. Arrow keys point, Enter picks.
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type MouseEvent } from "react";
 import { cssColor } from "@/lib/colors";
 import { pixelCanvas, prepareCanvas } from "./canvas";
+import { neighbourCell, type GridCell } from "./grid-geometry";
 import styles from "./heatmap.module.css";
 import { VIRIDIS } from "./palette";
 import { useStage } from "./use-stage";
 
-export interface GridCell {
-  readonly row: number;
-  readonly column: number;
-}
+export type { GridCell };
 
 export interface ValueGridProps {
   readonly rows: readonly string[];
@@ -102,6 +100,15 @@ export function ValueGrid(props: ValueGridProps) {
     setHovered(cell);
     onHover?.(cell);
   };
+  const byKey = (event: KeyboardEvent) => {
+    const next = neighbourCell(hovered, event.key, { rows: rows.length, columns });
+    if (next !== null) {
+      hover(next);
+      revealRow(frame.current, { top: next.row * rowPx, height: rowPx });
+    } else if (event.key === "Enter" && hovered !== null && onPick) onPick(hovered);
+    else return;
+    event.preventDefault();
+  };
   return (
     <div ref={frame} className={styles["stage"]} style={{ minHeight: height }}>
       <canvas
@@ -115,11 +122,13 @@ export function ValueGrid(props: ValueGridProps) {
         className={styles["overlay"]}
         style={{ width, height }}
         role="img"
-        aria-label={summary}
+        aria-label={`${summary} Arrow keys move from cell to cell${onPick ? ", Enter picks one" : ""}.`}
+        tabIndex={0}
         data-testid={props["data-testid"]}
         data-rows={rows.length}
         data-columns={columns}
         data-mark={mark ?? ""}
+        data-at={hovered ? `${hovered.row},${hovered.column}` : ""}
         data-pending={dimmed}
         onPointerMove={(event) => hover(under(event))}
         onPointerLeave={() => hover(null)}
@@ -127,9 +136,20 @@ export function ValueGrid(props: ValueGridProps) {
           const cell = under(event);
           if (cell !== null) onPick?.(cell);
         }}
+        onKeyDown={byKey}
+        onBlur={() => hover(null)}
       />
     </div>
   );
+}
+
+/** Scrolls the box around a tall grid so far that a row is in it. */
+function revealRow(grid: HTMLElement | null, row: { top: number; height: number }): void {
+  const box = grid?.parentElement;
+  if (!box || box.scrollHeight <= box.clientHeight) return;
+  if (row.top < box.scrollTop) box.scrollTop = row.top;
+  const over = row.top + row.height - (box.scrollTop + box.clientHeight);
+  if (over > 0) box.scrollTop += over;
 }
 
 function pixelsOf(

@@ -13,7 +13,9 @@ from lab.cli.output import errors
 from lab.client import connect
 from lab.client.models import Question
 from lab.errors import InvalidArgument
+from lab.v1 import analysis_service_pb2 as messages
 from lab.v1.analysis_service_pb2 import AnalyseResponse
+from lab.v1.model_pb2 import LoadedModel
 
 Read = Annotated[str, typer.Option("--text", help="What the model reads.")]
 MayRead = Annotated[str, typer.Option("--text", help="Look at this text too; not needed.")]
@@ -30,6 +32,14 @@ Png = Annotated[Path | None, typer.Option("--png", help="Write a picture, one sq
 Tensors = Annotated[
     Path | None, typer.Option("--safetensors", help="Write all arrays, exactly as they came.")
 ]
+
+# Their answers go by layer and head, so the difference of two needs as many of each.
+_BY_LAYER_AND_HEAD = (
+    messages.ActivationQuestion,
+    messages.AttributionQuestion,
+    messages.HeadQuestion,
+    messages.LensQuestion,
+)
 
 __all__ = [
     "Compare",
@@ -55,6 +65,17 @@ def check_text(text: str) -> None:
         ) from error
 
 
+def check_alike(model: LoadedModel, other: LoadedModel, question: Question) -> None:
+    """Refuses a difference where one model has what the other lacks."""
+    shapes = [f"{one.spec.layers} layers of {one.spec.heads} heads" for one in (model, other)]
+    if isinstance(question, _BY_LAYER_AND_HEAD) and shapes[0] != shapes[1]:
+        raise InvalidArgument.field(
+            "compare",
+            f"has {shapes[1]} and the model {shapes[0]}; their differences go by layer and head. "
+            "Ask each alone, or compare tokens, maxima, weights, embedding or neighbours",
+        )
+
+
 def ask(
     source: str, question: Question, text: str, *, compare: str | None = None, start: bool = False
 ) -> AnalyseResponse:
@@ -68,6 +89,8 @@ def ask(
             for each in (model, other):
                 if each is not None:
                     errors.print(f"{each.source} at step {each.step:,}", style="dim")
+            if other is not None:
+                check_alike(model, other, question)
             return await lab.models.analyse(
                 model, question, text, other=other, after_end_of_text=start
             )

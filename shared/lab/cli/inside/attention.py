@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +12,11 @@ import typer
 from rich.text import Text
 
 from lab.cli.inside.asking import Compare, Csv, Png, Read, Source, Start, Tensors, ask
-from lab.cli.inside.report import Report, deliver, write
+from lab.cli.inside.report import Report, deliver, number, write
 from lab.cli.output import answers, table
 from lab.client.arrays import arrays
 from lab.v1.analysis_service_pb2 import AttentionKind, AttentionQuestion
-from lab.v1.tensor_pb2 import DTYPE_FLOAT32
+from lab.v1.tensor_pb2 import DTYPE_FLOAT32, NamedTensor
 
 SHOWN_TOKENS = 16  # more columns than this do not fit beside each other
 
@@ -69,18 +69,24 @@ def attention(
     )
     answer = ask(source, question, text, compare=compare, start=start)
     tokens = [token.text for token in answer.tokens]
-    found = arrays(answer.tensors)["weights"].part(0, 0)
-    rows = [list(found.part(query).flat) for query in range(len(tokens))]
+    rows = _map(answer.tensors)
     where = f"layer {layer}" + (f", head {head}" if kind in _BY_HEAD else "")
+    about = _ABOUT[kind]
+    if compare:
+        about = "the other model's less this one's, so each row sums to 0 where both sum to 1"
+        theirs = _map(answer.other_tensors)
+        rows = [
+            [b - a for a, b in zip(*pair, strict=True)] for pair in zip(rows, theirs, strict=True)
+        ]
     report = Report(
-        f"{where}: {_ABOUT[kind]}",
+        f"{where}: {about}",
         ["query", *tokens],
         [
             [token, *(f"{weight:.6g}" for weight in row)]
             for token, row in zip(tokens, rows, strict=True)
         ],
         picture=rows,
-        root=True,
+        root=not compare,
     )
     if as_json:
         document = {"layer": layer, "head": head, "tokens": tokens, "weights": rows}
@@ -88,7 +94,7 @@ def attention(
     if as_csv or as_png or as_tensors:
         deliver(answer, report, as_csv=as_csv, as_png=as_png, as_tensors=as_tensors)
     elif not as_json:
-        _draw(tokens, rows, title=report.title)
+        _draw(tokens, rows, title=report.title, signed=bool(compare))
         if compare:
             apart = arrays(answer.differences)["js"].flat
             answers.print(
@@ -100,13 +106,23 @@ def attention(
 _BY_HEAD = (Kind.weights, Kind.value_weighted)
 
 
-def _draw(tokens: Sequence[str], rows: Sequence[Sequence[float]], *, title: str) -> None:
+def _map(tensors: Iterable[NamedTensor]) -> list[list[float]]:
+    """The one map that was asked for, query by query."""
+    return arrays(tensors)["weights"].part(0, 0).rows()
+
+
+def _draw(
+    tokens: Sequence[str], rows: Sequence[Sequence[float]], *, title: str, signed: bool
+) -> None:
     shown = min(len(tokens), SHOWN_TOKENS)
     answers.print(title)
     table(
         ("token", *(f">{token.strip() or '␣'}" for token in tokens[:shown])),
         [
-            (tokens[query], *(_cell(rows[query][key], key <= query) for key in range(shown)))
+            (
+                tokens[query],
+                *(_cell(rows[query][key], key <= query, signed) for key in range(shown)),
+            )
             for query in range(shown)
         ],
     )
@@ -116,10 +132,15 @@ def _draw(tokens: Sequence[str], rows: Sequence[Sequence[float]], *, title: str)
         )
 
 
-def _cell(weight: float, visible: bool) -> Text:
-    """A weight on a block whose brightness is the weight's square root, as in the dashboard."""
+def _cell(weight: float, visible: bool, signed: bool) -> Text:
+    """A weight on a block whose brightness is the weight's square root, as in the dashboard; what
+    a second model gives more is orange, what it gives less purple."""
     if not visible:
         return Text("·", style="dim")
-    heat = round(weight**0.5 * 255)
+    heat = round(abs(weight) ** 0.5 * 255)
+    if signed:
+        red, green, blue = (heat, heat * 2 // 3, 0) if weight > 0 else (heat * 2 // 3, 0, heat)
+        ink = "black" if heat > 140 and weight > 0 else "white"
+        return Text(number(weight, 2, sign=True), style=f"{ink} on rgb({red},{green},{blue})")
     ink = "black" if heat > 140 else "white"
     return Text(f"{weight:.2f}", style=f"{ink} on rgb({heat},{heat * 3 // 4},{40 + heat // 4})")

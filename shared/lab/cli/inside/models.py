@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
@@ -90,15 +91,25 @@ def embedding(
     found = arrays(answer.tensors)
     words = {token.id: token.text for token in answer.words}
     shares = " ".join(f"{100 * share:.1f} %" for share in found["share"].flat)
+    theirs = arrays(answer.other_tensors)["points"] if compare else None
+    rows = []
+    for row, token in enumerate(int(each) for each in found["ids"].flat):
+        here = found["points"].part(row).flat
+        cells = [str(token), words[token], *(number(x, 5) for x in here)]
+        if theirs is not None:
+            there = theirs.part(row).flat
+            cells += [*(number(x, 5) for x in there), number(math.dist(here, there), 5)]
+        rows.append(cells)
     deliver(
         answer,
         Report(
-            f"principal components; they show {shares} of the spread",
-            [">id", "token", ">x", ">y", ">z"],
+            f"principal components; they show {shares} of the spread"
+            + ("; the other model's are turned onto them, as near as they come" if compare else ""),
             [
-                [str(token), words[token], *(number(x, 5) for x in found["points"].part(row).flat)]
-                for row, token in enumerate(int(each) for each in found["ids"].flat)
+                *(">id", "token", ">x", ">y", ">z"),
+                *((">other x", ">other y", ">other z", ">moved") if compare else ()),
             ],
+            rows,
         ),
         as_csv=as_csv,
         as_tensors=as_tensors,

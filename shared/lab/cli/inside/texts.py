@@ -205,30 +205,51 @@ def maxima(
     text: Read,
     top: Annotated[int, typer.Option(min=1, max=50, help="How many of each layer.")] = 3,
     start: Start = False,
+    compare: Compare = None,
     as_csv: Csv = None,
     as_tensors: Tensors = None,
 ) -> None:
     """The neurons that answer most strongly, and the largest numbers of the stream."""
-    answer = ask(source, messages.MaximaQuestion(top=top), text, start=start)
-    found = arrays(answer.tensors)
-    rows = []
-    for kind, name in (("neuron", "neuron"), ("stream", "stream")):
-        layers, count = found[f"{name}_values"].shape
-        for layer, place in ((layer, place) for layer in range(layers) for place in range(count)):
-            token = answer.tokens[int(found[f"{name}_places"].at(layer, place))].text
-            index = int(found[f"{name}_ids"].at(layer, place))
-            value = number(found[f"{name}_values"].at(layer, place))
-            rows.append([kind, str(layer), str(index), token, value])
+    answer = ask(source, messages.MaximaQuestion(top=top), text, compare=compare, start=start)
+    mine = _largest(answer, arrays(answer.tensors))
+    theirs = _largest(answer, arrays(answer.other_tensors)) if compare else {}
+    # Of two models of other depths each has rows the other lacks.
+    places = sorted({**mine, **theirs})
+    blank = ("", "", "")
     deliver(
         answer,
         Report(
-            "neurons by what they answer, the stream's numbers by size; stream 0 is the embedding",
-            ["what", ">layer", ">index", "token", ">value"],
-            rows,
+            "neurons by what they answer, the stream's numbers by size; stream 0 is the embedding"
+            + ("; then the same of the other model" if compare else ""),
+            ["what", ">layer", *(1 + bool(compare)) * [">index", "token", ">value"]],
+            [
+                [
+                    kind,
+                    str(layer),
+                    *mine.get((kind, layer, place), blank),
+                    *(theirs.get((kind, layer, place), blank) if compare else ()),
+                ]
+                for kind, layer, place in places
+            ],
         ),
         as_csv=as_csv,
         as_tensors=as_tensors,
     )
+
+
+def _largest(
+    answer: AnalyseResponse, found: Mapping[str, Numbers]
+) -> Mapping[tuple[str, int, int], tuple[str, str, str]]:
+    """By kind, layer and place in the order: its index, its token and its value."""
+    cells = {}
+    for kind in ("neuron", "stream"):
+        layers, count = found[f"{kind}_values"].shape
+        for layer, place in ((layer, place) for layer in range(layers) for place in range(count)):
+            token = answer.tokens[int(found[f"{kind}_places"].at(layer, place))].text
+            index = int(found[f"{kind}_ids"].at(layer, place))
+            value = number(found[f"{kind}_values"].at(layer, place))
+            cells[kind, layer, place] = (str(index), token, value)
+    return cells
 
 
 def _likeliest(answer: AnalyseResponse, ids: Numbers, probabilities: Numbers) -> Sequence[str]:
