@@ -18,6 +18,7 @@ from lab import folders
 from lab.rpc.client import channel
 from lab.service.run import Service
 from lab.text import Corpora
+from lab.v1 import run_pb2
 from lab.v1 import trainer_service_pb2_grpc as services
 from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import Run
@@ -25,6 +26,7 @@ from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.trainer_service_pb2 import (
     CreateRunRequest,
     GetRunRequest,
+    PauseRunRequest,
     QuerySeriesRequest,
     WatchRunRequest,
 )
@@ -34,6 +36,7 @@ from services.trainer.runs.worker_process import start_worker
 from services.trainer.service import Settings, wire
 from tests.support.waiting import until
 
+ENDLESS = 1_000_000  # steps of a run that no test waits for
 NO_NATS = "nats://127.0.0.1:1"  # never the server of a cluster that happens to run here
 
 
@@ -174,6 +177,14 @@ async def passes_step(
         return run if run.stats.step >= step else None
 
     return await until(there, secs=secs, what=f"{run_id} made {step} steps")
+
+
+async def paused(stub: services.TrainerServiceAsyncStub, run_id: str, **hooks: Any) -> Run:
+    """An endless run, halted after a few steps."""
+    await create(stub, run_id, tiny(ENDLESS, **hooks))
+    await passes_step(stub, run_id, 2)
+    await stub.PauseRun(PauseRunRequest(name=f"runs/{run_id}"))
+    return await reaches(stub, run_id, run_pb2.RUN_STATE_PAUSED)
 
 
 async def everything_said(stub: services.TrainerServiceAsyncStub, run_id: str) -> list[Event]:

@@ -15,10 +15,9 @@ from lab.v1.run_pb2 import Run
 from lab.v1.run_spec_pb2 import RunSpec
 from tests.support.fake_checkpoint_service import FakeCheckpointService
 from tests.support.fake_worker import FakeWorkers
-from tests.support.trainer_service import create, passes_step, reaches, tiny
+from tests.support.trainer_service import ENDLESS, create, passes_step, reaches, tiny
 
 Trainer: TypeAlias = "services.TrainerServiceAsyncStub"
-ENDLESS = 1_000_000
 
 
 async def saved(trainer: Trainer, run_id: str) -> str:

@@ -13,10 +13,8 @@ from lab.v1 import trainer_service_pb2_grpc as services
 from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import LiveSettings, LossPrediction, Run, SamplePrompts
 from tests.support.fake_worker import FakeWorkers
-from tests.support.trainer_service import create, get, passes_step, reaches, tiny
+from tests.support.trainer_service import ENDLESS, create, get, passes_step, reaches, tiny
 from tests.support.waiting import until
-
-ENDLESS = 1_000_000
 
 
 async def adjust(trainer: services.TrainerServiceAsyncStub, live: LiveSettings) -> Run:

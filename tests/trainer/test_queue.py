@@ -11,9 +11,15 @@ from lab.v1 import trainer_service_pb2 as messages
 from lab.v1 import trainer_service_pb2_grpc as services
 from lab.v1.trainer_service_pb2 import QueuedRun
 from tests.support.fake_worker import FakeWorkers
-from tests.support.trainer_service import create, get, passes_step, reaches, tiny, trainer_service
-
-ENDLESS = 1_000_000
+from tests.support.trainer_service import (
+    ENDLESS,
+    create,
+    get,
+    passes_step,
+    reaches,
+    tiny,
+    trainer_service,
+)
 
 
 async def queue(trainer: services.TrainerServiceAsyncStub) -> list[QueuedRun]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lab import manifest
 from lab.errors import Code, LabError
 from lab.rpc.client import channel
 from lab.v1 import run_pb2
@@ -15,10 +16,12 @@ from lab.v1 import trainer_service_pb2 as messages
 from lab.v1 import trainer_service_pb2_grpc as services
 from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
 from lab.v1.run_pb2 import Run
+from lab.v1.worker_pb2 import STAGING_KIND_CHECKPOINT, CheckpointStaged
 from services.trainer.runs.sending import send
 from tests.support.fake_checkpoint_service import FakeCheckpointService
 from tests.support.fake_worker import FakeWorkers
 from tests.support.trainer_service import (
+    ENDLESS,
     create,
     everything_said,
     get,
@@ -29,7 +32,6 @@ from tests.support.trainer_service import (
 )
 from tests.support.waiting import until
 
-ENDLESS = 1_000_000
 FOR_EVER = 1e6  # a pause that no test waits for
 INTERRUPTED, RUNNING = run_pb2.RUN_STATE_INTERRUPTED, run_pb2.RUN_STATE_RUNNING
 
@@ -77,6 +79,33 @@ async def test_a_killed_worker_is_followed_by_another_three_times_and_no_more(
     said = [fact for fact in await everything_said(trainer, "a") if fact.HasField("run_resumed")]
     assert [fact.run_resumed.restart for fact in said] == [1, 2, 3]
     assert {fact.run_resumed.checkpoint for fact in said} == {run.latest_checkpoint}
+
+
+async def test_a_save_that_was_finished_but_not_told_of_is_sent_and_gone_on_from(
+    trainer: services.TrainerServiceAsyncStub, workers: FakeWorkers
+) -> None:
+    """Its worker was killed between the two. What is half written goes away."""
+    await create(trainer, "a", tiny(ENDLESS, restarts=3))
+    await passes_step(trainer, "a", 2)
+    start = workers.of("a").start
+    assert start is not None
+    whole, half = (Path(start.staging_folder) / word for word in ("whole", "half"))
+    for folder in (whole, half):
+        folder.mkdir()
+        (folder / "state.json").write_text("2")
+    staged = CheckpointStaged(
+        kind=STAGING_KIND_CHECKPOINT, step=2, fencing_token=start.fencing_token, request_id="r"
+    )
+    staged.files.extend(manifest.describe(whole))
+    manifest.write_staged(whole, staged)
+    workers.of("a").die(-9)
+    await lives(workers, 2)
+    run = await reaches(trainer, "a", RUNNING)
+    assert run.latest_checkpoint == "runs/a/checkpoints/step-00000002"
+    said = await everything_said(trainer, "a")
+    [resumed] = [fact.run_resumed for fact in said if fact.HasField("run_resumed")]
+    assert (resumed.checkpoint, resumed.step) == (run.latest_checkpoint, 2)
+    await until(lambda: not whole.exists() and not half.exists(), what="both are put away")
 
 
 async def test_a_new_checkpoint_begins_the_count_anew(

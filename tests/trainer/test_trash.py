@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,13 +17,20 @@ from lab.v1 import run_pb2
 from lab.v1 import trainer_service_pb2 as messages
 from lab.v1 import trainer_service_pb2_grpc as services
 from lab.v1.run_pb2 import Run
+from services.trainer.runs.store import read_store
 from tests.support.checkpoint_service import checkpoint_service, checkpoint_stub
 from tests.support.fake_checkpoint_service import FakeCheckpointService
 from tests.support.fake_worker import FakeWorkers
-from tests.support.trainer_service import create, get, passes_step, reaches, tiny, trainer_service
+from tests.support.trainer_service import (
+    ENDLESS,
+    create,
+    get,
+    passes_step,
+    reaches,
+    tiny,
+    trainer_service,
+)
 from tests.support.waiting import until
-
-ENDLESS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -143,6 +151,58 @@ async def test_for_good_takes_the_trashed_checkpoints_along(lab: Lab, tmp_path: 
     await until(freed, what="its checkpoint is gone")
     with pytest.raises(LabError, match="no run called a"):
         await restore(lab.trainer, "a")
+
+
+async def test_for_good_at_once_takes_all_but_what_is_pinned(lab: Lab) -> None:
+    await create(lab.trainer, "a", tiny(ENDLESS))
+    saved = []
+    for _ in range(2):
+        await passes_step(lab.trainer, "a", (await get(lab.trainer, "a")).stats.step + 1)
+        saved.append(await lab.save("a"))
+    await lab.trainer.PeekRun(messages.PeekRunRequest(name="runs/a"))
+    await stopped(lab.trainer, "a")
+    pin = checkpoint_messages.UpdateCheckpointRequest(name=saved[0], pinned=True)
+    await lab.saved.UpdateCheckpoint(pin)
+    await delete(lab.trainer, "a", permanently=True)
+    assert await lab.listed() == {saved[0]}
+    assert await lab.listed(trashed=True) == set()
+    with pytest.raises(LabError, match="no peek|there is no"):
+        peek = checkpoint_messages.GetCheckpointRequest(name="runs/a/peek")
+        await lab.saved.GetCheckpoint(peek)
+
+
+async def test_what_a_run_left_is_taken_away_after_a_restart_of_the_trainer(
+    tmp_path: Path,
+    checkpoints: FakeCheckpointService,
+    workers: FakeWorkers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The checkpoint service is away from before the deletion until after the restart."""
+    monkeypatch.setattr("services.trainer.runs.trash.PATIENCE_SECS", 0.0)
+    start = partial(
+        trainer_service, tmp_path, checkpoint_address=checkpoints.address, workers=workers
+    )
+    async with start() as trainer:
+        await create(trainer, "a", tiny(ENDLESS))
+        await passes_step(trainer, "a", 1)
+        await trainer.SnapshotRun(messages.SnapshotRunRequest(name="runs/a"))
+        await stopped(trainer, "a")
+        await checkpoints.away()
+        assert not (await delete(trainer, "a", permanently=True)).HasField("run")
+        with pytest.raises(LabError, match="not gone yet") as refused:  # it would mix the two
+            await create(trainer, "a")
+        assert refused.value.code is Code.UNAVAILABLE
+    assert checkpoints.kept
+    async with start() as trainer:
+        assert await listing(trainer) == await listing(trainer, trashed=True) == []
+        await checkpoints.back()
+        await until(lambda: not checkpoints.kept, what="the checkpoint is gone")
+
+        async def forgotten() -> bool:
+            return not (await asyncio.to_thread(read_store, tmp_path / "trainer")).leaving
+
+        await until(forgotten, what="nothing is left to do")
+        await create(trainer, "a", tiny(2))
 
 
 async def test_a_checkpoint_that_a_fork_began_from_stays(lab: Lab) -> None:

@@ -14,17 +14,20 @@ from pathlib import Path
 import psutil
 import pytest
 
+from lab import manifest
 from lab.bus import Bus
 from lab.bus.streams import STEPS
 from lab.rpc.client import channel
 from lab.v1 import run_pb2
 from lab.v1 import trainer_service_pb2 as messages
 from lab.v1 import trainer_service_pb2_grpc as services
+from services.trainer.runs.store import read_store
 from services.trainer.runs.worker_process import WorkerProcess, start_worker
 from tests.support.events import TailReader
 from tests.support.fake_checkpoint_service import FakeCheckpointService
 from tests.support.nats import NatsServer
 from tests.support.trainer_service import (
+    ENDLESS,
     TrainerProcess,
     create,
     everything_said,
@@ -38,8 +41,6 @@ from tests.support.trainer_service import (
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
-
-ENDLESS = 1_000_000
 
 
 class Workers:
@@ -174,6 +175,44 @@ async def test_a_killed_trainer_takes_up_where_it_was(
         measured = event.step_measured
         assert losses.setdefault(measured.step, measured.loss) == measured.loss
     assert len(made_twice) > len(losses)
+
+
+async def test_a_save_that_a_killed_trainer_never_heard_of_is_gone_on_from(
+    tmp_path: Path, nats: NatsServer, checkpoints: FakeCheckpointService
+) -> None:
+    start = partial(
+        trainer_process, tmp_path, nats_url=nats.url, checkpoint_address=checkpoints.address
+    )
+    staging = tmp_path / "trainer" / "staging"
+    with start() as first:
+        async with connected(first) as trainer:
+            await create(trainer, "a", tiny(ENDLESS, checkpoint_every=25, restarts=3))
+            await until(lambda: checkpoints.kept, what="it saves")
+            (worker,) = psutil.Process(first.process.pid).children()
+            first.process.send_signal(signal.SIGSTOP)  # from here on it hears nothing
+            await until(lambda: psutil.Process(first.process.pid).status() == psutil.STATUS_STOPPED)
+            known = {staged.folder for _, staged in read_store(tmp_path / "trainer").uploads}
+
+            def untold() -> Path | None:
+                found = [path.parent for path in staging.glob(f"*/*/*/{manifest.STAGED}")]
+                return next((each for each in sorted(found) if str(each) not in known), None)
+
+            folder = await until(untold, what="a save that it has not heard of")
+            step = manifest.read_staged(folder).step
+            name = f"runs/a/checkpoints/step-{step:08d}"
+            assert name not in checkpoints.kept
+            first.kill()
+    await asyncio.to_thread(worker.wait, 20)
+    with start() as second:
+        async with connected(second) as trainer:
+            await reaches(trainer, "a", run_pb2.RUN_STATE_RUNNING)
+            assert name in checkpoints.kept
+            said = await everything_said(trainer, "a")
+            [resumed] = [one.run_resumed for one in said if one.HasField("run_resumed")]
+            assert resumed.step >= step
+            await trainer.StopRun(messages.StopRunRequest(name="runs/a", save=False))
+            await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
+    assert not folder.exists()
 
 
 async def test_a_trainer_that_is_told_to_end_saves_and_ends_in_time(
