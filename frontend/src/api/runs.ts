@@ -182,7 +182,14 @@ export async function peekRun(name: string, signal?: AbortSignal): Promise<Check
 
 export async function querySeries(
   name: string,
-  range: { series?: string[]; stepFrom?: number; stepTo?: number; maxPoints?: number },
+  range: {
+    series?: string[];
+    stepFrom?: number;
+    stepTo?: number;
+    maxPoints?: number;
+    /** Means of every so many steps, instead of points. */
+    meanOfSteps?: number;
+  },
   signal?: AbortSignal,
 ) {
   const answer = await request("GET", `/api/${name}/series`, QuerySeriesResponseSchema, {

@@ -37,7 +37,7 @@ export function CompareControls({
         group
         <Select
           data-testid="compare-group"
-          title="Runs of a group are drawn as their mean, and a band from their lowest to their highest, as far as all of them reach"
+          title="Runs of a group are drawn as their mean, and a band from their lowest to their highest, as far as all of them reach; of runs too long to be here whole, each point is the mean of all steps around it"
           options={GROUPINGS}
           value={choice.group}
           onChange={(event) => change({ group: event.target.value as Grouping })}

@@ -58,6 +58,7 @@ export function ComparePage() {
     [],
   );
 
+  const averaged = choice.group !== "none" && runs.some((id) => known.get(id)?.incomplete);
   const curves = useCurves(runs, known);
   const shown = useMemo(
     () => curves.filter(({ name }) => !hidden.includes(name.slice("runs/".length))),
@@ -84,7 +85,15 @@ export function ComparePage() {
     <div className={styles["page"]}>
       <h1 className="visually-hidden">Compare runs</h1>
       {runs.map((id) => (
-        <CompareRun key={id} id={id} window={window} axis={axis} onKnown={onKnown} />
+        <CompareRun
+          key={id}
+          id={id}
+          window={window}
+          axis={axis}
+          metric={metric}
+          averaged={averaged}
+          onKnown={onKnown}
+        />
       ))}
       <CompareChart
         curves={shown}

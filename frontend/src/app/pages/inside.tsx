@@ -1,6 +1,7 @@
 // A look inside a model: what its heads attend to, and what it writes. The whole view lives in the address.
 import { useEffect } from "react";
 import { Link } from "react-router";
+import { asProblem } from "@/api/problem";
 import { idOf } from "@/features/attention/model-source";
 import { placeOf } from "@/features/checkpoints/checkpoint-name";
 import { useCheckpoints } from "@/features/checkpoints/use-checkpoints";
@@ -9,11 +10,12 @@ import { RunState, type Run } from "@/gen/lab/v1/run_pb";
 import { useChannel } from "@/live/use-channel";
 import { EmptyState } from "@/ui/empty-state";
 import { Panel } from "@/ui/panel";
+import { ProblemNotice } from "@/ui/problem-notice";
 import { useInsideAddress } from "./inside-address";
 import { InsideRun } from "./inside-run";
 
 export function InsidePage() {
-  const runs = useChannel("runs", runList).state;
+  const { state: runs, problem } = useChannel("runs", runList);
   const checkpoints = useCheckpoints();
   const [address, go] = useInsideAddress();
   const runId = address.run ?? defaultRun(runs ?? []);
@@ -22,9 +24,31 @@ export function InsidePage() {
     if (address.run === null && runId !== null) go({ run: runId });
   }, [address.run, runId, go]);
 
+  // While it is asked for again, what can be seen without it is shown: what runs, and what it recorded.
+  const unlisted = checkpoints.error ?? checkpoints.failureReason;
+  const listed = !checkpoints.isPending || unlisted !== null;
+
   return (
     <>
       <h1 className="visually-hidden">Inside</h1>
+      {problem && <ProblemNotice problem={problem} />}
+      {unlisted !== null && (
+        <ProblemNotice problem={{ ...asProblem(unlisted), title: "No list of checkpoints" }} />
+      )}
+      {(runs === undefined || !listed) && (
+        <Panel>
+          <EmptyState
+            title={`Waiting for the list of ${runs === undefined ? "runs" : "checkpoints"}`}
+          >
+            {problem && (
+              <>
+                It is shown as soon as the trainer answers. <Link to="/system">System</Link> shows
+                how each process is.
+              </>
+            )}
+          </EmptyState>
+        </Panel>
+      )}
       {runs !== undefined && runId === null && (
         <Panel>
           <EmptyState title="No model yet" action={<Link to="/runs/new">Start a run</Link>}>
@@ -32,7 +56,7 @@ export function InsidePage() {
           </EmptyState>
         </Panel>
       )}
-      {runs !== undefined && runId !== null && !checkpoints.isPending && (
+      {runs !== undefined && runId !== null && listed && (
         // Another run is another place: nothing of the old one stays on screen.
         <InsideRun
           key={runId}

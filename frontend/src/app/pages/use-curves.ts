@@ -21,7 +21,9 @@ export function useCurves(
       uses.set(color, use + 1);
       if (!of?.run) return [];
       const dash = DASHES[use % DASHES.length] ?? [];
-      return [{ name, label: of.run.displayName || id, color, dash, series: of.series }];
+      return [
+        { name, label: of.run.displayName || id, color, dash, series: of.series, means: of.means },
+      ];
     });
   }, [runs, known]);
 }

@@ -10,9 +10,11 @@ import {
   formatTick,
 } from "@/lib/format";
 import { alongAxis, type Axis } from "./axis";
+import type { Column } from "./column";
 import { difference } from "./difference";
 import { DEFINITIONS } from "./lesson";
 import { smoothed } from "./smoothed";
+import type { StepMeans } from "./step-means";
 import type { Metric, StepSeries } from "./step-series";
 
 export interface ComparedMetric {
@@ -62,6 +64,8 @@ export interface ComparedCurve {
   /** Set when an earlier run has the same colour. */
   dash: readonly number[];
   series: StepSeries;
+  /** Set where not every step is here and the curve is drawn as one with others. */
+  means?: StepMeans | undefined;
 }
 
 export interface ComparedView {
@@ -110,8 +114,11 @@ export function differenceSource(
   });
 }
 
-export function columnsOf(curve: ComparedCurve, view: ComparedView) {
-  const column = curve.series.column(view.metric);
+export function columnsOf(
+  curve: ComparedCurve,
+  view: ComparedView,
+  column: Column = curve.series.column(view.metric),
+) {
   const raw = alongAxis(curve.series, column, view.axis);
   return { raw, smooth: smoothed(column, raw, smoothingOf(view)) };
 }
@@ -127,7 +134,10 @@ export function sourceOf(
   return {
     lines,
     onChange: (listener) => {
-      const stops = curves.map(({ series }) => series.onChange(listener));
+      const stops = curves.flatMap(({ series, means }) => [
+        series.onChange(listener),
+        ...(means ? [means.onChange(listener)] : []),
+      ]);
       return () => {
         for (const stop of stops) stop();
       };

@@ -2,8 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { StepMeasuredSchema } from "@/gen/lab/v1/event_pb";
+import { SeriesSchema } from "@/gen/lab/v1/series_pb";
 import type { ComparedCurve } from "./compared";
 import { groupCurves, groupedDifference, groupedSource, spreadOf } from "./grouped";
+import { StepMeans } from "./step-means";
 import { StepSeries } from "./step-series";
 
 function columns(x: number[], y: number[]) {
@@ -83,6 +85,27 @@ describe("groups", () => {
       series.put(create(StepMeasuredSchema, { step: 3, loss: 1 }), 3n);
     }
     expect(source.lines()[2]?.columns.length).toBe(3);
+  });
+
+  it("are made of the means of all steps where the points here are extremes", () => {
+    const long = [curve("a1", [0, 9, 0, 9]), curve("a2", [1, 9, 1, 9])].map((one) => ({
+      ...one,
+      means: new StepMeans(),
+    }));
+    const source = groupedSource(groupCurves(long, byFirstLetter), VIEW);
+    expect(Array.from(source.lines()[2]?.columns.y ?? [])).toEqual([0.5, 9, 0.5, 9]);
+    let changes = 0;
+    source.onChange(() => (changes += 1));
+    long.forEach(({ means }, run) => {
+      const values = [2 + run, 4 + run];
+      const answer = create(SeriesSchema, { name: "loss", steps: [2, 3], values });
+      means.put({ metric: "loss", from: 0, steps: 2 }, [0, 3], answer);
+    });
+    expect(changes).toBe(2);
+    const [low, , mean] = source.lines();
+    expect(Array.from(mean?.columns.x ?? [])).toEqual([2, 3]);
+    expect(Array.from(mean?.columns.y ?? [])).toEqual([2.5, 4.5]);
+    expect(Array.from(low?.upTo?.y ?? [])).toEqual([3, 5]);
   });
 
   it("are measured from the group of the baseline", () => {

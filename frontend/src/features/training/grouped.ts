@@ -1,4 +1,5 @@
-// Compared runs in groups: the mean of each group and the band between its lowest and highest run.
+// Compared runs in groups: the mean of each group and the band between its lowest and highest run. Of long runs, whose
+// points here are extremes, the server's means of all recorded steps are taken.
 import { lowerBound, type Columns } from "@/charts/line/columns";
 import type { Line } from "@/charts/line/draw";
 import type { LineSource } from "@/charts/line/painter";
@@ -109,8 +110,11 @@ function lookOf({ label, curves }: CurveGroup, { lit }: ComparedView) {
 function memo(view: ComparedView): (group: CurveGroup) => Spread {
   const known = new Map<CurveGroup, { of: readonly Columns[]; versions: string; spread: Spread }>();
   return (group) => {
-    const of = group.curves.map((curve) => columnsOf(curve, view).smooth);
-    const versions = group.curves.map(({ series }) => series.column(view.metric).version).join(" ");
+    const columns = group.curves.map(({ series, means }) => {
+      return means?.of(view.metric) ?? series.column(view.metric);
+    });
+    const of = group.curves.map((curve, i) => columnsOf(curve, view, columns[i]).smooth);
+    const versions = columns.map(({ version }) => version).join(" ");
     const before = known.get(group);
     if (before?.versions === versions && before.of.every((one, i) => one === of[i])) {
       return before.spread;
