@@ -130,7 +130,7 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     lives = Lives(around, restart_secs=settings.restart_secs)
     runs = Runs(around, lives, trash_secs=settings.trash_days * DAY_SECS)
     await recover(stored, around, lives, publisher, histories=folder / "runs")
-    runs.trash.take_up()
+    runs.trash.take_up(stored.leaving)
     publishing = service.tasks.start("publish facts", publisher.run())
     shelf = ShelfWatch(bus, checkpoints, records)
     service.tasks.start("hear changes of checkpoints", shelf.listen())

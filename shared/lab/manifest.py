@@ -4,6 +4,9 @@ safetensors has no checksum and no fsync, so wholeness is ours: a folder counts 
 `manifest.json` is there (written last) and every file in it has the size and SHA-256 it names.
 The manifest is a lab.v1.Checkpoint as ProtoJSON, and begins with a seal: the SHA-256 of its own
 bytes, taken while the seal was all zeros. So a flipped bit in a loss or a step is found as well.
+
+What a worker has staged says so in the same way, in `staged.json`: whoever finds the folder when
+the worker's word for it was lost can send it all the same.
 """
 
 import hashlib
@@ -11,17 +14,21 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from google.protobuf import json_format
+from google.protobuf.message import Message
 
 from lab.errors import Damaged
 from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
+from lab.v1.worker_pb2 import CheckpointStaged
 
 MANIFEST = "manifest.json"
+STAGED = "staged.json"
 _CHUNK_BYTES = 1 << 20
 _NO_SEAL: Final = b"0" * 64
 _SEALED = re.compile(rb'\{\n  "seal": "([0-9a-f]{64})",')
+_Sealed = TypeVar("_Sealed", bound=Message)
 
 
 def file_sha256(path: Path) -> str:
@@ -37,7 +44,7 @@ def describe(folder: Path) -> list[CheckpointFile]:
     return [
         CheckpointFile(name=path.name, size_bytes=path.stat().st_size, sha256=file_sha256(path))
         for path in sorted(folder.iterdir())
-        if path.is_file() and path.name != MANIFEST
+        if path.is_file() and path.name not in (MANIFEST, STAGED)
     ]
 
 
@@ -49,42 +56,71 @@ def digest(files: Iterable[CheckpointFile]) -> str:
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
     """Writes the manifest so that it is either absent or whole, and on disk when this returns."""
-    temporary = folder / f".{MANIFEST}.tmp"
-    with temporary.open("wb") as file:
-        file.write(rendered(checkpoint))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(folder / MANIFEST)
-    sync_folder(folder)
+    _write(folder, MANIFEST, checkpoint)
 
 
 def read(folder: Path) -> Checkpoint:
     """The manifest; raises Damaged when it is missing or is not as it was written."""
+    return _parsed(_read(folder, MANIFEST), Checkpoint(), name=MANIFEST, of=folder.name)
+
+
+def write_staged(folder: Path, staged: CheckpointStaged) -> None:
+    """Says, last of all, that a staged folder is whole."""
+    _write(folder, STAGED, staged)
+
+
+def read_staged(folder: Path) -> CheckpointStaged:
+    """What the worker would have said of it, where it lies now; raises Damaged, as `read`."""
+    staged = _parsed(_read(folder, STAGED), CheckpointStaged(), name=STAGED, of=folder.name)
+    staged.folder = str(folder)
+    return staged
+
+
+def unstage(folder: Path) -> None:
+    """Takes the word back."""
+    (folder / STAGED).unlink(missing_ok=True)
+
+
+def _write(folder: Path, name: str, message: Message) -> None:
+    temporary = folder / f".{name}.tmp"
+    with temporary.open("wb") as file:
+        file.write(rendered(message))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(folder / name)
+    sync_folder(folder)
+
+
+def _read(folder: Path, name: str) -> bytes:
     try:
-        return parsed((folder / MANIFEST).read_bytes(), of=folder.name)
+        return (folder / name).read_bytes()
     except FileNotFoundError as error:
-        raise Damaged(f"{folder.name} has no {MANIFEST}: it was never finished") from error
+        raise Damaged(f"{folder.name} has no {name}: it was never finished") from error
 
 
-def rendered(checkpoint: Checkpoint) -> bytes:
-    """The bytes of a manifest file."""
-    body = json_format.MessageToJson(checkpoint, ensure_ascii=False).encode().removeprefix(b"{")
+def rendered(message: Message) -> bytes:
+    """The bytes of a sealed file."""
+    body = json_format.MessageToJson(message, ensure_ascii=False).encode().removeprefix(b"{")
     seal = hashlib.sha256(_begin(_NO_SEAL) + body).hexdigest()
     return _begin(seal.encode()) + body
 
 
 def parsed(data: bytes, *, of: str) -> Checkpoint:
     """The manifest in these bytes; raises Damaged. One without a seal is older than seals."""
+    return _parsed(data, Checkpoint(), name=MANIFEST, of=of)
+
+
+def _parsed(data: bytes, into: _Sealed, *, name: str, of: str) -> _Sealed:
     if (begins := _SEALED.match(data)) is not None:
         body = data[begins.end() :]
         seal = hashlib.sha256(_begin(_NO_SEAL) + body).hexdigest()
         if seal.encode() != begins[1]:
-            raise Damaged(f"the {MANIFEST} of {of} is not as it was written: its seal is broken")
+            raise Damaged(f"the {name} of {of} is not as it was written: its seal is broken")
         data = b"{" + body
     try:
-        return json_format.Parse(data, Checkpoint())
+        return json_format.Parse(data, into)
     except (json_format.ParseError, UnicodeDecodeError) as error:
-        raise Damaged(f"the {MANIFEST} of {of} cannot be read") from error
+        raise Damaged(f"the {name} of {of} cannot be read") from error
 
 
 def _begin(seal: bytes) -> bytes:

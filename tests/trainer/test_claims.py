@@ -180,7 +180,9 @@ async def test_a_claim_is_higher_than_all_before_also_after_the_run_was_deleted(
     async with claimant(tmp_path) as one:
         assert [await one.store.claim("a") for _ in range(3)] == [1, 2, 3]
         gone = asyncio.get_running_loop().create_future()
-        one.store.bury_run("a", Event(run="runs/a", sequence=4), done=lambda: gone.set_result(None))
+        one.store.bury_run(
+            Run(name="runs/a"), Event(run="runs/a", sequence=4), done=lambda: gone.set_result(None)
+        )
         await gone
     async with claimant(tmp_path) as again:
         assert await again.store.claim("a") == 4

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from lab import names
-from lab.errors import AlreadyExists, InvalidArgument
+from lab.errors import AlreadyExists, InvalidArgument, Unavailable
 from lab.v1.run_pb2 import Run
 from lab.v1.trainer_service_pb2 import CreateRunRequest, ForkRunRequest
 from services.trainer.runs.records import Records
@@ -15,9 +15,17 @@ from services.trainer.runs.records import Records
 class Adding:
     """One at a time, so that a repeated request cannot overtake the first."""
 
-    def __init__(self, records: Records, *, added: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        records: Records,
+        *,
+        added: Callable[[str], None],
+        leaves: Callable[[str], bool],
+    ) -> None:
+        """`leaves` says whether the checkpoints of a deleted run of that name are still there."""
         self._records = records
         self._added = added
+        self._leaves = leaves
         self._turn = asyncio.Lock()
 
     async def add(
@@ -54,6 +62,12 @@ class Adding:
                 f"there is a run called {run_id} already{where}; choose another id or delete that "
                 "run for good",
                 metadata={"run": run_id},
+            )
+
+        if run_id and self._leaves(run_id):
+            raise Unavailable(
+                f"the checkpoints of a run called {run_id} that was deleted are not gone yet, "
+                "because the checkpoint service does not answer; try again or choose another id"
             )
 
     def _free_id(self, preset: str) -> str:

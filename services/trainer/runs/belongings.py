@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import structlog
 
 from lab import names
 from lab.errors import Code, LabError
-from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import (
     DeleteCheckpointRequest,
@@ -18,8 +17,7 @@ from lab.v1.checkpoint_service_pb2 import (
     RestoreCheckpointRequest,
 )
 from lab.v1.run_pb2 import Run
-from services.trainer.runs.records import Records
-from services.trainer.runs.uploads import Uploads
+from services.trainer.runs.surroundings import Surroundings
 
 FIRST_PAUSE_SECS: Final = 0.2
 LONGEST_PAUSE_SECS: Final = 5.0
@@ -31,15 +29,11 @@ class Belongings:
     """Taking away goes on in the background until the checkpoint service has answered; who takes
     back waits for it."""
 
-    def __init__(
-        self,
-        checkpoints: services.CheckpointServiceAsyncStub,
-        records: Records,
-        uploads: Uploads,
-    ) -> None:
-        self._checkpoints = checkpoints
-        self._records = records
-        self._uploads = uploads
+    def __init__(self, around: Surroundings) -> None:
+        self._checkpoints = around.checkpoints
+        self._records = around.records
+        self._uploads = around.uploads
+        self._store = around.store
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def put_away(self, run_id: str) -> None:
@@ -59,10 +53,17 @@ class Belongings:
                     raise
 
     def discard(self, run: Run) -> None:
-        """For good: the peek, and what is in the trash because of the run."""
-        last = Run()
-        last.CopyFrom(run)
-        self._start(names.run_id(run.name), lambda: self._discard(last))
+        """For good: what `put_away` takes, and what is in the trash because of the run. The next
+        life of the trainer goes on with what this one does not finish."""
+        self._start(names.run_id(run.name), lambda: self._discard(run))
+
+    def busy(self, run_id: str) -> bool:
+        return run_id in self._tasks
+
+    async def rested(self, run_id: str, *, secs: float) -> None:
+        """Returns when nothing is left to do, or after so many seconds."""
+        if task := self._tasks.get(run_id):
+            await asyncio.wait([task], timeout=secs)
 
     async def leave_alone(self, run_id: str) -> None:
         """Returns when nothing is taken away any more."""
@@ -89,17 +90,27 @@ class Belongings:
     async def _put_away(self, run_id: str) -> None:
         await self._delete(names.peek_name(run_id))
         await self._uploads.idle(run_id)  # what is still on its way would come too late
-        begun_from = {
-            run.parent.checkpoint for run in self._records.all() if run.HasField("parent")
-        }
-        for checkpoint in await self._list(names.run_name(run_id)):
-            if not checkpoint.pinned and checkpoint.name not in begun_from:
-                await self._delete(checkpoint.name)
+        for name in await self._unneeded(names.run_name(run_id), by=self._records.all()):
+            await self._delete(name)
 
     async def _discard(self, run: Run) -> None:
-        await self._delete(names.peek_name(names.run_id(run.name)))
+        run_id = names.run_id(run.name)
+        await self._delete(names.peek_name(run_id))
+        others = [*self._records.all(), *self._records.trashed()]
+        for name in await self._unneeded(run.name, by=others):
+            await self._delete(name, permanently=True)
         for checkpoint in await self._trashed_with(run):
             await self._delete(checkpoint.name, permanently=True)
+        self._store.gone(run_id)
+
+    async def _unneeded(self, run: str, *, by: Iterable[Run]) -> list[str]:
+        """Its checkpoints, but for those that are pinned or that one of the others began from."""
+        begun_from = {other.parent.checkpoint for other in by if other.HasField("parent")}
+        return [
+            checkpoint.name
+            for checkpoint in await self._list(run)
+            if not checkpoint.pinned and checkpoint.name not in begun_from
+        ]
 
     async def _trashed_with(self, run: Run) -> list[Checkpoint]:
         """In the trash since the run was, not before: those were deleted on their own."""

@@ -27,6 +27,7 @@ from lab.v1.worker_pb2 import (
     WorkerCommand,
 )
 from services.trainer.runs import sending
+from services.trainer.runs.leftovers import whole_saves
 from services.trainer.runs.listening import Listening, Outcome
 from services.trainer.runs.resuming import fetch_newest, fetch_parent
 from services.trainer.runs.state import Happening, State
@@ -166,6 +167,9 @@ class Life:
             await worker.ended()
             raise
         ending = await worker.ended()
+        untold = await asyncio.to_thread(whole_saves, self._folder, but=self._listening.staged)
+        for staged in untold:
+            self._around.uploads.put(self._run, staged)
         return self._listening.outcome or Outcome(Happening.VANISHED, str(ending))
 
     async def _prepare(self) -> StartTraining:

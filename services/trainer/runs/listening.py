@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
 from lab.errors import LabError, Unavailable
 from lab.v1 import event_pb2, run_pb2, worker_pb2
@@ -28,7 +29,8 @@ class Outcome:
 
 class Listening:
     """`outcome` is what the worker said about its end, once it did. `advance_to` is the step at
-    which an advance that was asked for ends, `resumed_from` the checkpoint the worker begins with.
+    which an advance that was asked for ends, `resumed_from` the checkpoint the worker begins with,
+    `staged` the folders it has told of.
     """
 
     def __init__(self, run_id: str, around: Surroundings) -> None:
@@ -37,6 +39,7 @@ class Listening:
         self._asked: dict[worker_pb2.StagingKind.ValueType, asyncio.Future[Checkpoint]] = {}
         self._recorded = Recorded()
         self.resumed_from = ""
+        self.staged: set[Path] = set()
         self.outcome: Outcome | None = None
         self.advance_to: int | None = None
 
@@ -180,6 +183,7 @@ class Listening:
         self._around.records.happen(self._run_id, Happening.BOUNDARY_REACHED)
 
     def _deliver(self, staged: CheckpointStaged) -> None:
+        self.staged.add(Path(staged.folder))
         task = self._around.uploads.put(self._run, staged)
         waiting = self._asked.pop(staged.kind, None) if staged.request_id else None
         if waiting is not None:

@@ -103,8 +103,9 @@ class Records:
         """Any other fact about the run."""
         return self._journal.append(run_id, fact)
 
-    def remove(self, run_id: str) -> Event:
-        """Takes the run out and answers the last fact about it, numbered but not yet written."""
+    def remove(self, run_id: str) -> tuple[Run, Event]:
+        """Takes the run out and answers it with the last fact about it, numbered but not yet
+        written."""
         run = self._runs.pop(run_id)
         farewell = Event(
             run=run.name,
@@ -114,14 +115,14 @@ class Records:
         )
         farewell.time.FromNanoseconds(time.time_ns())
         self._graves[run_id] = farewell.sequence
-        return farewell
+        return run, farewell
 
-    async def bury(self, run_id: str, farewell: Event) -> None:
+    async def bury(self, last: Run, farewell: Event) -> None:
         """Removes the run from disk and says so; answers when it is gone."""
         buried = asyncio.get_running_loop().create_future()
-        self._store.bury_run(run_id, farewell, done=lambda: buried.set_result(None))
+        self._store.bury_run(last, farewell, done=lambda: buried.set_result(None))
         await buried
-        await self._journal.remove(run_id)
+        await self._journal.remove(names.run_id(last.name))
         self._publish([farewell])
 
     def last_word(self, run_id: str) -> Event:

@@ -11,7 +11,9 @@ from lab.bus import Publisher
 from lab.errors import Damaged
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run
+from lab.v1.worker_pb2 import CheckpointStaged
 from services.trainer.runs import journal_file, state, stats
+from services.trainer.runs.leftovers import order, whole_saves
 from services.trainer.runs.lives import Lives
 from services.trainer.runs.state import Happening
 from services.trainer.runs.store import Stored
@@ -38,9 +40,10 @@ async def recover(
     before = {run.name: run.state for run in stored.runs}
     for run in stored.runs:
         await _take_up(run, around, publisher)
-    folders = {Path(staged.folder) for _, staged in stored.uploads}
+    waiting = await asyncio.to_thread(_still_to_send, stored, around.staging)
+    folders = {Path(staged.folder) for _, staged in waiting}
     await asyncio.to_thread(_remove_staging_but, around.staging, folders)
-    for run_id, staged in stored.uploads:
+    for run_id, staged in waiting:
         log.info("checkpoint still to be sent", run=run_id, step=staged.step)
         around.uploads.put(around.records.get(run_id), staged)
     for run in reversed(around.records.all()):
@@ -84,6 +87,17 @@ async def _remove_others(folder: Path, known: set[str]) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
     await asyncio.to_thread(work)
+
+
+def _still_to_send(stored: Stored, staging: Path) -> list[tuple[str, CheckpointStaged]]:
+    """What the last life wrote down, and what its workers finished when it was no longer there."""
+    known = {Path(staged.folder) for _, staged in stored.uploads}
+    waiting = list(stored.uploads)
+    for run in stored.runs:
+        run_id = names.run_id(run.name)
+        for attempt in staging.glob(f"{run_id}/*"):
+            waiting += [(run_id, staged) for staged in whole_saves(attempt, but=known)]
+    return sorted(waiting, key=lambda each: order(each[1]))
 
 
 def _remove_staging_but(staging: Path, kept: set[Path]) -> None:

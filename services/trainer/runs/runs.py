@@ -38,8 +38,8 @@ class Runs:
     ) -> None:
         self._around, self._lives = around, lives
         self._records, self._journal = around.records, around.journal
-        self._adding = Adding(around.records, added=lives.begin)
         self.trash = Trash(around, lives, keep_secs=trash_secs)
+        self._adding = Adding(around.records, added=lives.begin, leaves=self.trash.leaves)
 
     def get(self, run_id: str) -> Run:
         return self._records.get(run_id)

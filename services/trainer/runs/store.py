@@ -15,6 +15,7 @@ from typing import IO, Final, cast
 
 import apsw
 
+from lab import names
 from lab.errors import Unavailable
 from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import Run
@@ -28,6 +29,8 @@ CREATE TABLE IF NOT EXISTS uploads (
   folder TEXT PRIMARY KEY, run TEXT NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS graves (
   id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, farewell BLOB) STRICT;
+CREATE TABLE IF NOT EXISTS leaving (
+  id TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS run_claims (
   id TEXT PRIMARY KEY, token INTEGER NOT NULL) STRICT;
 """
@@ -42,6 +45,7 @@ class Stored:
     uploads: list[tuple[str, CheckpointStaged]]  # run id, what its worker staged
     graves: dict[str, int]  # id of a deleted run -> its last sequence
     farewells: list[Event]  # deletions that JetStream has not acknowledged
+    leaving: list[Run]  # deleted for good, but for their checkpoints
 
 
 class Store:
@@ -58,10 +62,14 @@ class Store:
             (run_id, body, request_id),
         )
 
-    def bury_run(self, run_id: str, farewell: Event, *, done: Callable[[], None]) -> None:
+    def bury_run(self, last: Run, farewell: Event, *, done: Callable[[], None]) -> None:
         """Removes the run. Its last sequence stays known, so that a new run of the same name goes
-        on counting and JetStream does not take its facts for repeats."""
-        body = farewell.SerializeToString()
+        on counting and JetStream does not take its facts for repeats; its last record does until
+        `gone`, for what it left with the checkpoint service."""
+        run_id, body = names.run_id(last.name), farewell.SerializeToString()
+        self._write(
+            "INSERT OR REPLACE INTO leaving VALUES (?, ?)", (run_id, last.SerializeToString())
+        )
         self._write("DELETE FROM runs WHERE id = ?", (run_id,))
         self._write("DELETE FROM uploads WHERE run = ?", (run_id,))
         self._write(
@@ -72,6 +80,10 @@ class Store:
 
     def farewell_published(self, run_id: str) -> None:
         self._write("UPDATE graves SET farewell = NULL WHERE id = ?", (run_id,))
+
+    def gone(self, run_id: str) -> None:
+        """Nothing is left of it anywhere."""
+        self._write("DELETE FROM leaving WHERE id = ?", (run_id,))
 
     def save_upload(self, run_id: str, staged: CheckpointStaged) -> None:
         self._write(
@@ -135,6 +147,7 @@ def read_store(folder: Path) -> Stored:
     try:
         rows = list(connection.execute("SELECT id, body, request_id FROM runs"))
         graves = list(connection.execute("SELECT id, sequence, farewell FROM graves"))
+        leaving = list(connection.execute("SELECT body FROM leaving"))
         uploads = list(connection.execute("SELECT run, body FROM uploads ORDER BY folder"))
     finally:
         connection.close()
@@ -143,6 +156,7 @@ def read_store(folder: Path) -> Stored:
         requests={request: identifier for identifier, _, request in rows if request},
         uploads=[(run, CheckpointStaged.FromString(body)) for run, body in uploads],
         graves={identifier: sequence for identifier, sequence, _ in graves},
+        leaving=[Run.FromString(body) for (body,) in leaving],
         farewells=[Event.FromString(body) for _, _, body in graves if body is not None],
     )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
@@ -21,6 +22,7 @@ from services.trainer.runs.surroundings import Surroundings
 
 KEEP_SECS: Final = 7 * 86_400.0
 LOOK_SECS: Final = 3_600.0
+PATIENCE_SECS: Final = 2.0
 
 log = structlog.get_logger()
 
@@ -32,7 +34,7 @@ class Trash:
         self._around, self._lives = around, lives
         self._records = around.records
         self._keep_secs = keep_secs
-        self._belongings = Belongings(around.checkpoints, around.records, around.uploads)
+        self._belongings = Belongings(around)
 
     async def delete(self, run_id: str, *, permanently: bool) -> Run | None:
         """The run in the trash, or None when it is gone. Raises PreconditionFailed unless the run
@@ -63,10 +65,18 @@ class Trash:
             self._lives.begin(run_id)
         return run
 
-    def take_up(self) -> None:
-        """After a start: what the last life of the trainer may not have finished."""
+    def take_up(self, leaving: Iterable[Run]) -> None:
+        """After a start: what the last life of the trainer may not have finished. `leaving` are
+        those that were deleted for good."""
         for run in self._records.trashed():
             self._belongings.put_away(names.run_id(run.name))
+        for run in leaving:
+            if not self._records.has(names.run_id(run.name)):
+                self._belongings.discard(run)
+
+    def leaves(self, run_id: str) -> bool:
+        """Whether a run of that name was deleted for good, and its checkpoints are not yet gone."""
+        return not self._records.has(run_id) and self._belongings.busy(run_id)
 
     async def empty(self, *, look_secs: float = LOOK_SECS) -> None:
         """Lets go of what was there long enough, for as long as the service lives."""
@@ -97,12 +107,13 @@ class Trash:
         self._belongings.put_away(run_id)
 
     async def _discard(self, run_id: str) -> None:
+        """Answers when its checkpoints are gone, too, or after a while: they may have to wait for
+        the checkpoint service."""
         self._lives.cancel_restart(run_id)
-        last = Run()
-        last.CopyFrom(self._records.get(run_id))
-        farewell = self._records.remove(run_id)
+        last, farewell = self._records.remove(run_id)
         await self._lives.end(run_id)
         await self._around.uploads.drop(run_id)
-        await self._records.bury(run_id, farewell)
+        await self._records.bury(last, farewell)
         await asyncio.to_thread(shutil.rmtree, self._around.staging / run_id, ignore_errors=True)
         self._belongings.discard(last)
+        await self._belongings.rested(run_id, secs=PATIENCE_SECS)

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 import structlog
 
-from lab import names
+from lab import manifest, names
 from lab.errors import LabError
 from lab.v1 import checkpoint_pb2, run_pb2, worker_pb2
 from lab.v1 import checkpoint_service_pb2_grpc as services
@@ -130,6 +130,7 @@ class Uploads:
             raise
         if not peek:
             self._kept(run_id, checkpoint, staged)
+            await asyncio.to_thread(manifest.unstage, folder)  # or a start would find it again
             self._store.remove_upload(staged)
         await _remove(folder)
         return checkpoint

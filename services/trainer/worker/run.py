@@ -97,7 +97,10 @@ def _train(training: Training, control: Control, link: Link) -> End:
     boundary = StepBoundary(control, checkpoints, link.send)
     if training.live.ListFields():
         boundary.tell_settings(training)  # those of a checkpoint may be news to the trainer
-    end = train(training, Leading(boundary), hooks)
+    try:
+        end = train(training, Leading(boundary), hooks)
+    finally:
+        checkpoints.saver.wait()  # however it ends: what is under way is soon on disk
     if end is not End.LINK_CLOSED:
         checkpoints.finish(training)
     return end

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from lab.v1.checkpoint_pb2 import CheckpointFile
 from services.trainer.worker.buffers import Buffers
@@ -24,14 +25,15 @@ from services.trainer.worker.state import Content, write
 _NICER = 9
 
 
+Seal: TypeAlias = Callable[[Path, Sequence[CheckpointFile]], None]
+
+
 @dataclass(frozen=True)
 class Written:
     """A save on disk, or why it is not: then `problem` says it and there is no folder."""
 
-    folder: Path | None
     stall_secs: float  # for which training halted
     write_secs: float  # from the request until all was on disk
-    files: Sequence[CheckpointFile] = ()
     problem: str = ""
 
 
@@ -52,17 +54,19 @@ class Saver:
         prefix: str,
         began: float,
         pace: Pace,
+        seal: Seal,
         done: Callable[[Written], None],
     ) -> bool:
         """Starts a save into a new folder below `into`; it was asked for at `began`, by the
-        performance counter, and is written at that pace. Answers False when there is no memory for
-        a copy: then training halts until all is written."""
+        performance counter, and is written at that pace. `seal` is called when all files are on
+        disk. Answers False when there is no memory for a copy: then training halts until all is
+        written."""
         assert self.free, "one save at a time"
         self.wait()  # for the last words of the one before
         copy = self._copy(saved)
         stall_secs = time.perf_counter() - began
         if copy is None:
-            done(_write(saved, into, prefix, hurried(), began=began, stall_secs=None))
+            done(_write(saved, into, prefix, hurried(), seal, began=began, stall_secs=None))
             return False
 
         def work() -> None:
@@ -70,7 +74,7 @@ class Saver:
                 here = threading.get_native_id()
                 nice = os.getpriority(os.PRIO_PROCESS, here) + _NICER
                 os.setpriority(os.PRIO_PROCESS, here, min(19, nice))
-            written = _write(copy, into, prefix, pace, began=began, stall_secs=stall_secs)
+            written = _write(copy, into, prefix, pace, seal, began=began, stall_secs=stall_secs)
             self.free = True
             done(written)
 
@@ -103,28 +107,25 @@ def _write(
     into: Path,
     prefix: str,
     pace: Pace,
+    seal: Seal,
     *,
     began: float,
     stall_secs: float | None,
 ) -> Written:
     folder: Path | None = None
-    files: Sequence[CheckpointFile] = ()
     problem = ""
     try:
         into.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=into))
-        files = write(saved, folder, rest=pace.rest)
+        seal(folder, write(saved, folder, rest=pace.rest))
     except Exception as error:
         traceback.print_exc()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         problem = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
-        folder = None
     write_secs = time.perf_counter() - began
     return Written(
-        folder=folder,
         stall_secs=write_secs if stall_secs is None else stall_secs,
         write_secs=write_secs,
-        files=files,
         problem=problem,
     )

@@ -74,6 +74,7 @@ class Kept:
         if self.folder is None:
             self.folder = folders.home() / "trained" / f"{self._name}{source.name[-9:]}"
         manifest.write(source, self._checkpoint(staged, source))
+        manifest.unstage(source)  # it is more than that now
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         arriving = self._beside("arriving")
         shutil.rmtree(arriving, ignore_errors=True)  # of a move that was cut off

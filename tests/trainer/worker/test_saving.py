@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab import manifest
+from lab.errors import Damaged
 from lab.v1.checkpoint_pb2 import CheckpointFile
 from lab.v1.run_pb2 import LiveSettings
 from lab.v1.worker_pb2 import (
@@ -141,7 +142,8 @@ def test_weights_only_is_a_peek_that_is_kept(saved: Saved) -> None:
         (STAGING_KIND_CHECKPOINT, 2, "asked for"),
     ]
     weights, full = (Path(one.folder) for one in saved.staged)
-    assert sorted(path.name for path in weights.iterdir()) == sorted(PEEK_FILES)
+    names = [*PEEK_FILES, manifest.STAGED]
+    assert sorted(path.name for path in weights.iterdir()) == sorted(names)
     assert (weights / BITS[0]).read_bytes() == (full / BITS[0]).read_bytes()
     saved.step()
     saved.checkpoints.save_last(saved.training, because="stopped", weights_only=True)
@@ -280,6 +282,25 @@ def test_what_was_written_is_told_with_its_hashes(saved: Saved) -> None:
     assert by_name == manifest.describe(Path(staged.folder))
 
 
+def test_whoever_finds_what_was_written_knows_what_it_is(saved: Saved) -> None:
+    """But for whom it was made and how long it took, which is nothing to someone who finds it. A
+    peek says nothing: nobody waits for it any more."""
+    saved.step()
+    saved.ask("r")
+    saved.ask("look", peek=True)
+    saved.checkpoints.finish(saved.training)
+    staged, peek = saved.staged
+    found = manifest.read_staged(Path(staged.folder))
+    assert found.files
+    told = CheckpointStaged()
+    told.CopyFrom(staged)
+    for field in ("request_id", "stall_secs", "write_secs"):
+        told.ClearField(field)
+    assert found == told
+    with pytest.raises(Damaged, match="never finished"):
+        manifest.read_staged(Path(peek.folder))
+
+
 def test_a_paused_run_gets_what_waits_when_the_writer_is_done(saved: Saved, gate: Gate) -> None:
     """Nothing but the end of the first save wakes it for the second."""
     saved.step()
@@ -343,6 +364,26 @@ def test_training_beside_saves_gives_the_same_numbers(start: StartTraining) -> N
 
 
 @pytest.mark.integration
+def test_a_worker_whose_trainer_is_gone_ends_what_it_was_writing(
+    worker: Callable[[StartTraining | None], Worker], start: StartTraining, tmp_path: Path
+) -> None:
+    """And a trainer that comes back finds it."""
+    spec = start.spec
+    spec.model.vocab_size, spec.model.width = 50_257, 256  # 150 MB: most of a second, unhurried
+    spec.budget.steps, spec.hooks.checkpoint_every = 1_000_000, 1
+    one = worker(start)
+    one.until("started")
+    deadline = time.monotonic() + 60
+    while not (folders := list((tmp_path / "staging").glob("checkpoint-*"))):
+        assert time.monotonic() < deadline, "no save began"
+        time.sleep(0.001)
+    assert not (folders[0] / manifest.STAGED).exists(), "it was written before the trainer was gone"
+    one.close()
+    assert one.exit_code() == 0
+    assert manifest.read_staged(folders[0]).step == 1
+
+
+@pytest.mark.integration
 def test_a_worker_killed_while_it_writes_has_told_of_nothing(
     worker: Callable[[StartTraining | None], Worker], start: StartTraining, tmp_path: Path
 ) -> None:
@@ -364,4 +405,4 @@ def test_a_worker_killed_while_it_writes_has_told_of_nothing(
         if unfinished:
             break
     assert unfinished, "it was never killed in the middle"
-    assert not (unfinished[0] / "manifest.json").exists()
+    assert not (unfinished[0] / manifest.STAGED).exists()

@@ -3,13 +3,17 @@ over what was written."""
 
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TypeAlias
 
+from lab import manifest
 from lab.link import LinkClosed
 from lab.spec import saving_policy
 from lab.v1 import event_pb2, worker_pb2
+from lab.v1.checkpoint_pb2 import CheckpointFile
 from lab.v1.worker_pb2 import (
     STAGING_KIND_CHECKPOINT,
     STAGING_KIND_PEEK,
@@ -189,6 +193,7 @@ class Checkpoints(Hook):
             prefix=f"{_WORDS[kind]}-{training.step:08d}-",
             began=began,
             pace=pace or hurried(),
+            seal=partial(_seal, staged),
             done=partial(self._done, staged, [wish.request_id for wish in wishes]),
         )
         if not beside and not self._told_short_memory:
@@ -213,13 +218,11 @@ class Checkpoints(Hook):
         """In the writer's thread, or in the training's when that had to wait."""
         asked = [request for request in requests if request]
         with contextlib.suppress(LinkClosed):  # the control hears of it too
-            if written.folder is None:
+            if written.problem:
                 self._tell_problem(staged, asked, written.problem)
             else:
                 self._problem = ""
-                staged.folder = str(written.folder)
                 staged.request_id = asked[0] if asked else ""  # one answers all of the same kind
-                staged.files.extend(written.files)
                 staged.stall_secs, staged.write_secs = written.stall_secs, written.write_secs
                 self._newest[staged.kind] = staged.step
                 self._emit(WorkerEvent(staged=staged))
@@ -237,6 +240,14 @@ class Checkpoints(Hook):
         for request in requests:
             failed = StagingFailed(request_id=request, kind=staged.kind, reason=self._problem)
             self._emit(WorkerEvent(staging_failed=failed))
+
+
+def _seal(staged: CheckpointStaged, folder: Path, files: Sequence[CheckpointFile]) -> None:
+    """From here on the save outlives this process, also when its word for it does not arrive."""
+    staged.folder = str(folder)
+    staged.files.extend(files)
+    if staged.kind != STAGING_KIND_PEEK:  # of which nothing is left when nobody waits any more
+        manifest.write_staged(folder, staged)
 
 
 def _kind(weights_only: bool) -> Kind:
