@@ -12,6 +12,8 @@ from lab.v1.worker_pb2 import WorkerBeat, WorkerEvent
 
 BEAT_SECS = 1.0
 
+_PROCESS = psutil.Process()  # to find it anew costs more than to ask it
+
 Emit = Callable[[WorkerEvent], None]
 
 
@@ -24,7 +26,7 @@ def log(
 
 def resident_bytes() -> int:
     """Memory of this process."""
-    return int(psutil.Process().memory_info().rss)
+    return int(_PROCESS.memory_info().rss)
 
 
 class Heartbeat:

@@ -10,22 +10,23 @@ units of the feed-forward do nothing.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lab.v1.recording_pb2 import HealthMeasured
 from services.trainer.worker.step import StepResult
 from services.trainer.worker.training import Training
 
-# Numbers that are worked on at once: what is made of them stays in a processor's cache.
-CHUNK = 1 << 17
+# Numbers that are worked on at once: on a processor, what is made of them stays in its cache.
+CHUNK, CHUNK_ON_DEVICE = 1 << 16, 1 << 24
 # Tokens of the step's batch whose way through the layers is looked at.
 TOKENS = 256
 DEAD_BELOW = 0.01
+_HIDDEN = -1e30  # the score of a token that may not be seen
 
 
 @torch.no_grad()
@@ -48,50 +49,54 @@ def measure_health(training: Training, result: StepResult) -> HealthMeasured:
 
 
 def _of_tensors(training: Training, result: StepResult) -> tuple[list[str], list[list[float]]]:
-    """Names; RMS of weights before the update, gradients before clipping, updates: (3, tensors)."""
-    decay = {
-        parameter: float(group["weight_decay"])
-        for group in training.optimizer.param_groups
-        for parameter in group["params"]
-    }
-    names, squares, sizes = [], [], []
-    for name, parameter in training.model.named_parameters():
-        names.append(name)
-        sizes.append(parameter.numel())
-        squares.append(_squares(training, parameter, decay[parameter]))  # (3,)
-    mean = torch.stack(squares).double() / torch.tensor(sizes, device=training.device)[:, None]
-    rms: list[list[float]] = mean.sqrt().T.tolist()  # (3, tensors): one look at the device
-    # The optimizer has shortened the gradients in place (see clip_and_step).
-    clip = training.spec.optimizer.clip
-    shortened = max(1.0, result.grad_norm / clip) if clip else 1.0
-    return names, [rms[0], [each * shortened for each in rms[1]], rms[2]]
-
-
-def _squares(training: Training, parameter: Tensor, decay: float) -> Tensor:
-    """Sums of squares of a tensor's weights, gradient and update, (3).
+    """Names; RMS of weights before the update, gradients before clipping, updates: (3, tensors).
 
     The update is worked out from AdamW's moments, which are still those it was made of; keeping a
     copy of all weights to compare with would take a quarter of a run's memory:
 
-        w <- w (1 - rate decay) - rate m' / (sqrt(v') + epsilon)
+        w' = w (1 - pull) - pace d    where  d = m / (sqrt(v) + epsilon),  pull = rate decay
+
+    Reading four numbers for each weight is what takes the time, so neither w nor the update is
+    written down. Both are sums of w' and d, and the square of a sum comes from three products:
+
+        |a w' + b d|^2 = a^2 w'w' + 2 a b w'd + b^2 dd
     """
-    group, state = training.optimizer.param_groups[0], training.optimizer.state[parameter]
+    names, parameters = zip(*training.model.named_parameters(), strict=True)
+    optimizer = training.optimizer
+    made = float(optimizer.state[parameters[0]]["step"])  # updates: of all tensors as many
+    group = optimizer.param_groups[0]
     beta1, beta2 = group["betas"]
-    rate, made = float(group["lr"]), state["step"]  # of updates, on the device
     first, second = 1 - beta1**made, 1 - beta2**made  # what the young moments still lack
-    sums = torch.zeros(3, device=parameter.device)
+    pace = group["lr"] * math.sqrt(second) / first
+    epsilon = group["eps"] * math.sqrt(second)
+    products = [_products(each, optimizer.state[each], epsilon=epsilon) for each in parameters]
+    ww, wd, dd, gradients = torch.stack(products).cpu().unbind(1)  # each (tensors)
+    decay = {p: group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    pull = group["lr"] * torch.tensor([decay[each] for each in parameters], dtype=torch.float64)
+    weights = (ww + 2 * pace * wd + pace**2 * dd) / (1 - pull) ** 2
+    updates = (pull**2 * ww + 2 * pull * pace * wd + pace**2 * dd) / (1 - pull) ** 2
+    # The optimizer has shortened the gradients in place (see clip_and_step).
+    clip = training.spec.optimizer.clip
+    gradients *= max(1.0, result.grad_norm / clip) ** 2 if clip else 1.0
+    sizes = torch.tensor([parameter.numel() for parameter in parameters])
+    rms = (torch.stack([weights, gradients, updates]) / sizes).sqrt()  # (3, tensors)
+    return list(names), rms.tolist()
+
+
+def _products(parameter: Tensor, state: Mapping[str, Tensor], *, epsilon: float) -> Tensor:
+    """Of a tensor's weights w' and the direction d they went: w'w', w'd, dd; and gg, (4)."""
     assert parameter.grad is not None
     rows = (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"])
-    for weight, gradient, mean, square in zip(
-        *(row.detach().view(-1).split(CHUNK) for row in rows), strict=True
+    size = CHUNK if parameter.device.type == "cpu" else CHUNK_ON_DEVICE
+    products: list[Tensor] = []
+    for after, gradient, mean, square in zip(
+        *(torch.split(row.detach().view(-1), size) for row in rows), strict=True
     ):
-        step = (square / second).sqrt_().add_(group["eps"])
-        step = torch.div(mean, step, out=step).mul_(rate / first)
-        before = (weight + step).div_(1 - rate * decay)
-        change = torch.sub(weight, before, out=step)
-        for index, part in enumerate((before, gradient, change)):
-            sums[index] += part @ part
-    return sums
+        direction = square.sqrt().add_(epsilon)
+        torch.div(mean, direction, out=direction)
+        pairs = ((after, after), (after, direction), (direction, direction), (gradient, gradient))
+        products += [one @ other for one, other in pairs]
+    return torch.stack(products).double().view(-1, 4).sum(0)
 
 
 @dataclass(frozen=True)
@@ -107,12 +112,17 @@ class LayerHealth:
 def _of_layers(training: Training) -> list[LayerHealth]:
     """A forward pass that is watched. It is one of its own, because the training's must not differ
     between a step that is watched and one that is not."""
+    read: dict[nn.Module, Tensor] = {}
     seen: dict[nn.Module, Tensor] = {}
+
+    def note(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        read[module], seen[module] = inputs[0], output
+
     blocks: list[Any] = list(training.model.blocks)
     watched = [
-        module.register_forward_hook(lambda module, _inputs, output: seen.update({module: output}))
+        module.register_forward_hook(note)
         for block in blocks
-        for module in (block.attn.c_attn, block.mlp.c_fc, block)
+        for module in (block.attn.c_attn, block.mlp.c_proj, block)
     ]
     training.model.eval()
     try:
@@ -128,7 +138,7 @@ def _of_layers(training: Training) -> list[LayerHealth]:
             [
                 *_attention(seen[block.attn.c_attn].float(), heads),
                 seen[block].float().square().mean().sqrt(),
-                _dead(seen[block.mlp.c_fc].float()),
+                _dead(read[block.mlp.c_proj]),
             ]
         )
         for block in blocks
@@ -140,22 +150,22 @@ def _attention(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor]:
     """Entropy as a share of the most it could be, and the largest score; from (1, T, 3 C)."""
     T, C = qkv.shape[1], qkv.shape[2] // 3
     q, k, _ = qkv[0].view(T, 3, heads, C // heads).permute(1, 2, 0, 3)  # each (H, T, D)
-    scores = q @ k.transpose(1, 2) / math.sqrt(C // heads)  # (H, T, T)
     place = torch.arange(T, device=qkv.device)
-    future = place[None, :] > place[:, None]  # (T, T)
-    scores.masked_fill_(future, float("-inf"))
+    # Not minus infinity: its weight is 0 as well, and 0 times it is 0.
+    future = torch.where(place[None, :] > place[:, None], _HIDDEN, 0.0)  # (T, T)
+    scale = 1 / math.sqrt(C // heads)
+    scores = torch.baddbmm(future, q, k.transpose(1, 2), alpha=scale)  # (H, T, T)
     weights = scores.softmax(dim=-1)
     # -sum(p ln p), where ln p = score - total and total = ln(sum of exp of scores). One score and
     # its weight tell the total, so that no logarithm of every weight is needed.
     peak, largest_weight = scores.amax(-1), weights.amax(-1)  # each (H, T)
     total = peak - largest_weight.log()
-    entropy = total - (weights * scores.masked_fill_(future, 0.0)).sum(-1)  # (H, T), in nats
+    entropy = total - weights.mul_(scores).sum(-1)  # (H, T), in nats
     # Query q sees q + 1 keys. The first sees one: it has no choice, and no entropy.
     share = entropy[:, 1:] / (place[1:] + 1).log()
     return share.mean(), peak.max()
 
 
-def _dead(hidden: Tensor) -> Tensor:
-    """Share of units that say next to nothing about any token; from (1, T, 4 C) before the GELU."""
-    loudest = F.gelu(hidden, approximate="tanh").abs().amax(dim=(0, 1))  # (4 C)
-    return (loudest < DEAD_BELOW).float().mean()
+def _dead(said: Tensor) -> Tensor:
+    """Share of units that say next to nothing about any token; from (1, T, 4 C) after the GELU."""
+    return (said.abs().amax(dim=(0, 1)) < DEAD_BELOW).float().mean()

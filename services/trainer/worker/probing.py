@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from lab.analysis.attention import thumbnails
 from lab.analysis.head_scores import BEHAVIOURS, scores_of_weights
 from lab.analysis.probes import REPEATED_TOKENS, Probe, natural_probe, repeated_probe
-from lab.model import AttentionTap
+from lab.model import AttentionTap, token_losses
 from lab.spec import windows
 from lab.text import Tokenizer
 from lab.v1 import tensor_pb2
@@ -26,7 +25,7 @@ TOKENS = 64  # of each text; the rest of a longer one is not read
 MAP_CELLS = 48  # a side of an attention map; longer texts are averaged down to it
 MAPS_BYTES = 1 << 20  # of all maps of a record; large models get coarser ones
 
-Weights = Mapping[int, Tensor]  # of one text by layer, each (1, H, T, T)
+Weights = Mapping[int, Tensor]  # by layer, each (B, H, T, T)
 
 
 @dataclass(frozen=True)
@@ -64,45 +63,58 @@ def probe(training: Training, probes: Probes) -> ProbeRecord:
     """One look. In fp32, so that it shows what whoever loads the weights later will see."""
     model, shape = training.model, training.spec.model
     record = ProbeRecord(step=training.step, layers=shape.layers, heads=shape.heads)
-    cells = _cells(shape.layers * shape.heads * max(1, len(probes.texts)))
     model.eval()
-    taken: list[Weights] = []
-    for ids in probes.texts:
-        weights, losses = _read(training, ids)
-        text = record.texts.add(losses=losses)
-        for token in ids:
-            text.tokens.add(id=token)
-        _draw(text, weights, cells)
-        taken.append(weights)
     if probes.texts:
-        _put_scores(record.natural, _cut(taken), natural_probe(probes.texts))
+        _read(training, probes.texts, record)
     if probes.synthetic is not None:
-        taps = {layer: AttentionTap() for layer in range(shape.layers)}
-        model.hidden(probes.synthetic.ids.to(training.device), taps=taps)
-        repeated = {layer: tap.taken().cpu() for layer, tap in taps.items()}
-        _put_scores(record.synthetic, repeated, probes.synthetic)
+        weights, _ = _forward(training, probes.synthetic.ids)
+        _put_scores(record.synthetic, weights, probes.synthetic)
     model.train()
     return record
 
 
-def _read(training: Training, ids: list[int]) -> tuple[Weights, list[float]]:
-    """Attention by layer, and the loss of each token but the first."""
-    model = training.model
-    taps = {layer: AttentionTap() for layer in range(model.config.layers)}
-    row = torch.tensor([ids], device=training.device)  # (1, T)
-    logits = model.logits(model.hidden(row, taps=taps)[0, :-1])  # (T - 1, V)
-    losses: list[float] = F.cross_entropy(logits.float(), row[0, 1:], reduction="none").tolist()
-    return {layer: tap.taken().cpu() for layer, tap in taps.items()}, losses
+def _read(training: Training, texts: list[list[int]], record: ProbeRecord) -> None:
+    """All texts side by side. The shorter ones are filled up: what a token sees does not depend on
+    what comes after it."""
+    lengths = [len(text) for text in texts]
+    ids = torch.zeros(len(texts), max(lengths), dtype=torch.long)  # (B, T)
+    for row, text in zip(ids, texts, strict=True):
+        row[: len(text)] = torch.tensor(text)
+    weights, hidden = _forward(training, ids)
+    losses = _losses(training, ids, hidden, lengths)
+    cells = _cells(len(texts) * record.layers * record.heads)
+    for row, (text, losses_of_text) in enumerate(zip(texts, losses, strict=True)):
+        shown = record.texts.add(losses=losses_of_text)
+        for token in text:
+            shown.tokens.add(id=token)
+        maps = [weights[layer][row, :, : len(text), : len(text)] for layer in sorted(weights)]
+        _draw(shown, torch.stack(maps), cells)
+    shortest = min(lengths)
+    cut = {layer: each[..., :shortest, :shortest] for layer, each in weights.items()}
+    _put_scores(record.natural, cut, natural_probe(texts))
 
 
-def _cut(taken: list[Weights]) -> Weights:
-    """All texts as one batch, cut to the shortest: what a token sees does not depend on what
-    comes after it."""
-    length = min(weights[0].shape[-1] for weights in taken)
-    return {
-        layer: torch.cat([weights[layer][..., :length, :length] for weights in taken])
-        for layer in taken[0]
-    }  # each (B, H, T, T)
+def _forward(training: Training, ids: Tensor) -> tuple[Weights, Tensor]:
+    """Attention by layer, each (B, H, T, T), and the states before the head (B, T, C)."""
+    taps = {layer: AttentionTap() for layer in range(training.spec.model.layers)}
+    hidden = training.model.hidden(ids.to(training.device), taps=taps)
+    return {layer: tap.taken().cpu() for layer, tap in taps.items()}, hidden
+
+
+def _losses(
+    training: Training, ids: Tensor, hidden: Tensor, lengths: list[int]
+) -> list[list[float]]:
+    """Of each text, the loss of each token but the first."""
+    counts = [length - 1 for length in lengths]
+    states = torch.cat([row[:count] for row, count in zip(hidden, counts, strict=True)])
+    targets = torch.cat([row[1:length] for row, length in zip(ids, lengths, strict=True)])
+    losses = token_losses(
+        states,  # (N, C)
+        training.model.head_weight,
+        targets.to(training.device),
+        room=training.room.in_fp32(),
+    )
+    return [part.tolist() for part in torch.split(losses.cpu(), counts)]
 
 
 def _cells(maps: int) -> int:
@@ -110,11 +122,11 @@ def _cells(maps: int) -> int:
     return max(8, min(MAP_CELLS, int((MAPS_BYTES / maps) ** 0.5)))
 
 
-def _draw(text: ProbeText, weights: Weights, cells: int) -> None:
-    """All heads as one byte per cell (see Dtype): the square root keeps small weights apart."""
-    maps = torch.cat([weights[layer] for layer in sorted(weights)]).float()  # (L, H, T, T)
-    maps = thumbnails(maps, size=cells)  # (L, H, n, n), n at most cells
-    bytes_ = (maps.clamp(0, 1).sqrt() * 255).round().to(torch.uint8)
+def _draw(text: ProbeText, maps: Tensor, cells: int) -> None:
+    """All heads (L, H, T, T) as one byte per cell (see Dtype): the square root keeps small weights
+    apart."""
+    small = thumbnails(maps.float(), size=cells)  # (L, H, n, n), n at most cells
+    bytes_ = (small.clamp(0, 1).sqrt() * 255).round().to(torch.uint8)
     text.attention.shape.extend(bytes_.shape)
     text.attention.dtype = tensor_pb2.DTYPE_UINT8_SQRT
     text.attention.data = bytes_.numpy().tobytes()

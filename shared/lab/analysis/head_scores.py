@@ -28,6 +28,7 @@ from lab.model import GPTModel
 
 BEHAVIOURS = ("previous", "duplicate", "induction", "sink", "self")
 LABEL_AT = 0.4  # corrected score from which on a head is given a name
+_NEXT_TO_0 = 1e-30  # 0 ln 0 is 0
 _LEAST_REST = 0.05  # a row that gives the sink more than 1 - this says nothing about other keys
 
 
@@ -61,8 +62,9 @@ def scores_of_weights(weights: Mapping[int, Tensor], probe: Probe) -> HeadScores
     visible = torch.arange(1, probe.ids.shape[1] + 1)  # (T) keys that query q may look at
     chance = _mean((wanted.sum(-1) / visible), asked)  # (5)
     blind = _mean(wanted[..., 1:].sum(-1) / (visible - 1).clamp(min=1), asked)  # without token 0
+    shares = wanted.float()
     each = [
-        _of_layer(weights[layer].float(), wanted, asked, probe.asked, chance, blind)
+        _of_layer(weights[layer].float(), shares, asked, probe.asked, chance, blind)
         for layer in sorted(weights)
     ]
     parts = zip(*each, strict=True)
@@ -98,16 +100,17 @@ def _of_layer(
 ) -> tuple[Tensor, ...]:
     """weights (B, H, T, T) -> raw, corrected, sink_free (each H, 5), entropy, distance (each H)."""
     T = weights.shape[-1]
-    shares = torch.einsum("bhqk,sbqk->shbq", weights, wanted.float())  # (5, H, B, T)
+    shares = torch.einsum("bhqk,sbqk->shbq", weights, wanted)  # (5, H, B, T)
     raw = _mean(shares, asked[:, None])  # (5, H)
-    rest = 1 - weights[..., 0].transpose(0, 1)  # (H, B, T): what does not go to token 0
-    others = torch.einsum("bhqk,sbqk->shbq", weights[..., 1:], wanted[..., 1:].float())
+    sink = weights[..., 0].transpose(0, 1)  # (H, B, T): what goes to token 0
+    rest = 1 - sink
+    others = shares - sink * wanted[:, None, ..., 0]  # (5, H, B, T)
     usable = asked[:, None] & (rest >= _LEAST_REST)[None]  # (5, H, B, T)
     usable[:, :, :, :2] = False
     free = _mean(others / rest.clamp(min=_LEAST_REST), usable)  # (5, H)
     free[BEHAVIOURS.index("sink")] = float("nan")
     place = torch.arange(T, dtype=torch.float32)
-    surprise = -torch.special.xlogy(weights, weights).sum(-1)  # (B, H, T), in nats
+    surprise = -(weights * weights.clamp(min=_NEXT_TO_0).log()).sum(-1)  # (B, H, T), in nats
     share = surprise / (place + 1).log().clamp(min=1e-9)  # of ln(q + 1), the most there can be
     looked = (weights * (place[:, None] - place[None, :])).sum(-1)  # (B, H, T), in tokens
     rows = rows & (place > 0)

@@ -13,6 +13,7 @@ What `_torch_chunk` does in torch, `lab.kernels` does in C++ where it can, witho
 logits to memory at all (lab/kernels/head.h).
 """
 
+import copy
 import math
 from typing import Any
 
@@ -53,6 +54,20 @@ class LogitsRoom:
         if half and self.rows.device.type == "cpu" and width % _KERNEL_WIDTH == 0:
             self.operations = kernels.tiled_operations()
         self._weight: Tensor | None = None  # in the type of the logits, once it is needed
+
+    def in_fp32(self) -> "LogitsRoom":
+        """The same memory for logits in fp32, as many as fit: for who looks between two steps.
+
+        Memory fresh from the system would take several times what is done in it.
+        """
+        if self.rows.dtype == torch.float32:
+            return self
+        twin = copy.copy(self)
+        numbers = self.rows.view(-1).view(torch.float32)
+        twin.chunk_tokens = len(numbers) // self.vocab_size
+        twin.rows = numbers[: twin.chunk_tokens * self.vocab_size].view(-1, self.vocab_size)
+        twin.operations, twin._weight = None, None
+        return twin
 
     def multiplied(self, weight: Tensor) -> Tensor:
         """The weight in the type of the logits."""

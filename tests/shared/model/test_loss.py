@@ -172,3 +172,20 @@ def test_the_room_must_fit() -> None:
     hidden, weight, targets = made()
     with pytest.raises(ValueError, match="bfloat16"):
         linear_cross_entropy(hidden.bfloat16(), weight, targets, room=room(7))
+
+
+def test_the_same_memory_serves_for_fp32() -> None:
+    """To look at a model between two steps of a training in bf16."""
+    hidden, weight, targets = made()
+    wanted = F.cross_entropy(F.linear(hidden, weight), targets, reduction="none")
+    of_training = room(7, torch.bfloat16)
+    exact = of_training.in_fp32()
+    assert exact.rows.untyped_storage().data_ptr() == of_training.rows.untyped_storage().data_ptr()
+    assert 1 <= exact.chunk_tokens < N  # so that it is cut
+    losses = token_losses(hidden.detach(), weight.detach(), targets, room=exact)
+    torch.testing.assert_close(losses, wanted.detach(), rtol=1e-5, atol=1e-6)
+    assert exact.in_fp32() is exact
+    half = hidden.detach().bfloat16()
+    before = token_losses(half, weight.detach(), targets, room=room(7, torch.bfloat16))
+    after = token_losses(half, weight.detach(), targets, room=of_training)
+    assert torch.equal(before, after)

@@ -61,13 +61,20 @@ def test_texts_of_the_user_may_be_of_any_length(start: StartTraining) -> None:
     start.spec.model.vocab_size = 50_257
     start.spec.model.context = 128
     start.spec.hooks.probe_texts[:] = ["I had always thought " * 30, "Yes yes", "A", "To be or not"]
-    record = look(build(start))
+    training = build(start)
+    record = look(training)
     tokenizer = Tokenizer()
     texts = [tokenizer.decode([token.id for token in text.tokens]) for text in record.texts]
     assert texts[1:] == ["Yes yes", "To be or not"]  # one token alone predicts nothing
     assert len(record.texts[0].tokens) == 64
     assert list(record.texts[0].attention.shape) == [2, 2, MAP_CELLS, MAP_CELLS]
     assert list(record.texts[1].attention.shape) == [2, 2, 2, 2]
+    for text in record.texts:  # they are read side by side, and none notices the others
+        ids = torch.tensor([token.id for token in text.tokens])
+        with torch.no_grad():
+            logits = training.model(ids[None])[0, :-1]
+        losses = F.cross_entropy(logits, ids[1:], reduction="none")
+        assert list(text.losses) == pytest.approx(losses.tolist(), rel=1e-4)
 
 
 def test_looking_changes_no_bit_of_training(start: StartTraining) -> None:
