@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from services.inference.analysis.encoding import chosen, encode, matrix_bytes
 from services.inference.analysis.kept import Kept, key_of
 from services.inference.analysis.quotas import check_answer, check_work, picked
 from services.inference.analysis.turns import Turns
+from services.inference.analysis.walks import Walks
 from services.inference.models.registry import Model, Registry
 from services.inference.words import Words
 
@@ -28,11 +30,14 @@ _WHOLE_MAPS = (tensor_pb2.DTYPE_FLOAT32, tensor_pb2.DTYPE_UINT8_SQRT)
 
 
 class AnalysisServicer(services.AnalysisServiceServicer):
-    def __init__(self, registry: Registry, words: Words, turns: Turns, kept: Kept) -> None:
+    def __init__(
+        self, registry: Registry, words: Words, turns: Turns, *, kept: Kept, walks: Walks
+    ) -> None:
         self._registry = registry
         self._words = words
         self._turns = turns
         self._kept = kept
+        self._walks = walks
 
     async def GetAttention(
         self, request: messages.GetAttentionRequest, context: Any
@@ -50,7 +55,7 @@ class AnalysisServicer(services.AnalysisServiceServicer):
         )
         check_work(tokens=len(ids), maps=len(layers) * model.config.heads)
         weights = await self._turns.run(
-            lambda: encode(attention(model, ids, layers=layers, heads=heads), dtype)
+            lambda _: encode(attention(model, ids, layers=layers, heads=heads), dtype)
         )
         return messages.GetAttentionResponse(
             tokens=await self._words.tokens(ids), layers=layers, heads=heads, weights=weights
@@ -70,12 +75,16 @@ class AnalysisServicer(services.AnalysisServiceServicer):
             models=[model.network for model in models],
             ids=await self._read(request, models, kind),
             question=getattr(request, name),
+            walks=self._walks,
         )
         kind.check(asked)
         key = key_of([model.digest for model in models], asked.ids, request)
         answer = self._kept.find(key)
         if answer is None:
-            answer = await self._turns.run(lambda: _computed(kind, asked))
+            answer = await self._turns.run(
+                lambda breathe: _computed(kind, replace(asked, breathe=breathe)),
+                patience_secs=kind.patience_secs,
+            )
             answer.tokens.extend(await self._words.tokens(asked.ids))
             named = sorted(_named(kind, answer))
             answer.words.extend(await self._words.tokens(named))

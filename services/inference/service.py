@@ -17,6 +17,7 @@ from lab.text import Assets, Tokenizer
 from lab.v1 import analysis_service_pb2_grpc, inference_service_pb2_grpc
 from services.inference.analysis.kept import Kept
 from services.inference.analysis.turns import Turns
+from services.inference.analysis.walks import Walks
 from services.inference.analysis_servicer import AnalysisServicer
 from services.inference.generation.engine import Engine
 from services.inference.generation_servicer import GenerationServicer
@@ -33,6 +34,9 @@ class Settings(ServiceSettings):
     max_waiting: int = Field(64, ge=0, description="texts that may wait for their turn")
     max_text_bytes: int = Field(1 << 30, gt=0, description="memory for keys and values of texts")
     max_answers_bytes: int = Field(64 << 20, ge=0, description="memory for answers kept")
+    max_walks_bytes: int = Field(
+        128 << 20, ge=0, description="memory for the last forward passes of analyses"
+    )
     max_analyses: int = Field(32, gt=0, description="analyses under way or waiting at once")
     max_models: int = Field(4, gt=0, description="models kept in memory")
     max_models_bytes: int = Field(
@@ -74,7 +78,11 @@ async def build(settings: Settings, service: Service) -> GrpcServer:
     generation = GenerationServicer(registry, words, engine)
     turns = Turns(settings.max_analyses)
     service.on_exit(lambda: asyncio.to_thread(turns.close))
-    analysis = AnalysisServicer(registry, words, turns, Kept(settings.max_answers_bytes))
+    analysis = AnalysisServicer(
+        *(registry, words, turns),
+        kept=Kept(settings.max_answers_bytes),
+        walks=Walks(settings.max_walks_bytes),
+    )
     return GrpcServer(
         [
             Servicer(

@@ -147,9 +147,10 @@ async def test_each_kind_of_map_with_and_without_the_sink(
             hide_sink=hidden,
             dtype=tensor_pb2.DTYPE_FLOAT32,
         )
+        # Of both layers, since the service keeps the weights of every layer for the next question.
         expected = attention(
-            model, ids, layers=[1], heads=range(4), kind=kind, sink_hidden=hidden
-        ).numpy()
+            model, ids, layers=[0, 1], heads=range(4), kind=kind, sink_hidden=hidden
+        )[1:].numpy()
         found = arrays((await _ask(lab, loaded, attention=asked)).tensors)["weights"]
         np.testing.assert_allclose(found, expected, atol=1e-7)
         sums = found[..., 1:, :].sum(-1)
@@ -212,6 +213,7 @@ async def test_two_models_are_compared(lab: SmallLab, loaded: LoadedModel, model
         ({"token_ids": [1], **QUESTIONS["tokens"]}, "token_ids", "must be absent when text is"),
         ({"tokens": messages.TokenQuestion(top=21)}, "tokens.top", "must be at most 20"),
         ({"lens": messages.LensQuestion(top=21)}, "lens.top", "must be at most 20"),
+        ({"lens": messages.LensQuestion(first=99)}, "lens.first", "in this text, but is 99"),
         ({"maxima": messages.MaximaQuestion(top=51)}, "maxima.top", "must be at most 50"),
         ({"weights": messages.WeightQuestion(bins=201)}, "weights.bins", "must be at most 200"),
         (
@@ -252,6 +254,21 @@ async def test_what_cannot_be_accepted_is_named(
     assert caught.value.code is Code.INVALID_ARGUMENT
     assert reason in caught.value.message
     assert [violation.field for violation in caught.value.violations] == [field]
+
+
+async def test_a_part_of_the_lens_is_that_part_of_all_of_it(
+    lab: SmallLab, loaded: LoadedModel
+) -> None:
+    whole = arrays((await _ask(lab, loaded, lens=messages.LensQuestion())).tensors)
+    count = len(Tokenizer().encode(TEXT))
+    for first, wanted in ((0, 3), (2, 2), (count - 1, 9), (1, 0)):
+        asked = messages.LensQuestion(first=first, count=wanted)
+        answer = await _ask(lab, loaded, lens=asked)
+        assert len(answer.tokens) == count
+        part = arrays(answer.tensors)
+        last = first + wanted if wanted else count
+        for name, values in whole.items():
+            np.testing.assert_allclose(part[name], values[:, first:last], rtol=1e-4, atol=1e-6)
 
 
 async def test_hostile_text_is_text(lab: SmallLab, loaded: LoadedModel) -> None:

@@ -38,13 +38,23 @@ def _check_tokens(asked: Asked) -> None:
 
 def _tokens(model: GPTModel, asked: Asked) -> Arrays:
     top = asked.question.top or 5
-    return plain(token_losses(model, asked.ids, top=top, vocab_size=_WORDS))
+    return plain(
+        token_losses(
+            model,
+            asked.ids,
+            top=top,
+            vocab_size=_WORDS,
+            walked=asked.walk(model),
+            between_pieces=asked.breathe,
+        )
+    )
 
 
 def _compare_tokens(asked: Asked) -> Arrays:
     """How far the predictions lie apart at each place."""
     one, other = asked.models
-    return {"kl": Array(divergence(one, other, asked.ids, vocab_size=_WORDS))}
+    kl = divergence(one, other, asked.ids, vocab_size=_WORDS, between_pieces=asked.breathe)
+    return {"kl": Array(kl)}
 
 
 def _check_activations(asked: Asked) -> None:
@@ -52,15 +62,33 @@ def _check_activations(asked: Asked) -> None:
 
 
 def _activations(model: GPTModel, asked: Asked) -> Arrays:
-    return plain(activations(model, asked.ids, bins=asked.question.bins or 40))
+    return plain(
+        activations(model, asked.ids, bins=asked.question.bins or 40, walked=asked.walk(model))
+    )
 
 
 def _check_lens(asked: Asked) -> None:
     at_most("lens.top", asked.question.top, limit=MAX_TOP, otherwise=5)
+    if asked.question.first >= len(asked.ids):
+        raise InvalidArgument.field(
+            "lens.first",
+            f"must be 0 to {len(asked.ids) - 1} in this text, but is {asked.question.first}",
+        )
 
 
 def _lens(model: GPTModel, asked: Asked) -> Arrays:
-    return plain(lens(model, asked.ids, top=asked.question.top or 5, vocab_size=_WORDS))
+    first, count = asked.question.first, asked.question.count
+    return plain(
+        lens(
+            model,
+            asked.ids,
+            top=asked.question.top or 5,
+            places=slice(first, first + count if count else None),
+            vocab_size=_WORDS,
+            walked=asked.walk(model),
+            between_pieces=asked.breathe,
+        )
+    )
 
 
 def _check_heads(asked: Asked) -> None:
@@ -142,6 +170,7 @@ def _attribution(model: GPTModel, asked: Asked) -> Arrays:
             target=question.target if question.HasField("target") else None,
             against=question.against if question.HasField("against") else None,
             vocab_size=_WORDS,
+            walked=asked.walk(model, range(model.config.layers)),
         )
     )
 
@@ -151,7 +180,7 @@ def _check_maxima(asked: Asked) -> None:
 
 
 def _maxima(model: GPTModel, asked: Asked) -> Arrays:
-    return plain(maxima(model, asked.ids, top=asked.question.top or 10))
+    return plain(maxima(model, asked.ids, top=asked.question.top or 10, walked=asked.walk(model)))
 
 
 def _check_embedding(asked: Asked) -> None:
@@ -196,11 +225,11 @@ def _compare_weights(asked: Asked) -> Arrays:
 
 
 KINDS: Mapping[str, Kind] = {
-    "tokens": Kind(_check_tokens, _tokens, _compare_tokens, words=("top_ids",)),
-    "activations": Kind(_check_activations, _activations),
-    "lens": Kind(_check_lens, _lens, words=("top_ids",)),
+    "tokens": Kind(_check_tokens, _tokens, _compare_tokens, words=("top_ids",), patience_secs=0.25),
+    "activations": Kind(_check_activations, _activations, patience_secs=0.1),
+    "lens": Kind(_check_lens, _lens, words=("top_ids",), patience_secs=0.5),
     "heads": Kind(_check_heads, _heads, needs_text=False),
-    "attention": Kind(check_attention, attention_arrays, compare_attention),
+    "attention": Kind(check_attention, attention_arrays, compare_attention, patience_secs=0.0),
     "attribution": Kind(_check_attribution, _attribution, words=("target",)),
     "maxima": Kind(_check_maxima, _maxima),
     "embedding": Kind(_check_embedding, _embedding, needs_text=False, words=("ids",)),

@@ -28,7 +28,7 @@ def _uint8_sqrt_triangle(values: torch.Tensor) -> bytes:
     """The same of what is not masked, row by row: half the bytes."""
     side = values.shape[-1]
     rows, columns = torch.tril_indices(side, side)
-    return _uint8_sqrt(values[..., rows, columns])
+    return _uint8_sqrt(values.flatten(-2).index_select(-1, rows * side + columns))
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,7 @@ def _all_maps(model: GPTModel, asked: Asked) -> torch.Tensor:
         heads=wanted.heads,
         kind=wanted.kind,
         sink_hidden=asked.question.hide_sink,
+        walked=asked.walk(model, maps.layers_read(wanted.layers, wanted.kind)),
     )
 
 

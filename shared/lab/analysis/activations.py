@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lab.analysis.trace import trace
+from lab.analysis.trace import Trace, trace
 from lab.model import GPTModel
 
 
@@ -30,9 +30,11 @@ class Activations:
 
 
 @torch.inference_mode()
-def activations(model: GPTModel, ids: Sequence[int], *, bins: int = 40) -> Activations:
+def activations(
+    model: GPTModel, ids: Sequence[int], *, bins: int = 40, walked: Trace | None = None
+) -> Activations:
     """Norms at the embedding, before and after attention and after the feed-forward layer."""
-    walked = trace(model, ids)
+    walked = walked or trace(model, ids)
     stages = [walked.stream[0]]
     for block in walked.blocks:
         stages += [block.between, block.left]

@@ -33,6 +33,7 @@ def attention(
     heads: Sequence[int],
     kind: Kind = Kind.WEIGHTS,
     sink_hidden: bool = False,
+    walked: Trace | None = None,
 ) -> Tensor:
     """Maps (layers, heads, T, T), in the order asked; (layers, 1, T, T) for MEAN and ROLLOUT.
 
@@ -40,14 +41,19 @@ def attention(
     row sums to 1, and everything right of the diagonal is exactly 0: no token sees a later one.
     They are the weights the forward pass used, computed the long way (see MultiHeadAttention).
     """
-    through = range(max(layers) + 1) if kind is Kind.ROLLOUT else layers
-    walked = trace(model, ids, weights_of=set(through))
+    through = layers_read(layers, kind)
+    walked = walked or trace(model, ids, weights_of=set(through))
     if kind is Kind.ROLLOUT:
         rolled = rollout(torch.stack([_weights(walked, layer) for layer in through]))
         maps = rolled[list(layers)].unsqueeze(1)
     else:
         maps = torch.stack([_of_layer(model, walked, layer, heads, kind) for layer in layers])
     return without_sink(maps) if sink_hidden else maps
+
+
+def layers_read(layers: Sequence[int], kind: Kind) -> Sequence[int]:
+    """Whose weights these maps are made of."""
+    return range(max(layers) + 1) if kind is Kind.ROLLOUT else layers
 
 
 def rollout(weights: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lab.analysis.attention import head_values
-from lab.analysis.trace import blocks, final_norm, trace
+from lab.analysis.trace import Trace, blocks, final_norm, trace
 from lab.model import GPTModel
 
 
@@ -38,12 +38,13 @@ def attribution(
     target: int | None = None,
     against: int | None = None,
     vocab_size: int | None = None,
+    walked: Trace | None = None,
 ) -> Attribution:
     """Of the score of `target` after `position` (the last, and the likeliest, unless told), less
     the score of `against` if there is one."""
     position = len(ids) - 1 if position is None else position
     layers = range(model.config.layers)
-    walked = trace(model, ids, weights_of=layers)
+    walked = walked or trace(model, ids, weights_of=layers)
     norm = final_norm(model)
     logits = model.logits(walked.hidden[position])[:vocab_size]  # (V)
     chosen = int(logits.argmax()) if target is None else target

@@ -6,14 +6,14 @@ sharpens. The final norm was trained for the last row alone, so early rows are r
 salt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from lab.analysis.predictions import predictions
-from lab.analysis.trace import final_norm, trace
+from lab.analysis.predictions import no_pause, predictions
+from lab.analysis.trace import Trace, final_norm, trace
 from lab.model import GPTModel
 
 
@@ -30,16 +30,29 @@ class Lens:
 
 @torch.inference_mode()
 def lens(
-    model: GPTModel, ids: Sequence[int], *, top: int = 5, vocab_size: int | None = None
+    model: GPTModel,
+    ids: Sequence[int],
+    *,
+    top: int = 5,
+    places: slice = slice(None),
+    vocab_size: int | None = None,
+    walked: Trace | None = None,
+    between_pieces: Callable[[], None] = no_pause,
 ) -> Lens:
-    """The final norm and the head, put to the residual stream after each block."""
-    rows = [final_norm(model)(stream) for stream in trace(model, ids).stream]  # (T, C) each
+    """The final norm and the head, put to the residual stream after each block.
+
+    Of the tokens at `places`, which are then the T of the answer: a row of a long text is one
+    product with the head for each token, and who looks at a table sees a part of it.
+    """
+    walked = walked or trace(model, ids)
+    rows = [final_norm(model)(stream[places]) for stream in walked.stream]  # (T, C) each
     read = predictions(
         model,
         rows,
-        [*ids[1:], None],
+        [*ids[1:], None][places],
         top=top,
         vocab_size=vocab_size or model.config.vocab_size,
+        between_pieces=between_pieces,
     )
     return Lens(
         top_ids=torch.stack([row.top_ids for row in read]),

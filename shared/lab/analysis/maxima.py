@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lab.analysis.trace import blocks, trace
+from lab.analysis.trace import Trace, blocks, trace
 from lab.model import GPTModel
 
 
@@ -24,9 +24,11 @@ class Maxima:
 
 
 @torch.inference_mode()
-def maxima(model: GPTModel, ids: Sequence[int], *, top: int = 10) -> Maxima:
+def maxima(
+    model: GPTModel, ids: Sequence[int], *, top: int = 10, walked: Trace | None = None
+) -> Maxima:
     """Of the feed-forward layers' neurons after GELU, and of the residual stream by size."""
-    walked = trace(model, ids)
+    walked = walked or trace(model, ids)
     neurons = []
     for layer, block in enumerate(blocks(model)):
         wide = block.mlp.c_fc(block.ln_2(walked.blocks[layer].between))  # (T, 4C)

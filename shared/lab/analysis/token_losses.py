@@ -1,12 +1,13 @@
 """How surprised a model is by each token of a text. Book: the loss is section 5.1."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from lab.analysis.predictions import predictions
+from lab.analysis.predictions import no_pause, predictions
+from lab.analysis.trace import Trace, trace
 from lab.model import GPTModel
 
 
@@ -23,16 +24,23 @@ class TokenLosses:
 
 @torch.inference_mode()
 def token_losses(
-    model: GPTModel, ids: Sequence[int], *, top: int = 5, vocab_size: int | None = None
+    model: GPTModel,
+    ids: Sequence[int],
+    *,
+    top: int = 5,
+    vocab_size: int | None = None,
+    walked: Trace | None = None,
+    between_pieces: Callable[[], None] = no_pause,
 ) -> TokenLosses:
     """Loss of token t is -ln p(token t | tokens before it), what training makes small."""
-    hidden = model.hidden(torch.tensor([list(ids)]))[0]  # (T, C)
+    hidden = (walked or trace(model, ids)).hidden  # (T, C)
     (after,) = predictions(
         model,
         [hidden],
         [*ids[1:], None],
         top=top,
         vocab_size=vocab_size or model.config.vocab_size,
+        between_pieces=between_pieces,
     )
     return TokenLosses(
         loss=torch.cat([torch.tensor([float("nan")]), -after.log_probability[:-1]]),

@@ -28,7 +28,7 @@ class BlockTrace:
 
 @dataclass(frozen=True)
 class Trace:
-    """A text on its way through the model."""
+    """A text on its way through the model. Analyses that are handed one do not walk again."""
 
     tokens: Tensor  # (T, C) token embeddings
     places: Tensor  # (T, C) position embeddings

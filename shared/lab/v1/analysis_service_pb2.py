@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from lab.v1 import tensor_pb2 as lab_dot_v1_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlab/v1/analysis_service.proto\x12\x06lab.v1\x1a\x13lab/v1/tensor.proto\"o\n\x13GetAttentionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06layers\x18\x03 \x03(\r\x12\r\n\x05heads\x18\x04 \x03(\r\x12\x1c\n\x05\x64type\x18\x05 \x01(\x0e\x32\r.lab.v1.Dtype\"u\n\x14GetAttentionResponse\x12\x1d\n\x06tokens\x18\x01 \x03(\x0b\x32\r.lab.v1.Token\x12\x0e\n\x06layers\x18\x02 \x03(\r\x12\r\n\x05heads\x18\x03 \x03(\r\x12\x1f\n\x07weights\x18\x04 \x01(\x0b\x32\x0e.lab.v1.Tensor\"\xbf\x04\n\x0e\x41nalyseRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x13\n\x0bother_model\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x11\n\ttoken_ids\x18\x04 \x03(\r\x12\x19\n\x11\x61\x66ter_end_of_text\x18\x05 \x01(\x08\x12\'\n\x06tokens\x18\n \x01(\x0b\x32\x15.lab.v1.TokenQuestionH\x00\x12\x31\n\x0b\x61\x63tivations\x18\x0b \x01(\x0b\x32\x1a.lab.v1.ActivationQuestionH\x00\x12$\n\x04lens\x18\x0c \x01(\x0b\x32\x14.lab.v1.LensQuestionH\x00\x12%\n\x05heads\x18\r \x01(\x0b\x32\x14.lab.v1.HeadQuestionH\x00\x12.\n\tattention\x18\x0e \x01(\x0b\x32\x19.lab.v1.AttentionQuestionH\x00\x12\x32\n\x0b\x61ttribution\x18\x0f \x01(\x0b\x32\x1b.lab.v1.AttributionQuestionH\x00\x12(\n\x06maxima\x18\x10 \x01(\x0b\x32\x16.lab.v1.MaximaQuestionH\x00\x12.\n\tembedding\x18\x11 \x01(\x0b\x32\x19.lab.v1.EmbeddingQuestionH\x00\x12)\n\x07weights\x18\x12 \x01(\x0b\x32\x16.lab.v1.WeightQuestionH\x00\x12/\n\nneighbours\x18\x13 \x01(\x0b\x32\x19.lab.v1.NeighbourQuestionH\x00\x42\n\n\x08question\"\xc6\x02\n\x0f\x41nalyseResponse\x12\x1d\n\x06tokens\x18\x01 \x03(\x0b\x32\r.lab.v1.Token\x12$\n\x07tensors\x18\x02 \x03(\x0b\x32\x13.lab.v1.NamedTensor\x12*\n\rother_tensors\x18\x03 \x03(\x0b\x32\x13.lab.v1.NamedTensor\x12(\n\x0b\x64ifferences\x18\x04 \x03(\x0b\x32\x13.lab.v1.NamedTensor\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\x12\x14\n\x0cother_digest\x18\x06 \x01(\t\x12\x0c\n\x04step\x18\x07 \x01(\r\x12\x12\n\nother_step\x18\x08 \x01(\r\x12\x0e\n\x06\x63\x61\x63hed\x18\t \x01(\x08\x12\x14\n\x0c\x63ompute_secs\x18\n \x01(\x01\x12\x1c\n\x05words\x18\x0b \x03(\x0b\x32\r.lab.v1.Token\x12\x0c\n\x04rows\x18\x0c \x03(\t\"\x1c\n\rTokenQuestion\x12\x0b\n\x03top\x18\x01 \x01(\r\"\"\n\x12\x41\x63tivationQuestion\x12\x0c\n\x04\x62ins\x18\x01 \x01(\r\"\x1b\n\x0cLensQuestion\x12\x0b\n\x03top\x18\x01 \x01(\r\";\n\x0cHeadQuestion\x12\x0e\n\x06length\x18\x01 \x01(\r\x12\r\n\x05\x64raws\x18\x02 \x01(\r\x12\x0c\n\x04seed\x18\x03 \x01(\x04\"\xa9\x01\n\x11\x41ttentionQuestion\x12\x0e\n\x06layers\x18\x01 \x03(\r\x12\r\n\x05heads\x18\x02 \x03(\r\x12#\n\x04kind\x18\x03 \x01(\x0e\x32\x15.lab.v1.AttentionKind\x12\x11\n\thide_sink\x18\x04 \x01(\x08\x12\x11\n\tthumbnail\x18\x05 \x01(\r\x12\x0c\n\x04rows\x18\x06 \x03(\r\x12\x1c\n\x05\x64type\x18\x07 \x01(\x0e\x32\r.lab.v1.Dtype\"{\n\x13\x41ttributionQuestion\x12\x15\n\x08position\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x06target\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x14\n\x07\x61gainst\x18\x03 \x01(\rH\x02\x88\x01\x01\x42\x0b\n\t_positionB\t\n\x07_targetB\n\n\x08_against\"\x1d\n\x0eMaximaQuestion\x12\x0b\n\x03top\x18\x01 \x01(\r\"\"\n\x11\x45mbeddingQuestion\x12\r\n\x05\x63ount\x18\x01 \x01(\r\"\x1e\n\x0eWeightQuestion\x12\x0c\n\x04\x62ins\x18\x01 \x01(\r\"/\n\x11NeighbourQuestion\x12\r\n\x05token\x18\x01 \x01(\r\x12\x0b\n\x03top\x18\x02 \x01(\r*\xa3\x01\n\rAttentionKind\x12\x1e\n\x1a\x41TTENTION_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41TTENTION_KIND_WEIGHTS\x10\x01\x12\x17\n\x13\x41TTENTION_KIND_MEAN\x10\x02\x12\x1a\n\x16\x41TTENTION_KIND_ROLLOUT\x10\x03\x12!\n\x1d\x41TTENTION_KIND_VALUE_WEIGHTED\x10\x04\x32\x98\x01\n\x0f\x41nalysisService\x12I\n\x0cGetAttention\x12\x1b.lab.v1.GetAttentionRequest\x1a\x1c.lab.v1.GetAttentionResponse\x12:\n\x07\x41nalyse\x12\x16.lab.v1.AnalyseRequest\x1a\x17.lab.v1.AnalyseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlab/v1/analysis_service.proto\x12\x06lab.v1\x1a\x13lab/v1/tensor.proto\"o\n\x13GetAttentionRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06layers\x18\x03 \x03(\r\x12\r\n\x05heads\x18\x04 \x03(\r\x12\x1c\n\x05\x64type\x18\x05 \x01(\x0e\x32\r.lab.v1.Dtype\"u\n\x14GetAttentionResponse\x12\x1d\n\x06tokens\x18\x01 \x03(\x0b\x32\r.lab.v1.Token\x12\x0e\n\x06layers\x18\x02 \x03(\r\x12\r\n\x05heads\x18\x03 \x03(\r\x12\x1f\n\x07weights\x18\x04 \x01(\x0b\x32\x0e.lab.v1.Tensor\"\xbf\x04\n\x0e\x41nalyseRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x13\n\x0bother_model\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x11\n\ttoken_ids\x18\x04 \x03(\r\x12\x19\n\x11\x61\x66ter_end_of_text\x18\x05 \x01(\x08\x12\'\n\x06tokens\x18\n \x01(\x0b\x32\x15.lab.v1.TokenQuestionH\x00\x12\x31\n\x0b\x61\x63tivations\x18\x0b \x01(\x0b\x32\x1a.lab.v1.ActivationQuestionH\x00\x12$\n\x04lens\x18\x0c \x01(\x0b\x32\x14.lab.v1.LensQuestionH\x00\x12%\n\x05heads\x18\r \x01(\x0b\x32\x14.lab.v1.HeadQuestionH\x00\x12.\n\tattention\x18\x0e \x01(\x0b\x32\x19.lab.v1.AttentionQuestionH\x00\x12\x32\n\x0b\x61ttribution\x18\x0f \x01(\x0b\x32\x1b.lab.v1.AttributionQuestionH\x00\x12(\n\x06maxima\x18\x10 \x01(\x0b\x32\x16.lab.v1.MaximaQuestionH\x00\x12.\n\tembedding\x18\x11 \x01(\x0b\x32\x19.lab.v1.EmbeddingQuestionH\x00\x12)\n\x07weights\x18\x12 \x01(\x0b\x32\x16.lab.v1.WeightQuestionH\x00\x12/\n\nneighbours\x18\x13 \x01(\x0b\x32\x19.lab.v1.NeighbourQuestionH\x00\x42\n\n\x08question\"\xc6\x02\n\x0f\x41nalyseResponse\x12\x1d\n\x06tokens\x18\x01 \x03(\x0b\x32\r.lab.v1.Token\x12$\n\x07tensors\x18\x02 \x03(\x0b\x32\x13.lab.v1.NamedTensor\x12*\n\rother_tensors\x18\x03 \x03(\x0b\x32\x13.lab.v1.NamedTensor\x12(\n\x0b\x64ifferences\x18\x04 \x03(\x0b\x32\x13.lab.v1.NamedTensor\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\x12\x14\n\x0cother_digest\x18\x06 \x01(\t\x12\x0c\n\x04step\x18\x07 \x01(\r\x12\x12\n\nother_step\x18\x08 \x01(\r\x12\x0e\n\x06\x63\x61\x63hed\x18\t \x01(\x08\x12\x14\n\x0c\x63ompute_secs\x18\n \x01(\x01\x12\x1c\n\x05words\x18\x0b \x03(\x0b\x32\r.lab.v1.Token\x12\x0c\n\x04rows\x18\x0c \x03(\t\"\x1c\n\rTokenQuestion\x12\x0b\n\x03top\x18\x01 \x01(\r\"\"\n\x12\x41\x63tivationQuestion\x12\x0c\n\x04\x62ins\x18\x01 \x01(\r\"9\n\x0cLensQuestion\x12\x0b\n\x03top\x18\x01 \x01(\r\x12\r\n\x05\x66irst\x18\x02 \x01(\r\x12\r\n\x05\x63ount\x18\x03 \x01(\r\";\n\x0cHeadQuestion\x12\x0e\n\x06length\x18\x01 \x01(\r\x12\r\n\x05\x64raws\x18\x02 \x01(\r\x12\x0c\n\x04seed\x18\x03 \x01(\x04\"\xa9\x01\n\x11\x41ttentionQuestion\x12\x0e\n\x06layers\x18\x01 \x03(\r\x12\r\n\x05heads\x18\x02 \x03(\r\x12#\n\x04kind\x18\x03 \x01(\x0e\x32\x15.lab.v1.AttentionKind\x12\x11\n\thide_sink\x18\x04 \x01(\x08\x12\x11\n\tthumbnail\x18\x05 \x01(\r\x12\x0c\n\x04rows\x18\x06 \x03(\r\x12\x1c\n\x05\x64type\x18\x07 \x01(\x0e\x32\r.lab.v1.Dtype\"{\n\x13\x41ttributionQuestion\x12\x15\n\x08position\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x06target\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x14\n\x07\x61gainst\x18\x03 \x01(\rH\x02\x88\x01\x01\x42\x0b\n\t_positionB\t\n\x07_targetB\n\n\x08_against\"\x1d\n\x0eMaximaQuestion\x12\x0b\n\x03top\x18\x01 \x01(\r\"\"\n\x11\x45mbeddingQuestion\x12\r\n\x05\x63ount\x18\x01 \x01(\r\"\x1e\n\x0eWeightQuestion\x12\x0c\n\x04\x62ins\x18\x01 \x01(\r\"/\n\x11NeighbourQuestion\x12\r\n\x05token\x18\x01 \x01(\r\x12\x0b\n\x03top\x18\x02 \x01(\r*\xa3\x01\n\rAttentionKind\x12\x1e\n\x1a\x41TTENTION_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41TTENTION_KIND_WEIGHTS\x10\x01\x12\x17\n\x13\x41TTENTION_KIND_MEAN\x10\x02\x12\x1a\n\x16\x41TTENTION_KIND_ROLLOUT\x10\x03\x12!\n\x1d\x41TTENTION_KIND_VALUE_WEIGHTED\x10\x04\x32\x98\x01\n\x0f\x41nalysisService\x12I\n\x0cGetAttention\x12\x1b.lab.v1.GetAttentionRequest\x1a\x1c.lab.v1.GetAttentionResponse\x12:\n\x07\x41nalyse\x12\x16.lab.v1.AnalyseRequest\x1a\x17.lab.v1.AnalyseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lab.v1.analysis_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ATTENTIONKIND']._serialized_start=1803
-  _globals['_ATTENTIONKIND']._serialized_end=1966
+  _globals['_ATTENTIONKIND']._serialized_start=1833
+  _globals['_ATTENTIONKIND']._serialized_end=1996
   _globals['_GETATTENTIONREQUEST']._serialized_start=62
   _globals['_GETATTENTIONREQUEST']._serialized_end=173
   _globals['_GETATTENTIONRESPONSE']._serialized_start=175
@@ -47,21 +47,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACTIVATIONQUESTION']._serialized_start=1231
   _globals['_ACTIVATIONQUESTION']._serialized_end=1265
   _globals['_LENSQUESTION']._serialized_start=1267
-  _globals['_LENSQUESTION']._serialized_end=1294
-  _globals['_HEADQUESTION']._serialized_start=1296
-  _globals['_HEADQUESTION']._serialized_end=1355
-  _globals['_ATTENTIONQUESTION']._serialized_start=1358
-  _globals['_ATTENTIONQUESTION']._serialized_end=1527
-  _globals['_ATTRIBUTIONQUESTION']._serialized_start=1529
-  _globals['_ATTRIBUTIONQUESTION']._serialized_end=1652
-  _globals['_MAXIMAQUESTION']._serialized_start=1654
-  _globals['_MAXIMAQUESTION']._serialized_end=1683
-  _globals['_EMBEDDINGQUESTION']._serialized_start=1685
-  _globals['_EMBEDDINGQUESTION']._serialized_end=1719
-  _globals['_WEIGHTQUESTION']._serialized_start=1721
-  _globals['_WEIGHTQUESTION']._serialized_end=1751
-  _globals['_NEIGHBOURQUESTION']._serialized_start=1753
-  _globals['_NEIGHBOURQUESTION']._serialized_end=1800
-  _globals['_ANALYSISSERVICE']._serialized_start=1969
-  _globals['_ANALYSISSERVICE']._serialized_end=2121
+  _globals['_LENSQUESTION']._serialized_end=1324
+  _globals['_HEADQUESTION']._serialized_start=1326
+  _globals['_HEADQUESTION']._serialized_end=1385
+  _globals['_ATTENTIONQUESTION']._serialized_start=1388
+  _globals['_ATTENTIONQUESTION']._serialized_end=1557
+  _globals['_ATTRIBUTIONQUESTION']._serialized_start=1559
+  _globals['_ATTRIBUTIONQUESTION']._serialized_end=1682
+  _globals['_MAXIMAQUESTION']._serialized_start=1684
+  _globals['_MAXIMAQUESTION']._serialized_end=1713
+  _globals['_EMBEDDINGQUESTION']._serialized_start=1715
+  _globals['_EMBEDDINGQUESTION']._serialized_end=1749
+  _globals['_WEIGHTQUESTION']._serialized_start=1751
+  _globals['_WEIGHTQUESTION']._serialized_end=1781
+  _globals['_NEIGHBOURQUESTION']._serialized_start=1783
+  _globals['_NEIGHBOURQUESTION']._serialized_end=1830
+  _globals['_ANALYSISSERVICE']._serialized_start=1999
+  _globals['_ANALYSISSERVICE']._serialized_end=2151
 # @@protoc_insertion_point(module_scope)

@@ -396,16 +396,26 @@ class LensQuestion(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TOP_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
     top: _builtins.int
     """Likeliest tokens to tell, up to 20; 0 means 5."""
+    first: _builtins.int
+    """The first token told of, the T of the answer: each takes a product with the head for every layer, so a part of a
+    long text is told sooner than all of it.
+    """
+    count: _builtins.int
+    """How many tokens from there on, fewer at the end of the text; 0 means all."""
     def __init__(
         self,
         *,
         top: _builtins.int = ...,
+        first: _builtins.int = ...,
+        count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["top", b"top"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "first", b"first", "top", b"top"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

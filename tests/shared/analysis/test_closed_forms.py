@@ -8,6 +8,7 @@ import torch
 from lab.analysis.attention import attention, rollout, row_divergence, thumbnails, without_sink
 from lab.analysis.attribution import attribution
 from lab.analysis.embedding import embedding_map, neighbours
+from lab.analysis.predictions import largest
 from lab.analysis.token_losses import token_losses
 from lab.analysis.weights import copying, relative_change, weight_statistics
 from lab.model import GPTConfig, GPTModel
@@ -157,3 +158,12 @@ def test_a_head_that_hands_on_what_it_reads_copies() -> None:
         out[4:, 4:] *= -1  # the second head says the opposite of what it reads
     found = copying(model)
     assert found.tolist() == [pytest.approx([1.0, -1.0], abs=1e-5)]
+
+
+@pytest.mark.parametrize("width", [5, 127, 128, 129, 700, 1_000])
+def test_the_largest_by_blocks_are_the_largest(width: int) -> None:
+    values = torch.randn(9, width, generator=torch.Generator().manual_seed(width))
+    for count in (1, 3, 5):
+        found, places = largest(values, count)
+        assert torch.equal(found, values.topk(count).values)
+        assert torch.equal(values.gather(1, places), found)
