@@ -2,7 +2,7 @@
 // view. The step (at=) is the playhead's, see features/playhead; checkpoint= is what other pages link to.
 import { useCallback, useMemo } from "react";
 import { useSearchParams } from "react-router";
-import { stepOfAgainst, type Against } from "@/features/compare-models/against";
+import { againstOf, type Against } from "@/features/compare-models/against";
 
 export interface InsideAddress {
   readonly run: string | null;
@@ -10,7 +10,7 @@ export interface InsideAddress {
   readonly layer: number;
   readonly head: number | "mean";
   readonly text: string;
-  /** What is compared with: a saved step, or the newest weights. */
+  /** What is compared with: a saved step, the newest weights, or another run's checkpoint. */
   readonly against: Against | null;
 }
 
@@ -25,7 +25,7 @@ export function readAddress(parameters: URLSearchParams): InsideAddress {
     layer: wholeNumber(parameters.get("layer")),
     head: head === "mean" ? head : wholeNumber(head),
     text: parameters.get("text") ?? DEFAULT_TEXT,
-    against: stepOfAgainst(parameters.get("against") ?? ""),
+    against: againstOf(parameters.get("against") ?? ""),
   };
 }
 

@@ -11,7 +11,7 @@ import { SourcePicker } from "@/features/attention/source-picker";
 import { TokenGuesses } from "@/features/attention/token-guesses";
 import { useSourceModel } from "@/features/attention/use-source-model";
 import { useTokenLosses } from "@/features/attention/use-token-losses";
-import type { Against } from "@/features/compare-models/against";
+import { sameHeads, type Against } from "@/features/compare-models/against";
 import { AgainstPicker } from "@/features/compare-models/against-picker";
 import { GenerationPane } from "@/features/generation/generation-pane";
 import { EmbeddingPanel } from "@/features/embedding/embedding-panel";
@@ -97,7 +97,9 @@ export function InsideRun({
   // At the live end the weights at hand may be a peek: they can write too.
   const peeked = model !== undefined && !kept.some(({ step }) => step === model.step);
   const writers = peeked ? [...kept, { step: model.step, source: model.source }] : kept;
-  const compared = useAgainst(runId, { run, stops, saved, against: address.against });
+  const compared = useAgainst(runId, { run, runs, stops, saved, against: address.against });
+  // Of another shape it has no like of each layer and head.
+  const alike = sameHeads(model?.spec, compared.other?.spec) ? compared.other : undefined;
   const old = recordStep === null && loading.isPlaceholderData;
   const shownStep = recordStep ?? model?.step;
   const { text, layer, head: chosenHead } = address;
@@ -106,7 +108,7 @@ export function InsideRun({
     at,
     parameters: Number(run?.stats?.parameters ?? 0),
     ready: !fetching,
-    page: { text, layer, head: chosenHead, other: compared.other },
+    page: { text, layer, head: chosenHead, other: alike },
   });
 
   const record = useQuery({ ...probeQuery(name, recordStep ?? 0), enabled: recordStep !== null });
@@ -188,8 +190,10 @@ export function InsideRun({
           />
           <AgainstPicker
             saved={kept.map(({ step }) => step)}
+            elsewhere={compared.elsewhere}
             at={at}
             against={address.against}
+            model={model}
             other={compared.other}
             looking={compared.looking}
             onAgainst={(against) => go({ against })}
@@ -226,7 +230,7 @@ export function InsideRun({
           <>
             <AttentionExplorer
               model={model}
-              other={compared.other}
+              other={alike}
               spec={run?.spec?.model}
               text={address.text}
               layer={address.layer}
@@ -284,11 +288,11 @@ export function InsideRun({
           onPlace={playhead.place}
           className={styles["whole"]}
         />
-        <LensPanel model={model} other={compared.other} text={address.text} old={old} />
-        <ActivationsPanel model={model} other={compared.other} text={address.text} old={old} />
+        <LensPanel model={model} other={alike} text={address.text} old={old} />
+        <ActivationsPanel model={model} other={alike} text={address.text} old={old} />
         <VotesPanel
           model={model}
-          other={compared.other}
+          other={alike}
           text={address.text}
           position={heldToken}
           onHead={(layer, chosen) => go({ layer, head: chosen })}

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { droppedAt, stepOfAgainst, swapped } from "./against";
+import {
+  againstOf,
+  droppedAt,
+  isElsewhere,
+  NEWEST,
+  sameHeads,
+  swapped,
+  type Against,
+} from "./against";
 
 describe("the second playhead", () => {
   it("lands on the nearest saved step, at the live end on the newest weights", () => {
@@ -14,9 +22,24 @@ describe("the second playhead", () => {
     expect(swapped(1, 2)).toEqual({ at: 2, against: 1 });
   });
 
+  it("may stand in another run", () => {
+    const name = "runs/nano-7f3k/checkpoints/step-00000100";
+    expect(againstOf(name)).toBe(name);
+    expect(isElsewhere(name)).toBe(true);
+    expect([NEWEST, 40, null].some((place) => isElsewhere(place as Against | null))).toBe(false);
+    for (const odd of ["runs/a", "runs/../checkpoints/b", `${name}/c`, "runs//checkpoints/b"]) {
+      expect(againstOf(odd)).toBe(null);
+    }
+  });
+
+  it("compares head by head only what has as many", () => {
+    expect(sameHeads({ layers: 6, heads: 5 }, { layers: 6, heads: 5 })).toBe(true);
+    expect(sameHeads({ layers: 6, heads: 5 }, { layers: 6, heads: 8 })).toBe(false);
+  });
+
   it("is off when the address says nothing that is a place", () => {
-    expect(stepOfAgainst("0120")).toBe(120);
-    expect(stepOfAgainst("newest")).toBe("newest");
-    for (const odd of ["", "-1", "1e3", "step"]) expect(stepOfAgainst(odd)).toBe(null);
+    expect(againstOf("0120")).toBe(120);
+    expect(againstOf("newest")).toBe("newest");
+    for (const odd of ["", "-1", "1e3", "step"]) expect(againstOf(odd)).toBe(null);
   });
 });
