@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lab.v1.run_pb2 import Run
 from tests.support.gateway import Fakes, Gateway, fake_services, gateway
 from tests.support.nats import NatsServer
 
@@ -40,3 +41,8 @@ async def live_gateway(fakes: Fakes, nats: NatsServer, tmp_path: Path) -> AsyncI
     """With NATS."""
     async with gateway(fakes, tmp_path, nats_url=nats.url) as running:
         yield running
+
+
+@pytest.fixture
+def run(fakes: Fakes) -> Run:
+    return fakes.trainer.add_run("a")

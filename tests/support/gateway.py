@@ -15,7 +15,7 @@ from lab.bus import Bus
 from lab.bus.subjects import subject_of
 from lab.rpc.server import GrpcServer
 from lab.service.run import Service
-from lab.v1.event_pb2 import Event
+from lab.v1.event_pb2 import Event, StepMeasured
 from services.gateway.server import HttpServer
 from services.gateway.service import Settings, build
 from tests.support.fake_checkpoints import FakeCheckpoints
@@ -107,6 +107,13 @@ async def emit(bus: Bus, trainer: FakeTrainer, event: Event) -> int:
     connection = await bus.connection()
     acknowledged = await connection.jetstream.publish(subject_of(event), event.SerializeToString())
     return acknowledged.seq
+
+
+async def make_steps(bus: Bus, fakes: Fakes, first: int, last: int, *, run: str = "runs/a") -> None:
+    """Facts of steps, both ends included, as the trainer would publish them."""
+    for number in range(first, last + 1):
+        measured = StepMeasured(step=number, loss=1 / number)
+        await emit(bus, fakes.trainer, Event(run=run, step_measured=measured))
 
 
 async def raw(running: Gateway, request: str) -> bytes:

@@ -76,6 +76,17 @@ class ChannelLog:
             self.position.offset = message.publication.offset
 
 
+def steps_held(log: ChannelLog) -> list[int]:
+    """What a chart would show: the newest snapshot, then the publications after it."""
+    held: list[int] = []
+    for message in log.messages:
+        if message.HasField("snapshot"):
+            held = list(message.snapshot.series.series[0].steps)
+        elif message.HasField("publication"):
+            held.append(message.publication.event.step_measured.step)
+    return held
+
+
 class LiveClient:
     """`async with LiveClient(url) as client` says hello and reads until the end."""
 
