@@ -24,6 +24,8 @@ from lab.v1.worker_pb2 import (
 
 TOKENS, SEQUENCES = 1_024, 4
 EVALUATE_EVERY, HEALTH_EVERY, INTERVAL_EVERY = 500, 200, 100
+# Made at once. What a page keeps of a run is bounded, and is full after these: 500 health looks.
+FIRST_STEPS = 100_000
 TENSORS = [f"h.{block}.{part}" for block in range(6) for part in ("attn", "mlp")]
 
 
@@ -37,8 +39,11 @@ def main(steps_per_sec: float) -> None:
     chance = random.Random(7)
     while step < start.spec.budget.steps and not stopped.is_set():
         step += 1
-        stopped.wait(max(0.0, began + step / steps_per_sec - time.monotonic()))
-        link.send(WorkerEvent(step_measured=_step(step, time.monotonic() - began, chance)))
+        paced = max(0, step - FIRST_STEPS) / steps_per_sec
+        if step == FIRST_STEPS:
+            began = time.monotonic()
+        stopped.wait(max(0.0, began + paced - time.monotonic()))
+        link.send(WorkerEvent(step_measured=_step(step, step / steps_per_sec, chance)))
         for event in _rarer(step, chance):
             link.send(event)
     link.send(WorkerEvent(finished=TrainingFinished(step=step, stopped=stopped.is_set())))
