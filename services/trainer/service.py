@@ -21,8 +21,9 @@ from lab.text import Assets, Corpora
 from lab.v1 import trainer_service_pb2_grpc as services
 from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
 from lab.v1.event_pb2 import Event
+from services.trainer.journal.journal import Journal
+from services.trainer.journal.writer import Writer, check_sqlite
 from services.trainer.runs import worker_process
-from services.trainer.runs.journal import Journal
 from services.trainer.runs.lives import Lives
 from services.trainer.runs.preflights import Preflights
 from services.trainer.runs.queue import Queue
@@ -35,7 +36,6 @@ from services.trainer.runs.shelf import ShelfWatch
 from services.trainer.runs.store import Store, lock_folder, read_store, store_path
 from services.trainer.runs.surroundings import StartWorker, Surroundings
 from services.trainer.runs.uploads import Uploads
-from services.trainer.runs.writer import Writer, check_sqlite
 from services.trainer.servicer import TrainerServicer
 
 STOP_REASON = "the trainer was shut down"

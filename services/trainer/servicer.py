@@ -21,17 +21,17 @@ from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import Run
 from lab.v1.series_pb2 import SeriesSet
 from lab.v1.trainer_service_pb2_grpc import TrainerServiceServicer
-from services.trainer.runs import journal_file
-from services.trainer.runs.batch_text import read_batch
-from services.trainer.runs.health import read_health
-from services.trainer.runs.journal import Journal
+from services.trainer.history.batch_text import read_batch
+from services.trainer.history.health import read_health
+from services.trainer.history.means import read_means
+from services.trainer.history.probes import get_probe, list_probes
+from services.trainer.history.series import read_series
+from services.trainer.journal import journal_file
+from services.trainer.journal.journal import Journal
 from services.trainer.runs.lineage import ancestors
-from services.trainer.runs.means import read_means
 from services.trainer.runs.preflights import Preflights
-from services.trainer.runs.probes import get_probe, list_probes
 from services.trainer.runs.queue import Queue
 from services.trainer.runs.runs import Runs
-from services.trainer.runs.series import read_series
 
 DEFAULT_PAGE, MAX_PAGE = 200, 1_000
 DEFAULT_FACTS, MAX_FACTS = 500, 10_000

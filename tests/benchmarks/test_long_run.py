@@ -18,8 +18,8 @@ import psutil
 import pytest
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
-from services.trainer.runs import journal_tables, pyramid
-from services.trainer.runs.writer import connect
+from services.trainer.journal import journal_tables, pyramid
+from services.trainer.journal.writer import connect
 from tests.e2e.conftest import browser_program
 from tests.support.cluster import Cluster, until
 

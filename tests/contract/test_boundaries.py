@@ -91,8 +91,21 @@ ROWS = (
     ),
     Row(
         "services.trainer",
-        (*SERVICE, "lab.text", "lab.link", "lab.torchrun"),
+        (
+            *(*SERVICE, "lab.text", "lab.link", "lab.torchrun"),
+            *("services.trainer.journal", "services.trainer.history"),
+        ),
         (*TORCH, *NATS, *WEB, *TERMINAL),
+    ),
+    Row(
+        "services.trainer.journal",
+        ("lab.v1", "lab.errors", "lab.names"),
+        (*TORCH, *GRPC, *NATS, *WEB, *TERMINAL),
+    ),
+    Row(
+        "services.trainer.history",
+        ("lab.v1", "lab.errors", "lab.text", "services.trainer.journal"),
+        (*TORCH, *GRPC, *NATS, *WEB, *TERMINAL),
     ),
     # The child process: a loop, a link, and nothing else of the service.
     Row(

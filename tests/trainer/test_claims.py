@@ -16,12 +16,12 @@ from lab.v1.checkpoint_pb2 import CHECKPOINT_KIND_FULL, Checkpoint
 from lab.v1.checkpoint_service_pb2 import FenceRunRequest
 from lab.v1.event_pb2 import Event, StepMeasured
 from lab.v1.run_pb2 import Run
-from services.trainer.runs import journal_file, journal_tables
-from services.trainer.runs.claim import Superseded
-from services.trainer.runs.journal import Journal
+from services.trainer.journal import journal_file, journal_tables
+from services.trainer.journal.claim import Superseded
+from services.trainer.journal.journal import Journal
+from services.trainer.journal.writer import Writer
 from services.trainer.runs.sending import send, shelf_of
 from services.trainer.runs.store import Store, read_store
-from services.trainer.runs.writer import Writer
 from tests.support.checkpoint_service import checkpoint_service, checkpoint_stub
 from tests.support.waiting import until
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from lab.errors import InvalidArgument, OverLimit
 from lab.v1.event_pb2 import Event
 from lab.v1.recording_pb2 import HealthMeasured, QueryHealthResponse
-from services.trainer.runs import journal_file, journal_tables
-from services.trainer.runs.health import read_health
-from services.trainer.runs.writer import connect
+from services.trainer.history.health import read_health
+from services.trainer.journal import journal_file, journal_tables
+from services.trainer.journal.writer import connect
 
 TENSORS = ["wte", "h.0", "h.1"]
 

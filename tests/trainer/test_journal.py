@@ -10,10 +10,10 @@ import pytest
 
 from lab.errors import NotFound
 from lab.v1.event_pb2 import Event, LogWritten, StepMeasured
-from services.trainer.runs import journal_file, journal_tables
-from services.trainer.runs import writer as writer_module
-from services.trainer.runs.journal import Journal
-from services.trainer.runs.writer import Writer
+from services.trainer.journal import journal_file, journal_tables
+from services.trainer.journal import writer as writer_module
+from services.trainer.journal.journal import Journal
+from services.trainer.journal.writer import Writer
 from tests.support.waiting import until
 
 
@@ -182,7 +182,7 @@ async def test_a_full_disk_holds_facts_back_and_loses_none(
 async def test_too_many_waiting_facts_make_the_worker_wait(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.trainer.runs.journal.ROOM", 20)
+    monkeypatch.setattr("services.trainer.journal.journal.ROOM", 20)
     for number in range(1, 21):
         desk.journal.append("a", step(number))
     assert not desk.journal._room.is_set()

@@ -7,9 +7,9 @@ import pytest
 
 from lab.errors import InvalidArgument, OverLimit
 from lab.v1.series_pb2 import Series
-from services.trainer.runs import journal_file
-from services.trainer.runs.means import MAX_MEANS, read_means
-from services.trainer.runs.series import read_series
+from services.trainer.history.means import MAX_MEANS, read_means
+from services.trainer.history.series import read_series
+from services.trainer.journal import journal_file
 from tests.trainer.test_series import measured, write
 
 STEPS = 10_000

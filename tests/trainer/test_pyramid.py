@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from lab.v1.event_pb2 import Event, StepMeasured
 from lab.v1.recording_pb2 import RunRewound
-from services.trainer.runs import journal_file, journal_tables, pyramid
-from services.trainer.runs.series import read_series
-from services.trainer.runs.writer import connect
+from services.trainer.history.series import read_series
+from services.trainer.journal import journal_file, journal_tables, pyramid
+from services.trainer.journal.writer import connect
 
 STEPS = 20_000
 SPIKE = 1e6

@@ -18,11 +18,11 @@ from lab.v1.recording_pb2 import (
     RunRewound,
     SpikeFlagged,
 )
-from services.trainer.runs import journal_file, journal_tables
-from services.trainer.runs.health import read_health
-from services.trainer.runs.probes import list_probes
-from services.trainer.runs.series import NAMES, read_series
-from services.trainer.runs.writer import connect
+from services.trainer.history.health import read_health
+from services.trainer.history.probes import list_probes
+from services.trainer.history.series import NAMES, read_series
+from services.trainer.journal import journal_file, journal_tables
+from services.trainer.journal.writer import connect
 
 
 def course(step: int, number: float) -> list[Event]:

@@ -12,9 +12,9 @@ from lab.errors import InvalidArgument, OverLimit
 from lab.v1.event_pb2 import EvaluationCompleted, Event, StepMeasured
 from lab.v1.recording_pb2 import IntervalMeasured
 from lab.v1.series_pb2 import SeriesSet
-from services.trainer.runs import journal_file, journal_tables
-from services.trainer.runs.series import MIN_POINTS, NAMES, read_series, thin
-from services.trainer.runs.writer import connect
+from services.trainer.history.series import MIN_POINTS, NAMES, read_series, thin
+from services.trainer.journal import journal_file, journal_tables
+from services.trainer.journal.writer import connect
 
 
 def write(path: Path, events: list[Event]) -> None:

@@ -1,1 +1,1 @@
-"""The control plane: runs, their states, their record on disk, their workers. No torch."""
+"""The control plane: runs, their states, their workers, what becomes of their checkpoints."""

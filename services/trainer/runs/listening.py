@@ -13,7 +13,8 @@ from lab.v1.event_pb2 import Event, LogWritten, RunResumed
 from lab.v1.recording_pb2 import RunRewound
 from lab.v1.run_pb2 import Run, StepDiffered
 from lab.v1.worker_pb2 import CheckpointStaged, StagingFailed, TrainingStarted, WorkerEvent
-from services.trainer.runs import journal_file, stats
+from services.trainer.journal import journal_file
+from services.trainer.runs import stats
 from services.trainer.runs.recomputed import Recorded, read_recorded
 from services.trainer.runs.state import Happening
 from services.trainer.runs.surroundings import Surroundings

@@ -12,7 +12,8 @@ from lab.errors import Damaged
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run
 from lab.v1.worker_pb2 import CheckpointStaged
-from services.trainer.runs import journal_file, state, stats
+from services.trainer.journal import journal_file
+from services.trainer.runs import state, stats
 from services.trainer.runs.leftovers import order, whole_saves
 from services.trainer.runs.lives import Lives
 from services.trainer.runs.state import Happening

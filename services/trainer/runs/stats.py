@@ -2,7 +2,7 @@
 
 from lab.v1.event_pb2 import EvaluationCompleted, StepMeasured
 from lab.v1.run_pb2 import RunStats
-from services.trainer.runs.journal_file import Progress
+from services.trainer.journal.journal_file import Progress
 
 
 def measured(stats: RunStats, step: StepMeasured) -> None:

@@ -20,7 +20,7 @@ from lab.errors import Unavailable
 from lab.v1.event_pb2 import Event
 from lab.v1.run_pb2 import Run
 from lab.v1.worker_pb2 import CheckpointStaged
-from services.trainer.runs.writer import Writer, connect
+from services.trainer.journal.writer import Writer, connect
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS runs (

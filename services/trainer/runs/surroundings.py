@@ -9,7 +9,7 @@ from typing import Protocol
 
 from lab.text import Corpora
 from lab.v1 import checkpoint_service_pb2_grpc as services
-from services.trainer.runs.journal import Journal
+from services.trainer.journal.journal import Journal
 from services.trainer.runs.records import Records
 from services.trainer.runs.store import Store
 from services.trainer.runs.uploads import Uploads

@@ -5,8 +5,8 @@ import apsw
 from lab.errors import NotFound, OverLimit
 from lab.text import Tokenizer
 from lab.v1.recording_pb2 import ListProbesResponse, ProbeRecord
-from services.trainer.runs import journal_file
-from services.trainer.runs.picking import evenly
+from services.trainer.history.picking import evenly
+from services.trainer.journal import journal_file
 
 DEFAULT_RECORDS, MAX_RECORDS = 200, 1_000
 

@@ -11,8 +11,8 @@ from lab.errors import InvalidArgument, OverLimit
 from lab.v1 import tensor_pb2
 from lab.v1.recording_pb2 import HealthMeasured, QueryHealthResponse
 from lab.v1.tensor_pb2 import Tensor
-from services.trainer.runs import journal_file
-from services.trainer.runs.picking import evenly
+from services.trainer.history.picking import evenly
+from services.trainer.journal import journal_file
 
 BY_TENSOR: Final = ("weight_rms", "gradient_rms", "update_rms", "update_ratio")
 BY_LAYER: Final = ("attention_entropy", "largest_logit", "residual_rms", "dead_units")

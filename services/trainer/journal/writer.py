@@ -20,7 +20,7 @@ import apsw
 import structlog
 
 from lab.errors import Unavailable
-from services.trainer.runs.claim import Claim, Superseded
+from services.trainer.journal.claim import Claim, Superseded
 
 RETRY_SECS: Final = 1.0
 OPEN_FILES: Final = 32

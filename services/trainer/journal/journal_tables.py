@@ -18,8 +18,8 @@ import numpy as np
 
 from lab.v1.event_pb2 import Event
 from lab.v1.recording_pb2 import IntervalMeasured, ProbeRecord
-from services.trainer.runs import pyramid
-from services.trainer.runs.pyramid import METRICS
+from services.trainer.journal import pyramid
+from services.trainer.journal.pyramid import METRICS
 
 INTERVALS: Final = (
     "tokens_per_sec",

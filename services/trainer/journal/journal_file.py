@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lab.errors import Damaged
 from lab.v1.event_pb2 import Event
 from lab.v1.recording_pb2 import ProbeRecord
-from services.trainer.runs.journal_tables import BY_STEP, OF_A_COURSE
+from services.trainer.journal.journal_tables import BY_STEP, OF_A_COURSE
 
 
 @dataclass(frozen=True)

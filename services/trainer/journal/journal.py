@@ -19,8 +19,8 @@ import apsw
 from lab import names
 from lab.errors import NotFound
 from lab.v1.event_pb2 import Event
-from services.trainer.runs import journal_file, journal_tables
-from services.trainer.runs.writer import Writer
+from services.trainer.journal import journal_file, journal_tables
+from services.trainer.journal.writer import Writer
 
 PRODUCER: Final = "trainer"
 ROOM: Final = 5_000  # facts that may wait for the disk before workers have to

@@ -12,8 +12,8 @@ import apsw
 
 from lab.errors import InvalidArgument, OverLimit
 from lab.v1.series_pb2 import Series, SeriesSet
-from services.trainer.runs import journal_file
-from services.trainer.runs.pyramid import METRICS
+from services.trainer.journal import journal_file
+from services.trainer.journal.pyramid import METRICS
 
 MAX_MEANS: Final = 20_000
 
