@@ -3,7 +3,7 @@ import { tokensQuery } from "@/api/models";
 import { activationsQuery } from "@/features/activations/activations-panel";
 import { exactMapQuery, overviewQuery, type HeadChoice } from "@/features/attention/use-attention";
 import { tokenLossesQuery } from "@/features/attention/use-token-losses";
-import { lensQuery } from "@/features/lens/lens-panel";
+import { lensQuery } from "@/features/lens/use-lens";
 import { AttentionKind } from "@/gen/lab/v1/analysis_service_pb";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import type { Errand } from "./errand";

@@ -1,6 +1,6 @@
 // How large the residual stream of each token is, from the embedding to the end.
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { analysisQuery } from "@/api/analyses";
 import { asProblem } from "@/api/problem";
 import { DIVERGING, VIRIDIS } from "@/charts/heatmap/palette";
@@ -8,8 +8,9 @@ import { ScaleLegend } from "@/charts/heatmap/scale-legend";
 import { ValueGrid, type GridCell } from "@/charts/heatmap/value-grid";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { formatCount, formatNumber } from "@/lib/format";
+import { useInView } from "@/lib/use-in-view";
 import { visibleToken } from "@/lib/token-text";
-import { EmptyState } from "@/ui/empty-state";
+import { NoAnswerYet } from "@/ui/no-answer-yet";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import styles from "./activations-panel.module.css";
@@ -38,9 +39,11 @@ export function ActivationsPanel({
   /** The weights are those of another step, shown until the wanted ones are there. */
   old?: boolean;
 }) {
+  const panel = useRef<HTMLElement>(null);
+  const inView = useInView(panel);
   const { data, error, isPlaceholderData } = useQuery({
     ...activationsQuery({ model, other }, text),
-    enabled: model !== undefined && text !== "",
+    enabled: inView && model !== undefined && text !== "",
     placeholderData: keepPreviousData,
   });
   const compared = data !== undefined && data.otherTensors.length > 0;
@@ -59,6 +62,7 @@ export function ActivationsPanel({
   const column = at?.column ?? (norms ? norms.tokens - 1 : 0);
   return (
     <Panel
+      ref={panel}
       title="Activations"
       definition={DEFINITION}
       data-testid="activations"
@@ -111,9 +115,7 @@ export function ActivationsPanel({
           </ol>
         </>
       ) : (
-        <EmptyState title={model ? "computing…" : "Needs weights"}>
-          {model ? "" : "Go to a saved checkpoint, or to the live end of a run in training."}
-        </EmptyState>
+        <NoAnswerYet hasModel={model !== undefined} inView={inView} />
       )}
     </Panel>
   );

@@ -1,39 +1,28 @@
 // Logit lens: what would be predicted after each layer, layers down and tokens across; one canvas, drawn for what is in sight.
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { interpolateViridis } from "d3-scale-chromatic";
-import { useEffect, useMemo, useRef, useState, type MouseEvent } from "react";
-import { analysisQuery } from "@/api/analyses";
+import { useEffect, useEffectEvent, useRef, useState, type MouseEvent } from "react";
 import { asProblem } from "@/api/problem";
 import { prepareCanvas } from "@/charts/heatmap/canvas";
 import { diverging } from "@/charts/heatmap/palette";
 import { ScaleLegend } from "@/charts/heatmap/scale-legend";
 import { useStage } from "@/charts/heatmap/use-stage";
 import type { AnalyseResponse } from "@/gen/lab/v1/analysis_service_pb";
-import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { cssColor } from "@/lib/colors";
 import { formatCount } from "@/lib/format";
 import { visibleToken } from "@/lib/token-text";
-import { EmptyState } from "@/ui/empty-state";
+import { useInView } from "@/lib/use-in-view";
+import { NoAnswerYet } from "@/ui/no-answer-yet";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
-import { lensOf, otherLensOf, type Lens } from "./lens";
+import type { Lens } from "./lens";
 import styles from "./lens-panel.module.css";
+import { useLens, type LensAsked, type TokensInSight } from "./use-lens";
 
 const DEFINITION =
   "The final norm and the output head put after the embedding and after each block: softmax(W norm(x)). The last row is what the model says. Earlier layers were never trained to speak this way, so a strange word there does not mean a strange thought.";
 const CELL_WIDTH = 76;
 const CELL_HEIGHT = 20;
 const NAMES = 64;
-
-export interface LensAsked {
-  readonly model: LoadedModel | undefined;
-  readonly other?: LoadedModel | undefined;
-}
-
-export function lensQuery({ model, other }: LensAsked, text: string) {
-  const question = { case: "lens", value: { top: 5 } } as const;
-  return analysisQuery(model, { text, question, other });
-}
 
 export function LensPanel({
   model,
@@ -45,21 +34,22 @@ export function LensPanel({
   /** The weights are those of another step, shown until the wanted ones are there. */
   old?: boolean;
 }) {
-  const { data, error, isPlaceholderData } = useQuery({
-    ...lensQuery({ model, other }, text),
-    enabled: model !== undefined && text !== "",
-    placeholderData: keepPreviousData,
-  });
-  const lens = useMemo(() => (data && model ? lensOf(data) : undefined), [data, model]);
-  const theirs = useMemo(() => data && otherLensOf(data), [data]);
+  const panel = useRef<HTMLElement>(null);
+  const inView = useInView(panel);
+  const [seen, setSeen] = useState<TokensInSight>({ text, from: 0, to: 1 });
+  // Of another text its beginning is shown first.
+  const inSight = seen.text === text ? seen : { text, from: 0, to: 1 };
+  const found = useLens({ model, other }, inSight, { wanted: inView });
+  const { answer, lens, theirs, error } = found;
   return (
     <Panel
+      ref={panel}
       title="Logit lens"
       definition={DEFINITION}
       data-testid="lens"
       controls={
         <>
-          {data && model && stepsOf(data)}
+          {answer && model && stepsOf(answer)}
           {theirs ? (
             <ScaleLegend
               what="probability of what came, other less this"
@@ -74,12 +64,15 @@ export function LensPanel({
       }
     >
       {error && <ProblemNotice problem={asProblem(error)} />}
-      {lens ? (
-        <LensTable lens={lens} theirs={theirs} dimmed={old || isPlaceholderData} />
+      {lens && model ? (
+        <LensTable
+          lens={lens}
+          theirs={theirs}
+          dimmed={old || found.pending}
+          onInSight={(from, to) => setSeen({ text: found.text, from, to })}
+        />
       ) : (
-        <EmptyState title={model ? "computing…" : "Needs weights"}>
-          {model ? "" : "Go to a saved checkpoint, or to the live end of a run in training."}
-        </EmptyState>
+        <NoAnswerYet hasModel={model !== undefined} inView={inView} />
       )}
     </Panel>
   );
@@ -89,11 +82,14 @@ function LensTable({
   lens,
   theirs,
   dimmed,
+  onInSight,
 }: {
   lens: Lens;
   /** A second model's: colours tell what it holds more or less probable, words what it says instead. */
   theirs: Lens | undefined;
   dimmed: boolean;
+  /** These tokens are in sight now. */
+  onInSight: (from: number, to: number) => void;
 }) {
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -101,6 +97,10 @@ function LensTable({
   const [at, setAt] = useState<{ row: number; token: number } | null>(null);
   const { width, pixelRatio, theme } = useStage(frame);
   const height = (lens.rows + 1) * CELL_HEIGHT;
+  const first = Math.floor(scrolled / CELL_WIDTH);
+  const last = Math.min(lens.tokens.length, Math.ceil((scrolled + width) / CELL_WIDTH));
+  const tellInSight = useEffectEvent(onInSight);
+  useEffect(() => tellInSight(first, last), [lens, first, last]);
 
   useEffect(() => {
     const context = canvas.current && prepareCanvas(canvas.current, { width, height, pixelRatio });
@@ -108,17 +108,16 @@ function LensTable({
     context.font = `11px ${cssColor("--font-code")}`;
     context.textBaseline = "middle";
     context.textAlign = "left";
-    const first = Math.floor(scrolled / CELL_WIDTH);
-    const last = Math.min(lens.tokens.length, Math.ceil((scrolled + width) / CELL_WIDTH));
     for (let token = first; token < last; token += 1) {
       const x = NAMES + token * CELL_WIDTH - scrolled;
       context.fillStyle = cssColor("--text");
       context.fillText(shortened(lens.tokens[token] ?? ""), x + 3, CELL_HEIGHT / 2);
       for (let row = 0; row < lens.rows; row += 1) {
         const [best] = lens.top(row, token);
+        if (best === undefined) continue; // on its way
         const y = (row + 1) * CELL_HEIGHT;
         const said = theirs ? theirs.top(row, token)[0] : best;
-        const [paper, ink] = colorsOf(lens, { row, token, share: best?.probability ?? 0 });
+        const [paper, ink] = colorsOf(lens, { row, token, share: best.probability });
         context.fillStyle = paper;
         context.fillRect(x, y, CELL_WIDTH - 1, CELL_HEIGHT - 1);
         context.fillStyle = ink;
@@ -131,7 +130,7 @@ function LensTable({
       const name = row === 0 ? "embedding" : `after ${row - 1}`;
       context.fillText(name, 0, (row + 1.5) * CELL_HEIGHT, NAMES - 4);
     }
-  }, [lens, theirs, scrolled, width, height, pixelRatio, theme]);
+  }, [lens, theirs, scrolled, first, last, width, height, pixelRatio, theme]);
 
   const under = (event: MouseEvent) => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -190,11 +189,11 @@ const DARK = "#14181d";
 
 /** Of paper and ink. */
 function colorsOf(
-  { gained, tokens }: Lens,
+  { compared, gained }: Lens,
   { row, token, share }: { row: number; token: number; share: number },
 ): [string, string] {
-  if (gained === undefined) return [interpolateViridis(share), share > 0.6 ? DARK : "#ffffff"];
-  const difference = gained[row * tokens.length + token] ?? NaN;
+  if (!compared) return [interpolateViridis(share), share > 0.6 ? DARK : "#ffffff"];
+  const difference = gained(row, token);
   if (Number.isNaN(difference)) return [cssColor("--grid"), cssColor("--text")];
   const place = (1 + difference) / 2;
   return [diverging(place), place > 0.2 && place < 0.8 ? DARK : "#ffffff"];

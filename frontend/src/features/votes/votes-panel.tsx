@@ -13,7 +13,7 @@ import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { formatCount, formatNumber } from "@/lib/format";
 import { useInView } from "@/lib/use-in-view";
 import { visibleToken } from "@/lib/token-text";
-import { EmptyState } from "@/ui/empty-state";
+import { NoAnswerYet } from "@/ui/no-answer-yet";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { Select } from "@/ui/select";
@@ -147,9 +147,7 @@ export function VotesPanel({
           </div>
         </>
       ) : (
-        <EmptyState title={model ? "computing…" : "Needs weights"}>
-          {model ? "" : "Go to a saved checkpoint, or to the live end of a run in training."}
-        </EmptyState>
+        <NoAnswerYet hasModel={model !== undefined} inView={inView} />
       )}
     </Panel>
   );

@@ -8,7 +8,7 @@ import { ValueGrid } from "@/charts/heatmap/value-grid";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { formatCount, formatNumber } from "@/lib/format";
 import { useInView } from "@/lib/use-in-view";
-import { EmptyState } from "@/ui/empty-state";
+import { NoAnswerYet } from "@/ui/no-answer-yet";
 import { Explained } from "@/ui/explained";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
@@ -126,9 +126,7 @@ export function WeightsPanel({
           )}
         </div>
       ) : (
-        <EmptyState title={model ? "computing…" : "Needs weights"}>
-          {model ? "" : "Go to a saved checkpoint, or to the live end of a run in training."}
-        </EmptyState>
+        <NoAnswerYet hasModel={model !== undefined} inView={inView} />
       )}
     </Panel>
   );

@@ -1,0 +1,20 @@
+// What a panel says in the place of an answer about a model: why there is none.
+import { EmptyState } from "./empty-state";
+
+export function NoAnswerYet({
+  hasModel,
+  inView,
+}: {
+  hasModel: boolean;
+  /** Out of sight nothing is asked. */
+  inView: boolean;
+}) {
+  if (!hasModel) {
+    return (
+      <EmptyState title="Needs weights">
+        Go to a saved checkpoint, or to the live end of a run in training.
+      </EmptyState>
+    );
+  }
+  return <EmptyState title={inView ? "computing…" : "computed when in sight"} />;
+}
