@@ -43,6 +43,7 @@ ROWS = (
     Row("lab.errors", ("lab.v1",), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.names", ("lab.errors",), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.folders", never=(*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
+    Row("lab.memory", never=(*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.link", never=(*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.torchrun", ("lab.folders",), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.manifest", ("lab.v1", "lab.errors"), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
@@ -82,7 +83,7 @@ ROWS = (
     ),
     Row("lab.__main__", ("lab.cli",)),
     # The processes: never one another.
-    Row("services.checkpoint", SERVICE, (*NUMBERS, *NATS, *WEB, *TERMINAL)),
+    Row("services.checkpoint", (*SERVICE, "lab.memory"), (*NUMBERS, *NATS, *WEB, *TERMINAL)),
     Row("services.gateway", SERVICE, (*NUMBERS, *TERMINAL)),
     Row(
         "services.inference",
@@ -92,7 +93,7 @@ ROWS = (
     Row(
         "services.trainer",
         (
-            *(*SERVICE, "lab.text", "lab.link", "lab.torchrun"),
+            *(*SERVICE, "lab.text", "lab.link", "lab.torchrun", "lab.memory"),
             *("services.trainer.journal", "services.trainer.history"),
         ),
         (*TORCH, *NATS, *WEB, *TERMINAL),
@@ -112,7 +113,7 @@ ROWS = (
         "services.trainer.worker",
         (
             *("lab.v1", "lab.errors", "lab.link", "lab.torchrun", "lab.manifest", "lab.names"),
-            *("lab.analysis", "lab.kernels", "lab.model", "lab.spec", "lab.text"),
+            *("lab.memory", "lab.analysis", "lab.kernels", "lab.model", "lab.spec", "lab.text"),
         ),
         (*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL, "structlog"),
     ),
