@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lab import kernels
 from lab.v1.recording_pb2 import HealthMeasured
 from services.trainer.worker.step import StepResult
 from services.trainer.worker.training import Training
@@ -86,11 +87,15 @@ def _of_tensors(training: Training, result: StepResult) -> tuple[list[str], list
 def _products(parameter: Tensor, state: Mapping[str, Tensor], *, epsilon: float) -> Tensor:
     """Of a tensor's weights w' and the direction d they went: w'w', w'd, dd; and gg, (4)."""
     assert parameter.grad is not None
-    rows = (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"])
-    size = CHUNK if parameter.device.type == "cpu" else CHUNK_ON_DEVICE
+    rows = (parameter.detach(), parameter.grad, state["exp_avg"], state["exp_avg_sq"])
+    on_processor = parameter.device.type == "cpu"
+    if on_processor and (operations := kernels.operations()) is not None:
+        sums: Tensor = operations.health_sums(*rows, epsilon)
+        return sums
+    size = CHUNK if on_processor else CHUNK_ON_DEVICE
     products: list[Tensor] = []
     for after, gradient, mean, square in zip(
-        *(torch.split(row.detach().view(-1), size) for row in rows), strict=True
+        *(torch.split(row.view(-1), size) for row in rows), strict=True
     ):
         direction = square.sqrt().add_(epsilon)
         torch.div(mean, direction, out=direction)

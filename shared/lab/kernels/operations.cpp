@@ -7,6 +7,7 @@
 #include "gelu.h"
 #include "gradients.h"
 #include "head.h"
+#include "health.h"
 #include "likeliest.h"
 
 TORCH_LIBRARY(lab, library) {
@@ -27,6 +28,10 @@ TORCH_LIBRARY(lab, library) {
   library.def(
       "add_sum_to_gradient(Tensor(a!) gradient, Tensor found, bool fresh) -> ()",
       lab::add_sum_to_gradient);
+  library.def(
+      "health_sums(Tensor weight, Tensor gradient, Tensor mean, Tensor square, float epsilon) "
+      "-> Tensor",
+      lab::health_sums);
   library.def("gelu_forward(Tensor x) -> Tensor", lab::gelu_forward);
   library.def("gelu_backward(Tensor by_y, Tensor x) -> Tensor", lab::gelu_backward);
   library.def(

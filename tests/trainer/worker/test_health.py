@@ -33,9 +33,14 @@ def batch(training: Training, step: int) -> tuple[Tensor, Tensor]:
     return next(training.batches.of_step(step, micro_batch=training.spec.budget.batch))
 
 
-@pytest.mark.parametrize("clip", [0.05, 0.0])
-def test_tensors_against_what_a_copy_of_them_says(start: StartTraining, clip: float) -> None:
-    """The gradient by autograd over the whole batch; the update as a difference of copies."""
+@pytest.mark.parametrize(("clip", "own"), [(0.05, True), (0.0, True), (0.05, False)])
+def test_tensors_against_what_a_copy_of_them_says(
+    start: StartTraining, clip: float, own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gradient by autograd over the whole batch; the update as a difference of copies. With
+    kernels of our own where they are, and without."""
+    if not own:
+        monkeypatch.setattr("services.trainer.worker.health.kernels.operations", lambda: None)
     start.spec.optimizer.clip = clip
     start.spec.optimizer.weight_decay = 0.3
     training = build(start)
