@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from lab import folders
-from lab.cli.supervision import PROGRAMS
+from lab.cli.cluster.supervision import PROGRAMS
 from lab.client import Addresses
 from lab.service.settings import ServiceSettings
 from tests.contract.test_settings_parity import SETTINGS, needed, sections

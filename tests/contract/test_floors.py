@@ -10,7 +10,7 @@ import pytest
 from packaging.version import Version
 
 from lab import folders
-from lab.cli import nats_server
+from lab.cli.cluster import nats_server
 from lab.errors import PreconditionFailed
 
 FLOORS = {

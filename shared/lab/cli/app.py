@@ -8,19 +8,12 @@ from typing import Any
 
 import typer
 
-from lab.cli import (
-    assets,
-    checkpoints,
-    cluster,
-    corpora,
-    generate,
-    presets,
-    runs,
-    status,
-    train,
-)
+from lab.cli import assets, checkpoints, corpora, generate, presets, runs
+from lab.cli.cluster import command as cluster
+from lab.cli.cluster import status
 from lab.cli.inside import attention, models, texts
 from lab.cli.output import errors
+from lab.cli.train.command import train
 from lab.errors import Code, LabError
 
 EXIT_FAILURE = 1
@@ -44,7 +37,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train")(train.train)
+app.command("train")(train)
 app.add_typer(runs.app, name="runs")
 app.command("generate")(generate.generate)
 app.command("tokens")(texts.tokens)

@@ -15,8 +15,8 @@ import psutil
 import pytest
 from safetensors.numpy import load_file
 
-from lab.cli import ports
-from lab.cli.supervision import PROGRAMS, Supervision
+from lab.cli.cluster import ports
+from lab.cli.cluster.supervision import PROGRAMS, Supervision
 from tests.support.cluster import Cluster, until
 
 pytestmark = pytest.mark.integration

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.cli import ports
-from lab.cli.supervision import SOCKET_PATH_BYTES, socket_path
+from lab.cli.cluster import ports
+from lab.cli.cluster.supervision import SOCKET_PATH_BYTES, socket_path
 from tests.shared.cli.conftest import Lab
 
 pytestmark = pytest.mark.integration

@@ -1,6 +1,6 @@
 """The line of `lab runs watch` folds facts into the newest numbers."""
 
-from lab.cli.watch import Line
+from lab.cli.runs.watch import Line
 from lab.v1.event_pb2 import (
     EvaluationCompleted,
     Event,

@@ -18,7 +18,7 @@ from lab.cli.runs.command import (
     state_of,
     verb_of,
 )
-from lab.cli.watch import follow
+from lab.cli.runs.watch import follow
 from lab.client import connect
 from lab.spec import run_to_yaml, spec_to_yaml
 from lab.v1.run_pb2 import Run

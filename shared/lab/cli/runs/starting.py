@@ -10,8 +10,8 @@ import typer
 
 from lab.cli.output import answers, json_of
 from lab.cli.runs.command import AsJson, app, fail_if_failed, run_id, state_of, tell
+from lab.cli.runs.watch import follow
 from lab.cli.spec_file import choose_preset, read_spec_file
-from lab.cli.watch import follow
 from lab.client import connect
 from lab.v1.run_pb2 import Run
 

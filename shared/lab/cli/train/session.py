@@ -15,8 +15,8 @@ from types import FrameType
 from lab import folders
 from lab.cli.output import errors
 from lab.cli.spikes import spike_lines
-from lab.cli.train_keep import Kept
-from lab.cli.train_screen import Screen
+from lab.cli.train.kept import Kept
+from lab.cli.train.screen import Screen
 from lab.link import Link, LinkClosed
 from lab.spec import ResolvedSpec
 from lab.torchrun import worker_command

@@ -12,11 +12,11 @@ from typing import Annotated
 import typer
 
 from lab import folders
-from lab.cli import nats_server, ports
+from lab.cli.cluster import nats_server, ports
+from lab.cli.cluster.probe import Condition, probe
+from lab.cli.cluster.supervision import PROGRAMS, Supervision
 from lab.cli.output import answers, errors, table
-from lab.cli.probe import Condition, probe
 from lab.cli.progress import Steps
-from lab.cli.supervision import PROGRAMS, Supervision
 from lab.client import Addresses
 from lab.client.addresses import load
 from lab.errors import InvalidArgument, LabError, PreconditionFailed

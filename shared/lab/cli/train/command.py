@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from lab.cli.preflight import look_ahead, show_preflight
 from lab.cli.progress import Steps
 from lab.cli.spec_file import choose_preset, read_spec_file
-from lab.cli.train_keep import Kept
-from lab.cli.train_session import Session
+from lab.cli.train.kept import Kept
+from lab.cli.train.preflight import look_ahead, show_preflight
+from lab.cli.train.session import Session
 from lab.errors import InvalidArgument
 from lab.spec import resolve, set_dotted
 from lab.spec.fields import fill

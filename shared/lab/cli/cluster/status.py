@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from lab.cli.cluster.probe import Condition, probe
 from lab.cli.output import answers, errors, table
-from lab.cli.probe import Condition, probe
 from lab.client import Addresses
 from lab.client.addresses import load
 

@@ -1,0 +1,1 @@
+"""`lab up`, `down`, `ps`, `logs` and `status`: the local cluster and how it is."""

@@ -1,0 +1,1 @@
+"""`lab train`: a training here and now, without a cluster."""
