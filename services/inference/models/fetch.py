@@ -100,10 +100,17 @@ class Fetcher:
         temporary.mkdir()
         try:
             arriving = _Arriving(temporary)
-            while isinstance(chunk := await _next(parts), FileChunk):
-                await asyncio.to_thread(arriving.write, chunk)
+            chunk = await _next(parts)
+            while isinstance(chunk, FileChunk):
+                # One is written and hashed while the next is on its way.
+                written = asyncio.create_task(asyncio.to_thread(arriving.write, chunk))
+                try:
+                    after = await _next(parts)
+                finally:
+                    await written
                 if progress and chunk.file == WEIGHTS:
                     progress.received_bytes += len(chunk.data)
+                chunk = after
             arriving.check(checkpoint)
             folder = self._folder / checkpoint.digest
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -241,6 +241,7 @@ export function InsideRun({
               record={recorded}
               losses={losses}
               otherLosses={probe ? undefined : seen.other?.answer.losses}
+              lossesPending={probe === undefined && seen.pending}
               old={old}
               step={shownStep}
               onReading={() => setPointed(true)}

@@ -39,6 +39,7 @@ export function AttentionExplorer({
   record,
   losses,
   otherLosses,
+  lossesPending,
   old = false,
   step,
   reading,
@@ -61,6 +62,7 @@ export function AttentionExplorer({
   /** Of each token, in nats; colours the text. */
   losses?: ArrayLike<number> | undefined;
   otherLosses?: ArrayLike<number> | undefined;
+  lossesPending?: boolean;
   /** The weights are those of another step, shown until the wanted ones are there. */
   old?: boolean;
   /** Which step is shown. */
@@ -115,6 +117,7 @@ export function AttentionExplorer({
           tokens={view.tokens}
           losses={losses}
           others={otherLosses}
+          pending={lossesPending}
           cell={cell.cell}
           onHover={hover}
           onPick={cell.pick}

@@ -11,6 +11,7 @@ export const TokenRibbon = memo(function TokenRibbon({
   tokens,
   losses,
   others,
+  pending = false,
   cell,
   onHover,
   onPick,
@@ -20,12 +21,19 @@ export const TokenRibbon = memo(function TokenRibbon({
   losses?: ArrayLike<number> | undefined;
   /** A second model's: then the colour tells by how much they differ. */
   others?: ArrayLike<number> | undefined;
+  /** The losses are on their way; those there are, are of another step. */
+  pending?: boolean;
   cell: Cell | null;
   onHover: (cell: Cell | null) => void;
   onPick: (cell: Cell) => void;
 }) {
   return (
-    <div className={styles["ribbon"]} data-testid="token-ribbon" data-tokens={tokens.length}>
+    <div
+      className={[styles["ribbon"], pending && losses && styles["old"]].filter(Boolean).join(" ")}
+      data-testid="token-ribbon"
+      data-tokens={tokens.length}
+      data-pending={pending}
+    >
       {tokens.map((token, index) => (
         <span
           key={index}

@@ -1,5 +1,5 @@
 // How surprised a model is by each token of a text, and what it held likelier.
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { analysisQuery } from "@/api/analyses";
 import { tensorNamed } from "@/api/tensors";
@@ -27,12 +27,12 @@ export function tokenLossesQuery({ model, other }: Asked, text: string) {
   return analysisQuery(model, { text, question, other });
 }
 
-/** undefined until it is known; while another model is asked, the answer of the one before stays. */
+/** undefined until it is known; while another model is asked, what the one before said of this text stays. */
 export function useTokenLosses(asked: Asked, text: string) {
-  const { data, isPlaceholderData } = useQuery({
+  const { data, isPlaceholderData, isFetching } = useQuery({
     ...tokenLossesQuery(asked, text),
     enabled: asked.model !== undefined && text !== "",
-    placeholderData: keepPreviousData,
+    placeholderData: (before, query) => (query?.queryKey[2] === text ? before : undefined),
   });
   const answer = useMemo(() => (data === undefined ? undefined : tokenLosses(data)), [data]);
   const compared = data && data.otherTensors.length > 0 ? data : undefined;
@@ -47,6 +47,7 @@ export function useTokenLosses(asked: Asked, text: string) {
     /** Of the second model. */
     other: others && { step: compared?.otherStep ?? 0, answer: others },
     old: isPlaceholderData,
+    pending: isFetching && (data === undefined || isPlaceholderData),
   };
 }
 

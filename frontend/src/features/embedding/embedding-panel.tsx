@@ -8,7 +8,7 @@ import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { formatCount, formatShare } from "@/lib/format";
 import { useInView } from "@/lib/use-in-view";
 import { visibleToken } from "@/lib/token-text";
-import { EmptyState } from "@/ui/empty-state";
+import { NoAnswerYet } from "@/ui/no-answer-yet";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { Select } from "@/ui/select";
@@ -109,9 +109,7 @@ export function EmbeddingPanel({
           onLock={setLocked}
         />
       ) : (
-        <EmptyState title={model ? "computing…" : "Needs weights"}>
-          {model ? "" : "Go to a saved checkpoint, or to the live end of a run in training."}
-        </EmptyState>
+        <NoAnswerYet hasModel={model !== undefined} inView={inView} />
       )}
     </Panel>
   );
