@@ -102,13 +102,12 @@ export function RunsPage() {
             title="No run yet"
             action={
               <>
-                <StartFirstRun /> {newRun}
+                <StartFirstRun /> <Link to="/runs/new">Set up a run yourself</Link>
               </>
             }
           >
-            A nano run on Tiny Shakespeare starts within seconds and learns while you watch: choose
-            a preset, press Start, and see the curve fall, the samples become words, and the
-            attention of the model while it trains.
+            A nano run on Tiny Shakespeare starts within seconds and learns while you watch: the
+            curve falls, the samples become words, and you look inside the model while it trains.
           </EmptyState>
         ) : (
           <RunsTable

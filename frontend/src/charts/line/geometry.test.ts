@@ -4,6 +4,7 @@ import { lowerBound, nearestIndex, type Columns } from "./columns";
 import {
   oddValues,
   traceLine,
+  widened,
   xExtent,
   xScale,
   yExtent,
@@ -160,5 +161,15 @@ describe("the debiased average", () => {
 
   it("with weight 0 is the data", () => {
     expect(Array.from(debiasedAverage(columns([3, 1, 2]), 0).y)).toEqual([3, 1, 2]);
+  });
+});
+
+describe("a least height", () => {
+  it("is kept around the same middle, and changes nothing that is higher", () => {
+    const [low, high] = widened([10.84, 10.86], 0.2) ?? [];
+    expect(low).toBeCloseTo(10.75);
+    expect(high).toBeCloseTo(10.95);
+    expect(widened([2, 11], 0.2)).toEqual([2, 11]);
+    expect(widened(undefined, 0.2)).toBeUndefined();
   });
 });

@@ -48,6 +48,13 @@ export function yExtent(
   return low > high ? undefined : [low, high];
 }
 
+/** Around the same middle, but no less high than that: two noisy points would look like a landslide. */
+export function widened(extent: Stretch | undefined, least: number): Stretch | undefined {
+  if (!extent || extent[1] - extent[0] >= least) return extent;
+  const middle = (extent[0] + extent[1]) / 2;
+  return [middle - least / 2, middle + least / 2];
+}
+
 export function xScale([from, to]: Stretch, box: Box): Scale {
   return scaleLinear([from, to > from ? to : from + 1], [box.left, box.right]);
 }

@@ -3,7 +3,7 @@ import { frames } from "@/lib/frame";
 import { onThemeChange } from "@/lib/theme";
 import { drawScene, type Line, type Reference, type Scene } from "./draw";
 import { clippedExtent } from "./clip";
-import { xExtent, xScale, yExtent, yScale, type Scale } from "./geometry";
+import { widened, xExtent, xScale, yExtent, yScale, type Scale } from "./geometry";
 import type { Marker } from "./markers";
 import { turns } from "./turns";
 import type { LinkedWindow, Stretch } from "./window";
@@ -23,6 +23,8 @@ export interface ChartOptions {
   formatY: (y: number) => string;
   formatTickY: (y: number, distance: number) => string;
   tickFactor: number;
+  /** The height of a plain axis is at least this. */
+  leastSpan?: number;
 }
 
 const MARGIN = { left: 60, top: 10, right: 12, bottom: 24 };
@@ -114,7 +116,7 @@ export class ChartPainter {
     const extent = clip
       ? clippedExtent(visible, this.shown, logY)
       : yExtent(visible, this.shown, logY);
-    const y = yScale(extent, box, logY);
+    const y = yScale(logY ? extent : widened(extent, options.leastSpan ?? 0), box, logY);
     this.highest = extent?.[1];
     return {
       width,

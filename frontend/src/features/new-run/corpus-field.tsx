@@ -60,7 +60,7 @@ function stateOf(corpus: Corpus): string {
   if (corpus.state === CorpusState.PREPARING) {
     return `being prepared, ${formatShare(corpus.preparedShare)} done`;
   }
-  return "fetched when the run starts";
+  return "Fetched when the run starts";
 }
 
 function Beginning({ corpus }: { corpus: Corpus }) {

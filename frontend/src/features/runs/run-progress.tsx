@@ -10,10 +10,13 @@ export function RunProgress({
   run,
   step,
   elapsedSecs,
+  secsPerStep,
 }: {
   run: Run;
   step: number;
   elapsedSecs: number;
+  /** Of late; undefined while too few steps were made to tell. */
+  secsPerStep: number | undefined;
 }) {
   const { stats, spec } = run;
   const total = stats?.totalSteps ?? 0;
@@ -23,7 +26,8 @@ export function RunProgress({
   const epochs = (steps: number) =>
     sequences > 0 ? ((steps * batch) / sequences).toFixed(1) : "–";
   // Own arithmetic rather than the server's estimate, which is as old as the run's last change of state.
-  const remainingSecs = step > 0 ? (elapsedSecs / step) * Math.max(0, total - step) : undefined;
+  const remainingSecs =
+    secsPerStep === undefined ? undefined : secsPerStep * Math.max(0, total - step);
   const moving = UNDER_WAY.has(run.state);
   return (
     <div className={styles["progress"]}>
@@ -48,7 +52,7 @@ export function RunProgress({
       </span>
       <span className={styles["time"]} data-testid="run-time">
         {formatDuration(elapsedSecs)}{" "}
-        <Explained as="Time spent training, pauses left out. What is to go is the steps left × the seconds a step has taken so far, evaluations and samples included.">
+        <Explained as="Time spent training, pauses left out. What is to go is the steps left × the seconds that the last 100 steps took on average, evaluations and samples included.">
           gone
         </Explained>
         {moving && remainingSecs !== undefined && `, about ${formatDuration(remainingSecs)} to go`}

@@ -37,15 +37,19 @@ export function CorpusCard({ corpus: listed }: { corpus: Corpus }) {
     >
       <p className={styles["description"]}>{corpus.description}</p>
       <dl className={styles["facts"]}>
-        <Fact term="text" value={absent ? "–" : formatBytes(corpus.textBytes)} />
-        <Fact term="tokens" value={absent ? "–" : formatCount(corpus.tokens)} />
-        <Fact term="training" value={absent ? "–" : formatCount(corpus.trainTokens)} />
-        <Fact term="validation" value={absent ? "–" : formatCount(corpus.validationTokens)} />
-        <Fact
-          term="distinct tokens"
-          value={absent ? "–" : formatCount(corpus.distinctTokens)}
-          title="Token ids that occur at all, of the tokenizer's 50,257"
-        />
+        {!absent && (
+          <>
+            <Fact term="text" value={formatBytes(corpus.textBytes)} />
+            <Fact term="tokens" value={formatCount(corpus.tokens)} />
+            <Fact term="training" value={formatCount(corpus.trainTokens)} />
+            <Fact term="validation" value={formatCount(corpus.validationTokens)} />
+            <Fact
+              term="distinct tokens"
+              value={formatCount(corpus.distinctTokens)}
+              title="Token ids that occur at all, of the tokenizer's 50,257"
+            />
+          </>
+        )}
         <Fact term="licence" value={corpus.licence || "not stated"} />
       </dl>
       <Button

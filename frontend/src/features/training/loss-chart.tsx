@@ -23,6 +23,7 @@ import type { StepSeries } from "./step-series";
 import { useSeriesVersion } from "./use-series-version";
 
 const HEIGHT = 340;
+const LEAST_SPAN_NATS = 0.2; // from batch to batch the loss moves by about as much
 const SUMMARY_EVERY_MS = 2000;
 const MOST_SMOOTHING = 0.99;
 
@@ -70,6 +71,7 @@ export function LossChart({
       formatY: formatLoss,
       formatTickY: formatTick,
       tickFactor: 1,
+      leastSpan: LEAST_SPAN_NATS,
     }),
     [axis, logLoss, clipLoss, vocabulary, unigram, markers],
   );
