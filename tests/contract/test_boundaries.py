@@ -33,7 +33,10 @@ WEB = ("fastapi", "starlette", "uvicorn", "httpx", "orjson")
 TERMINAL = ("typer", "rich")
 
 # What every service may use, and what only some may.
-CORE = ("lab", "lab.v1", "lab.errors", "lab.names", "lab.folders", "lab.rpc", "lab.bus")
+CORE = (
+    *("lab", "lab.v1", "lab.errors", "lab.names", "lab.folders", "lab.run_state"),
+    *("lab.rpc", "lab.bus"),
+)
 SERVICE = (*CORE, "lab.service", "lab.spec", "lab.manifest")
 
 ROWS = (
@@ -44,6 +47,7 @@ ROWS = (
     Row("lab.names", ("lab.errors",), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.folders", never=(*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.memory", never=(*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
+    Row("lab.run_state", ("lab.v1",), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.link", never=(*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.torchrun", ("lab.folders",), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.manifest", ("lab.v1", "lab.errors"), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),

@@ -16,6 +16,7 @@ from typing import Any
 
 from lab import folders
 from lab.rpc.client import channel
+from lab.run_state import state_word
 from lab.service.run import Service
 from lab.text import Corpora
 from lab.v1 import run_pb2
@@ -30,7 +31,7 @@ from lab.v1.trainer_service_pb2 import (
     QuerySeriesRequest,
     WatchRunRequest,
 )
-from services.trainer.runs.state import State, state_word
+from services.trainer.runs.state import State
 from services.trainer.runs.surroundings import StartWorker
 from services.trainer.runs.worker_process import start_worker
 from services.trainer.service import Settings, wire

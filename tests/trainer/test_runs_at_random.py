@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from lab.errors import Code, LabError
+from lab.run_state import ENDED, state_word, verb_word
 from lab.v1 import run_pb2
 from lab.v1 import trainer_service_pb2 as messages
 from lab.v1 import trainer_service_pb2_grpc as services
 from services.trainer.runs import state
-from services.trainer.runs.state import state_word, verb_word
 from tests.support.fake_checkpoint_service import FakeCheckpointService
 from tests.support.fake_worker import FakeWorker, FakeWorkers
 from tests.support.trainer_service import (
@@ -123,6 +123,6 @@ async def _bring_to_rest(trainer: services.TrainerServiceAsyncStub) -> None:
         run = await get(trainer, "a")
         if run_pb2.RUN_VERB_STOP in run.allowed_verbs:
             await trainer.StopRun(messages.StopRunRequest(name="runs/a"))
-        return run.state in state.ENDED
+        return run.state in ENDED
 
     await until(at_rest, secs=20)

@@ -3,6 +3,7 @@
 import pytest
 
 from lab.errors import Code, PreconditionFailed
+from lab.run_state import ENDED, state_word, verb_word
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run
 from services.trainer.runs import state
@@ -31,14 +32,14 @@ def run_in(value: state.State, *, checkpoint: bool = True) -> Run:
     return Run(name="runs/a", state=value, latest_checkpoint=latest)
 
 
-@pytest.mark.parametrize("value", STATES, ids=state.state_word)
+@pytest.mark.parametrize("value", STATES, ids=state_word)
 def test_the_allowed_verbs_are_those_of_the_design(value: state.State) -> None:
-    words = {state.verb_word(verb) for verb in state.allowed(run_in(value))}
-    assert words == DESIGN[state.state_word(value)]
+    words = {verb_word(verb) for verb in state.allowed(run_in(value))}
+    assert words == DESIGN[state_word(value)]
 
 
-@pytest.mark.parametrize("value", STATES, ids=state.state_word)
-@pytest.mark.parametrize("verb", VERBS, ids=state.verb_word)
+@pytest.mark.parametrize("value", STATES, ids=state_word)
+@pytest.mark.parametrize("verb", VERBS, ids=verb_word)
 def test_a_verb_moves_or_holds_or_is_refused_with_what_is_allowed(
     value: state.State, verb: state.Verb
 ) -> None:
@@ -52,9 +53,9 @@ def test_a_verb_moves_or_holds_or_is_refused_with_what_is_allowed(
         with pytest.raises(PreconditionFailed) as refusal:
             state.after_verb(run, verb)
         assert refusal.value.code is Code.FAILED_PRECONDITION
-        assert refusal.value.metadata["state"] == state.state_word(value)
+        assert refusal.value.metadata["state"] == state_word(value)
         allowed = set(filter(None, refusal.value.metadata["allowed"].split(",")))
-        assert allowed == DESIGN[state.state_word(value)]
+        assert allowed == DESIGN[state_word(value)]
 
 
 def test_a_refusal_says_the_state_and_what_may_be_asked() -> None:
@@ -63,7 +64,7 @@ def test_a_refusal_says_the_state_and_what_may_be_asked() -> None:
     assert refusal.value.message == "runs/a is SUCCEEDED; allowed: delete"
 
 
-@pytest.mark.parametrize("value", state.ENDED, ids=state.state_word)
+@pytest.mark.parametrize("value", ENDED, ids=state_word)
 def test_without_a_checkpoint_a_run_at_rest_cannot_go_on(value: state.State) -> None:
     run = run_in(value, checkpoint=False)
     assert run_pb2.RUN_VERB_RESUME not in state.allowed(run)
@@ -78,7 +79,7 @@ def test_a_pause_is_resumed_without_any_checkpoint() -> None:
     assert state.after_verb(run, run_pb2.RUN_VERB_RESUME) == run_pb2.RUN_STATE_RUNNING
 
 
-@pytest.mark.parametrize("value", STATES, ids=state.state_word)
+@pytest.mark.parametrize("value", STATES, ids=state_word)
 def test_only_runs_with_a_worker_can_fail_or_vanish(value: state.State) -> None:
     active = value in state.ACTIVE
     assert (state.after(value, Happening.WENT_WRONG) is not None) == active
@@ -86,7 +87,7 @@ def test_only_runs_with_a_worker_can_fail_or_vanish(value: state.State) -> None:
 
 
 def test_nothing_happens_to_a_run_that_is_over() -> None:
-    for value in state.ENDED:
+    for value in ENDED:
         moves = {happening for happening in Happening if state.after(value, happening)}
         interrupted = value == run_pb2.RUN_STATE_INTERRUPTED
         assert moves == ({Happening.RESTART_DUE} if interrupted else set())

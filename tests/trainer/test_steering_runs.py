@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError, Unavailable
+from lab.run_state import state_word
 from lab.v1 import run_pb2
 from lab.v1 import trainer_service_pb2 as messages
 from lab.v1 import trainer_service_pb2_grpc as services
-from services.trainer.runs.state import state_word
 from tests.support.fake_checkpoint_service import FakeCheckpointService
 from tests.support.fake_worker import FakeWorkers
 from tests.support.trainer_service import (

@@ -6,12 +6,14 @@ Adding a channel is adding a row.
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from lab.bus.streams import RUNS, STEPS
 from lab.bus.subjects import topic
 from lab.errors import NotFound
 from lab.names import ID_PATTERN, run_name
+from lab.rpc.paging import pages
 from lab.v1 import checkpoint_service_pb2 as checkpoints
 from lab.v1 import trainer_service_pb2 as trainer
 from lab.v1.event_pb2 import Event
@@ -110,24 +112,20 @@ class Channels:
 
     async def _runs(self, _: int) -> State:
         found = RunList()
-        page = trainer.ListRunsRequest()
-        while len(found.runs) < MAX_LISTED:
-            answer = await ask(self._upstream.trainer.ListRuns, page)
-            found.runs.extend(answer.runs)
-            if not answer.next_page_token:
+        method = partial(ask, self._upstream.trainer.ListRuns)
+        async for page in pages(method, trainer.ListRunsRequest()):
+            found.runs.extend(page.runs)
+            if len(found.runs) >= MAX_LISTED:
                 break
-            page.page_token = answer.next_page_token
         return State(Snapshot(runs=found))
 
     async def _checkpoints(self, _: int) -> State:
         found = CheckpointList()
-        page = checkpoints.ListCheckpointsRequest()
-        while len(found.checkpoints) < MAX_LISTED:
-            answer = await ask(self._upstream.checkpoint.ListCheckpoints, page)
-            found.checkpoints.extend(answer.checkpoints)
-            if not answer.next_page_token:
+        method = partial(ask, self._upstream.checkpoint.ListCheckpoints)
+        async for page in pages(method, checkpoints.ListCheckpointsRequest()):
+            found.checkpoints.extend(page.checkpoints)
+            if len(found.checkpoints) >= MAX_LISTED:
                 break
-            page.page_token = answer.next_page_token
         return State(Snapshot(checkpoints=found))
 
     async def _run(self, name: str) -> State:

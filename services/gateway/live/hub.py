@@ -63,10 +63,6 @@ class Hub:
     def _forget(self, channel: str) -> None:
         del self._feeds[channel]
 
-    @property
-    def feeds_in_use(self) -> int:
-        return len(self._feeds)
-
     def _shelf_changed(self) -> None:
         """Only a name is told, and what was told while NATS was away is not known: whoever follows
         the checkpoints gets them anew."""

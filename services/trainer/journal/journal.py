@@ -145,9 +145,6 @@ class Journal:
             self._book(run_id).waiting.append(waiter)
             await waiter
 
-    def last_committed(self, run_id: str) -> int:
-        return self._book(run_id).committed
-
     def last_sequence(self, run_id: str) -> int:
         return self._book(run_id).next_sequence - 1
 

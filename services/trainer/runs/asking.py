@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from lab.errors import InvalidArgument, OverLimit, PreconditionFailed, Violation
+from lab.run_state import ENDED
 from lab.spec import CorpusFacts
 from lab.spec.resolve import prompt_violations
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import LiveSettings, LossPrediction, Run
-from services.trainer.runs.state import ENDED
 
 MAX_TAGS: Final = 20
 MAX_TAG_CHARACTERS: Final = 40

@@ -10,6 +10,7 @@ import structlog
 
 from lab import names
 from lab.errors import Code, LabError
+from lab.rpc.paging import pages
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import (
     DeleteCheckpointRequest,
@@ -126,12 +127,9 @@ class Belongings:
     async def _list(self, run: str, *, trashed: bool = False) -> list[Checkpoint]:
         found: list[Checkpoint] = []
         request = ListCheckpointsRequest(run=run, trashed=trashed)
-        while True:
-            page = await self._checkpoints.ListCheckpoints(request)
+        async for page in pages(self._checkpoints.ListCheckpoints, request):
             found += page.checkpoints
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
+        return found
 
     async def _delete(self, name: str, *, permanently: bool = False) -> None:
         """Pinned or gone meanwhile is as well."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from lab import names
 from lab.errors import NotFound
+from lab.run_state import ENDED
 from lab.v1 import run_pb2
 from lab.v1.event_pb2 import Event, RunDeleted, RunStateChanged
 from lab.v1.run_pb2 import Run
@@ -77,7 +78,7 @@ class Records:
         run.ClearField("restart_time")
         if to == run_pb2.RUN_STATE_STARTING and not run.HasField("start_time"):
             run.start_time.GetCurrentTime()
-        if to in state.ENDED:
+        if to in ENDED:
             run.end_time.GetCurrentTime()
             run.stats.ClearField("remaining_secs")
         else:

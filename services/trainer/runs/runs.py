@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from lab.errors import InvalidArgument
+from lab.run_state import ENDED
 from lab.spec import overlay, saving_policy
 from lab.v1 import run_pb2
 from lab.v1.checkpoint_pb2 import Checkpoint
@@ -110,7 +111,7 @@ class Runs:
         return await self._accepted(run_id)
 
     async def resume(self, run_id: str) -> Run:
-        if self._records.get(run_id).state in state.ENDED:
+        if self._records.get(run_id).state in ENDED:
             await self._lives.rested(run_id)
         if self._move(run_id, run_pb2.RUN_VERB_RESUME):
             self._lives.cancel_restart(run_id)

@@ -11,6 +11,7 @@ from typing import Final
 
 from lab import manifest
 from lab.errors import Code, Damaged, LabError
+from lab.rpc.paging import pages
 from lab.rpc.reading import read_checkpoint
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import CHECKPOINT_KIND_WEIGHTS, Checkpoint
@@ -93,15 +94,11 @@ class RunShelf:
 async def shelf_of(stub: services.CheckpointServiceAsyncStub, run: str) -> RunShelf:
     found: list[Checkpoint] = []
     unreadable: list[UnreadableCheckpoint] = []
-    token = ""
-    while True:
-        page = await stub.ListCheckpoints(ListCheckpointsRequest(run=run, page_token=token))
+    async for page in pages(stub.ListCheckpoints, ListCheckpointsRequest(run=run)):
         found += page.checkpoints
         unreadable += page.unreadable
-        token = page.next_page_token
-        if not token:
-            found.sort(key=lambda checkpoint: checkpoint.step, reverse=True)
-            return RunShelf(found, unreadable)
+    found.sort(key=lambda checkpoint: checkpoint.step, reverse=True)
+    return RunShelf(found, unreadable)
 
 
 async def fetch(stub: services.CheckpointServiceAsyncStub, name: str, folder: Path) -> Checkpoint:

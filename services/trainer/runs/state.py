@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import Final, TypeAlias
 
 from lab.errors import PreconditionFailed
+from lab.run_state import ENDED, state_word, verb_word
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import (
     RUN_STATE_FAILED,
@@ -59,13 +60,6 @@ ACTIVE: Final = (
     RUN_STATE_PAUSING,
     RUN_STATE_PAUSED,
     RUN_STATE_STOPPING,
-)
-# Over, unless someone resumes.
-ENDED: Final = (
-    RUN_STATE_STOPPED,
-    RUN_STATE_SUCCEEDED,
-    RUN_STATE_FAILED,
-    RUN_STATE_INTERRUPTED,
 )
 
 HAPPENINGS: Final[Mapping[tuple[State, Happening], State]] = {
@@ -153,14 +147,6 @@ def after_verb(run: Run, verb: Verb) -> State | None:
 def after(state: State, happening: Happening) -> State | None:
     """The state that follows, or None when it makes no difference in this one."""
     return HAPPENINGS.get((state, happening))
-
-
-def state_word(state: State) -> str:
-    return run_pb2.RunState.Name(state).removeprefix("RUN_STATE_")
-
-
-def verb_word(verb: Verb) -> str:
-    return run_pb2.RunVerb.Name(verb).removeprefix("RUN_VERB_").lower()
 
 
 def _lacking(run: Run, verb: Verb) -> str:

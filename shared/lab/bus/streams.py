@@ -74,12 +74,3 @@ def _differs(found: api.StreamConfig, wanted: api.StreamConfig) -> bool:
         "compression",
     )
     return any((getattr(found, key) or 0) != (getattr(wanted, key) or 0) for key in compared)
-
-
-def stream_of(subject: str) -> str | None:
-    """The stream that keeps a subject; None for what is only said, never kept."""
-    pattern = subject.rpartition(".")[0] + ".*"
-    for stream in STREAMS:
-        if pattern in (stream.subjects or []):
-            return stream.name
-    return None

@@ -17,6 +17,7 @@ from lab.names import (
     run_name,
     weights_name,
 )
+from lab.rpc.paging import pages
 from lab.v1 import checkpoint_service_pb2 as messages
 from lab.v1.checkpoint_pb2 import Checkpoint
 
@@ -67,12 +68,9 @@ class Checkpoints:
         found: list[Checkpoint] = []
         parent = run_name(run.removeprefix("runs/")) if run else ""
         request = messages.ListCheckpointsRequest(run=parent, trashed=trashed, in_bucket=in_bucket)
-        while True:
-            page = await self._service.ListCheckpoints(request)
+        async for page in pages(self._service.ListCheckpoints, request):
             found += page.checkpoints
-            if not page.next_page_token:
-                return found
-            request.page_token = page.next_page_token
+        return found
 
     async def get(self, checkpoint: str) -> Checkpoint:
         request = messages.GetCheckpointRequest(name=full_name(checkpoint))

@@ -9,9 +9,10 @@ from google.protobuf.message import Message
 
 from lab.client.checkpoints import Checkpoints
 from lab.client.checkpoints import full_name as checkpoint_full_name
-from lab.client.runs import AT_REST, Runs
+from lab.client.runs import Runs
 from lab.errors import InvalidArgument, NotFound
 from lab.names import IMPORTS
+from lab.run_state import ENDED
 from lab.v1 import analysis_service_pb2 as analysis_messages
 from lab.v1 import inference_service_pb2 as messages
 from lab.v1.inference_service_pb2 import GenerateResponse, LoadingModel
@@ -146,7 +147,7 @@ class Models:
         # No training can go on from one that holds weights only, but a look can be taken.
         if saved := await self._checkpoints.list(run.name):
             return saved[0].name
-        why = "has ended without one" if run.state in AT_REST else "has not made a step yet"
+        why = "has ended without one" if run.state in ENDED else "has not made a step yet"
         raise NotFound(
             f"{run.name} has no weights to look into: nothing was saved and it {why}; "
             "train with --save, or `lab runs save` while it runs"

@@ -11,12 +11,14 @@ from google.protobuf.message import Message
 from lab.client.checkpoints import full_name as full_checkpoint_name
 from lab.errors import Code, InvalidArgument, LabError
 from lab.names import new_id, run_name
+from lab.rpc.paging import pages
+from lab.run_state import at_rest
 from lab.spec import set_dotted
 from lab.spec.fields import assign
 from lab.v1 import trainer_service_pb2 as messages
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.event_pb2 import Event
-from lab.v1.run_pb2 import LiveSettings, Run, RunState
+from lab.v1.run_pb2 import LiveSettings, Run
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.series_pb2 import SeriesSet
 from lab.v1.trainer_service_pb2 import QueuedRun
@@ -30,24 +32,10 @@ RECONNECT_SECS = 0.5
 # What a call under way hears when its service is stopped, killed or not there yet.
 _AWAY = frozenset((Code.UNAVAILABLE, Code.CANCELLED))
 
-AT_REST = frozenset(
-    (
-        RunState.RUN_STATE_STOPPED,
-        RunState.RUN_STATE_SUCCEEDED,
-        RunState.RUN_STATE_FAILED,
-        RunState.RUN_STATE_INTERRUPTED,
-    )
-)
-
 
 def full_name(run: str) -> str:
     """`runs/{run}` from a name or a bare id; raises InvalidArgument for anything else."""
     return run_name(run.removeprefix("runs/"))
-
-
-def at_rest(run: Run) -> bool:
-    """Whether nothing happens to it unasked: not to one that is about to resume by itself."""
-    return run.state in AT_REST and not run.HasField("restart_time")
 
 
 class Runs:
@@ -159,12 +147,9 @@ class Runs:
         """All runs, newest first; or those in the trash."""
         runs: list[Run] = []
         request = messages.ListRunsRequest(trashed=trashed)
-        while True:
-            page = await self._trainer.ListRuns(request)
+        async for page in pages(self._trainer.ListRuns, request):
             runs += page.runs
-            if not page.next_page_token:
-                return runs
-            request.page_token = page.next_page_token
+        return runs
 
     async def pause(self, run: str) -> Run:
         return (await self._trainer.PauseRun(messages.PauseRunRequest(name=full_name(run)))).run

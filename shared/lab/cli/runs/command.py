@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from lab.cli.output import answers
-from lab.v1.run_pb2 import Run, RunState, RunVerb
+from lab.run_state import state_word
+from lab.v1.run_pb2 import Run, RunState
 
 app = typer.Typer(help="Start, steer and follow runs of a running cluster.", no_args_is_help=True)
 
@@ -29,8 +30,4 @@ def run_id(run: Run) -> str:
 
 
 def state_of(run: Run) -> str:
-    return RunState.Name(run.state).removeprefix("RUN_STATE_").lower()
-
-
-def verb_of(verb: RunVerb.ValueType) -> str:
-    return RunVerb.Name(verb).removeprefix("RUN_VERB_").lower()
+    return state_word(run.state).lower()

@@ -16,10 +16,10 @@ from lab.cli.runs.command import (
     fail_if_failed,
     run_id,
     state_of,
-    verb_of,
 )
 from lab.cli.runs.watch import follow
 from lab.client import connect
+from lab.run_state import verb_word
 from lab.spec import run_to_yaml, spec_to_yaml
 from lab.v1.run_pb2 import Run
 from lab.v1.trainer_service_pb2 import QueuedRun
@@ -121,7 +121,7 @@ def show(
             ("run", found.name),
             ("title", found.display_name),
             ("state", f"{state_of(found)} {found.state_reason}".strip()),
-            ("allowed", ", ".join(verb_of(verb) for verb in found.allowed_verbs) or "nothing"),
+            ("allowed", ", ".join(verb_word(verb) for verb in found.allowed_verbs) or "nothing"),
             ("step", f"{stats.step:,} of {stats.total_steps:,}"),
             ("tokens", f"{stats.tokens:,}"),
             ("loss", number(stats.loss if stats.HasField("loss") else None, 4)),

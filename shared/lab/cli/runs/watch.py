@@ -6,11 +6,12 @@ from rich.live import Live
 from rich.text import Text
 
 from lab.cli.output import answers, duration
+from lab.cli.runs.command import state_of
 from lab.cli.spikes import spike_lines
 from lab.client import Lab
-from lab.client.runs import at_rest
+from lab.run_state import at_rest
 from lab.v1.event_pb2 import Event
-from lab.v1.run_pb2 import Run, RunState
+from lab.v1.run_pb2 import Run
 
 PLAIN_EVERY_SECS = 2.0
 BAR_COLUMNS = 24
@@ -78,11 +79,10 @@ class Line:
 
     def text(self) -> Text:
         run, stats = self._run, self._run.stats
-        state = RunState.Name(run.state).removeprefix("RUN_STATE_").lower()
         share = stats.step / stats.total_steps if stats.total_steps else 0.0
         done = round(share * BAR_COLUMNS)
         parts = [
-            f"{run.name.removeprefix('runs/')} {state}",
+            f"{run.name.removeprefix('runs/')} {state_of(run)}",
             f"step {stats.step:,}/{stats.total_steps:,}",
         ]
         if answers.is_terminal:
