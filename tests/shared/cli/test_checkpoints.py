@@ -161,3 +161,7 @@ def test_the_books_own_weights_come_in(saved: Command, tmp_path: Path) -> None:
 
     one = saved("import", str(out / "model.safetensors"))
     assert (one.returncode, "give the folder" in one.stderr) == (2, True)
+    pickled = tmp_path / "model.pth"
+    pickled.write_bytes(b"PK\x03\x04")
+    refused = saved("import", str(pickled))
+    assert (refused.returncode, "is pickled" in refused.stderr) == (2, True)

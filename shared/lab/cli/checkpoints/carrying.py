@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,6 +14,8 @@ from lab.cli.output import answers
 from lab.client import connect
 from lab.errors import InvalidArgument
 from lab.v1.checkpoint_pb2 import Checkpoint
+
+_PICKLED: Final = (".pth", ".pt", ".ckpt", ".bin", ".pkl")  # the usual names of such files
 
 
 @app.command()
@@ -61,6 +63,13 @@ def import_(
 
     def work() -> Checkpoint:
         if not book.is_book(weights):
+            if weights.suffix in _PICKLED:
+                raise InvalidArgument.field(
+                    "weights",
+                    f"{weights} is pickled: to read it could run any program, so it is never "
+                    "opened here; write it again with "
+                    'safetensors.torch.save_file(model.state_dict(), "mine.safetensors")',
+                )
             if weights.is_file():
                 raise InvalidArgument.field(
                     "weights",
