@@ -8,7 +8,7 @@ from lab.errors import Code, LabError
 from services.gateway.api.problems import foreign
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
-_SAFE = ("GET", "HEAD", "OPTIONS")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class AllowedPlaces:
             and not socket
             and _all(headers, b"sec-fetch-mode") == ["navigate"]
             and _all(headers, b"sec-fetch-dest") == ["document"],
-            changes_something=socket or method not in _SAFE,
+            changes_something=socket or method not in SAFE_METHODS,
         )
 
     def _wrong_host(self, hosts: list[str]) -> LabError | None:

@@ -17,11 +17,11 @@ from starlette.types import Scope
 from lab.errors import Code, LabError
 from lab.v1 import error_pb2
 from services.gateway.pace import Clock, Pace
+from services.gateway.places import SAFE_METHODS
 
 BURST_SECS: Final = 10.0  # so many seconds' worth may come at once
 MAX_CALLERS: Final = 1_000  # of whom something is remembered
 _NAME_LETTERS: Final = 80
-_READS: Final = ("GET", "HEAD", "OPTIONS")
 # Probes must get their answer, or a busy gateway would be taken for a dead one.
 _UNLIMITED: Final = ("/api/health",)
 
@@ -90,7 +90,7 @@ def _burst(per_sec: float) -> float:
 
 def _writes(method: str, path: str) -> bool:
     """What is asked of a model is a question, although its text comes in a body."""
-    return method not in _READS and not path.startswith("/api/models")
+    return method not in SAFE_METHODS and not path.startswith("/api/models")
 
 
 def _caller(scope: Scope) -> str:

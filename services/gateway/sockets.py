@@ -4,9 +4,8 @@ import errno
 import socket
 from collections.abc import Sequence
 
-import psutil
-
 from lab.errors import Unavailable
+from lab.service.ports import holder
 
 BACKLOG = 2048
 
@@ -37,23 +36,9 @@ def _listening(host: str, port: int) -> socket.socket:
         made.close()
         if error.errno == errno.EADDRINUSE:
             raise Unavailable(
-                f"port {port} is taken{_holder(port)}; stop that process, or choose other ports "
+                f"port {port} is taken by {holder(port)}; stop that process, or choose other ports "
                 "with the setting gateway.ports"
             ) from None
         raise Unavailable(f"{host}:{port} cannot be listened on: {error.strerror}") from None
     made.setblocking(False)
     return made
-
-
-def _holder(port: int) -> str:
-    """Who holds the port, as far as this user may know."""
-    try:
-        for connection in psutil.net_connections(kind="tcp"):
-            address = connection.laddr
-            if connection.status == psutil.CONN_LISTEN and address and address.port == port:
-                if connection.pid is None:
-                    return ""
-                return f" by process {connection.pid} ({psutil.Process(connection.pid).name()})"
-    except psutil.Error:
-        return ""
-    return ""

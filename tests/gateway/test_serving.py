@@ -88,7 +88,7 @@ def test_a_busy_port_is_named_with_its_holder() -> None:
         port = holder.getsockname()[1]
         with pytest.raises(Unavailable) as refused:
             listening_sockets("127.0.0.1", [0, port])
-    assert f"port {port} is taken by process {os.getpid()}" in refused.value.message
+    assert f"port {port} is taken by pid {os.getpid()}" in refused.value.message
 
 
 def test_old_versions_are_refused_by_name() -> None:

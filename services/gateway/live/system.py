@@ -7,15 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import nats.errors
-import psutil
-import structlog
-from google.protobuf.message import DecodeError
-from nats.aio.msg import Msg
-
-import lab
-from lab.bus import Bus
+from lab.bus import Bus, listen
 from lab.bus.subjects import topic
+from lab.service.beat import BEAT_SECS, Pulse
 from lab.service.readiness import Readiness
 from lab.v1 import event_pb2
 from lab.v1.event_pb2 import Event, ServiceBeat
@@ -24,12 +18,9 @@ from services.gateway.live.channels import State
 from services.gateway.live.feeds import PROCESS_EPOCH, Follower
 from services.gateway.live.outbox import Item, Policy
 
-LOST_AFTER_SECS = 8.0  # four beats
+LOST_AFTER_SECS = 4 * BEAT_SECS
 LOOK_SECS = 1.0
-OWN_BEAT_SECS = 2.0
 OWN_NAME = "gateway"
-
-log = structlog.get_logger()
 
 
 @dataclass
@@ -46,27 +37,19 @@ class ServicesSeen:
     def __init__(
         self, bus: Bus, readiness: Readiness, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._bus, self._readiness, self._clock = bus, readiness, clock
+        self._bus, self._clock = bus, clock
         self._seen: dict[str, _Seen] = {}
         self._followers: set[Follower] = set()
         self._offset = 0
-        self._process, self._began = psutil.Process(), time.monotonic()
+        self._pulse = Pulse(OWN_NAME, readiness)
+        readiness.watch(lambda _: self.beat())  # told at once, not with the next beat
 
     def beats(self) -> list[ServiceBeat]:
         return [event.service_beat for event in self._events()]
 
     async def listen(self) -> None:
-        """Hears beats, over every connection there will be. A background task."""
-        while True:
-            connection = await self._bus.connection()
-            self.beat()
-            try:
-                await connection.client.subscribe(topic("beat"), cb=self._received)
-                await connection.closed.wait()
-            except (nats.errors.Error, OSError) as error:
-                log.info("beats not heard", error=str(error))
-                await asyncio.sleep(LOOK_SECS)
-            self.beat()
+        """Hears the others' beats. A background task."""
+        await listen(self._bus, topic("beat"), heard=self._heard, joined=self.beat)
 
     async def look(self) -> None:
         """Tells the gateway's own state, and who has not been heard of. A background task."""
@@ -74,22 +57,13 @@ class ServicesSeen:
         while True:
             if self._clock() >= next_beat:
                 self.beat()
-                next_beat = self._clock() + OWN_BEAT_SECS
+                next_beat = self._clock() + BEAT_SECS
             self.find_lost()
             await asyncio.sleep(LOOK_SECS)
 
     def beat(self) -> None:
         """The gateway's own beat does not go by NATS: it is there when NATS is not."""
-        ready = self._readiness.ready
-        beat = ServiceBeat(
-            service=OWN_NAME,
-            state=event_pb2.SERVICE_STATE_READY if ready else event_pb2.SERVICE_STATE_WAITING,
-            waiting_for=self._readiness.waiting_for,
-            version=lab.__version__,
-            memory_bytes=self._process.memory_info().rss,
-            uptime_secs=time.monotonic() - self._began,
-        )
-        self.hear(_event(beat))
+        self.hear(self._pulse.beat())
 
     def hear(self, event: Event) -> None:
         self._seen[event.service_beat.service] = _Seen(event, self._clock())
@@ -144,12 +118,7 @@ class ServicesSeen:
         publication = Publication(offset=self._offset, event=event)
         return Item.of(publication, key=event.service_beat.service)
 
-    async def _received(self, message: Msg) -> None:
-        try:
-            event = Event.FromString(message.data)
-        except DecodeError:
-            log.error("message skipped: not an Event", subject=message.subject)
-            return
+    def _heard(self, event: Event) -> None:
         if event.WhichOneof("fact") == "service_beat" and event.service_beat.service != OWN_NAME:
             self.hear(event)
 

@@ -9,6 +9,7 @@ import structlog
 import lab
 from lab.bus import Bus
 from lab.errors import Unavailable
+from lab.service.readiness import Readiness
 from lab.service.run import Service
 from lab.v1 import event_pb2
 from lab.v1.event_pb2 import Event, ServiceBeat
@@ -34,22 +35,34 @@ async def join_bus(service: Service, url: str, *, needed: bool = True) -> Bus:
     return bus
 
 
-async def _beat(service: Service, bus: Bus) -> None:
-    process, began = psutil.Process(), time.monotonic()
-    while True:
-        ready = service.readiness.ready
+class Pulse:
+    """What a process says of itself."""
+
+    def __init__(self, service: str, readiness: Readiness) -> None:
+        self._service, self._readiness = service, readiness
+        self._process, self._began = psutil.Process(), time.monotonic()
+
+    def beat(self) -> Event:
+        """As it is now."""
+        ready = self._readiness.ready
         beat = ServiceBeat(
-            service=service.name,
+            service=self._service,
             state=event_pb2.SERVICE_STATE_READY if ready else event_pb2.SERVICE_STATE_WAITING,
-            waiting_for=service.readiness.waiting_for,
+            waiting_for=self._readiness.waiting_for,
             version=lab.__version__,
-            memory_bytes=process.memory_info().rss,
-            uptime_secs=time.monotonic() - began,
+            memory_bytes=self._process.memory_info().rss,
+            uptime_secs=time.monotonic() - self._began,
         )
-        event = Event(producer=service.name, service_beat=beat)
+        event = Event(producer=self._service, service_beat=beat)
         event.time.GetCurrentTime()
+        return event
+
+
+async def _beat(service: Service, bus: Bus) -> None:
+    pulse = Pulse(service.name, service.readiness)
+    while True:
         try:
-            await bus.say(event)
+            await bus.say(pulse.beat())
         except Unavailable:
             log.debug("no beat: not connected")
         await asyncio.sleep(BEAT_SECS)

@@ -20,6 +20,7 @@ from lab.cli.progress import Steps
 from lab.client import Addresses
 from lab.client.addresses import load
 from lab.errors import InvalidArgument, LabError, PreconditionFailed
+from lab.service.ports import holder
 
 POLL_SECS = 0.2
 LOG_LINES_ON_FAILURE = 20
@@ -120,7 +121,7 @@ def _environment(addresses: Addresses) -> dict[str, str]:
         "LAB_CHECKOUT": str(folders.checkout()),
         "LAB_PYTHON": sys.executable,
         "LAB_NATS_SERVER": str(nats_server.find()),
-        "LAB_NATS_PORT": addresses.nats.rpartition(":")[2],
+        "LAB_NATS_PORT": str(_port(addresses.nats)),
     }
 
 
@@ -133,7 +134,7 @@ def _clear_leftovers(home: Path) -> None:
 
 def _check_ports(addresses: Addresses) -> None:
     busy = [
-        f"{name} needs {address}, which {ports.holder(address)} holds"
+        f"{name} needs {address}, which {holder(_port(address))} holds"
         for name, where in addresses.by_service().items()
         for address in where
         if not ports.is_free(address)
@@ -143,6 +144,10 @@ def _check_ports(addresses: Addresses) -> None:
             "; ".join(busy) + ". End that process, or set another port, "
             "as in LAB_TRAINER__PORT=50061 (configs/cluster/local.yaml has them all)"
         )
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
 
 
 def _wait_until_ready(

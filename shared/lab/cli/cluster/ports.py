@@ -1,4 +1,4 @@
-"""Who holds a port, and what a crash of this cluster left running."""
+"""Whether a port is free, and what a crash of this cluster left running."""
 
 from __future__ import annotations
 
@@ -23,25 +23,6 @@ def is_free(address: str) -> bool:
         except OSError:
             return False
     return True
-
-
-def holder(address: str) -> str:
-    """Who holds the port, as in "pid 4711 (python)"; a guess-free "another process" otherwise."""
-    port = int(address.rpartition(":")[2])
-    try:
-        connections = psutil.net_connections(kind="tcp")
-    except psutil.Error:  # some systems tell only root
-        return "another process"
-    for connection in connections:
-        here = connection.laddr
-        if connection.status == psutil.CONN_LISTEN and here and here.port == port:
-            if connection.pid is None:
-                return "a process of another user"
-            try:
-                return f"pid {connection.pid} ({psutil.Process(connection.pid).name()})"
-            except psutil.Error:
-                return f"pid {connection.pid}"
-    return "another process"
 
 
 def leftovers(home: Path) -> list[psutil.Process]:
