@@ -4,6 +4,7 @@ import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import type { Run } from "@/gen/lab/v1/run_pb";
 import { formatCount } from "@/lib/format";
+import { IMPORTS } from "@/lib/imports";
 import { Button } from "@/ui/button";
 import { Select, type SelectOption } from "@/ui/select";
 import { Tooltip } from "@/ui/tooltip";
@@ -28,7 +29,7 @@ export function SourcePicker({
   state,
 }: {
   runs: readonly Run[];
-  /** May be the id of a run that is deleted and whose checkpoints stayed. */
+  /** May be the id of a run that is deleted and whose checkpoints stayed, or IMPORTS. */
   runId: string;
   /** Of this run, newest first. */
   checkpoints: readonly Checkpoint[];
@@ -45,6 +46,7 @@ export function SourcePicker({
   /** The state badge of the run. */
   state: ReactNode;
 }) {
+  const imported = runId === IMPORTS;
   return (
     <div className={styles["bar"]}>
       <label className={styles["choice"]}>
@@ -63,10 +65,13 @@ export function SourcePicker({
           value={checkpoint ?? NEWEST}
           onChange={(event) => onCheckpoint(event.target.value || null)}
           options={[
-            { value: NEWEST, label: newestLabel(source, checkpoint) },
+            {
+              value: NEWEST,
+              label: imported ? "newest import" : newestLabel(source, checkpoint),
+            },
             ...checkpoints.map((one) => ({
               value: idOf(one.name),
-              label: `checkpoint at step ${formatCount(one.step)}`,
+              label: imported ? idOf(one.name) : `checkpoint at step ${formatCount(one.step)}`,
             })),
           ]}
           data-testid="inside-checkpoint"
@@ -115,7 +120,8 @@ function runOptions(runs: readonly Run[], runId: string): SelectOption[] {
     label: one.displayName || idOf(one.name),
   }));
   const listed = options.some((option) => option.value === runId);
-  return listed ? options : [...options, { value: runId, label: `${runId} (deleted)` }];
+  if (listed) return options;
+  return [...options, { value: runId, label: runId === IMPORTS ? runId : `${runId} (deleted)` }];
 }
 
 function missingLabel(source: ModelSource, looking: boolean): string {

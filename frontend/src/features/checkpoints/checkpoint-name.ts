@@ -1,4 +1,5 @@
 // Parts of "runs/{run}/checkpoints/{checkpoint}".
+import { IMPORTS } from "@/lib/imports";
 
 export interface CheckpointPlace {
   readonly run: string;
@@ -10,9 +11,9 @@ export function placeOf(name: string): CheckpointPlace {
   return { run, checkpoint };
 }
 
-/** Whether it came from elsewhere; no run is called so. */
+/** Whether it came from elsewhere. */
 export function isImport(name: string): boolean {
-  return placeOf(name).run === "imports";
+  return placeOf(name).run === IMPORTS;
 }
 
 /** The address that opens a checkpoint on the Inside page. */

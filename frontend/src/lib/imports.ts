@@ -1,0 +1,2 @@
+/** Where weights from elsewhere are kept; no run is called so. */
+export const IMPORTS = "imports";
