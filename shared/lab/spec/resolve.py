@@ -64,6 +64,7 @@ def resolve(preset: str, overrides: RunSpec, corpora: CorpusFacts) -> ResolvedSp
     found += check.range_violations(spec)
     found += check.missing_fields(spec)
     if found:  # what follows divides by these numbers
+        found += _corpus_violations(spec, corpora)
         found += _prompt_violations(spec, corpora)
         raise InvalidArgument.of(*found)
 

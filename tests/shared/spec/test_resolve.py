@@ -159,13 +159,19 @@ def test_what_cannot_be_trained_is_refused(changes: list[str], field: str, said:
 
 
 def test_every_fault_is_told_at_once() -> None:
-    overrides = changed("model.layers=0", "optimizer.learning_rate=-1", "hooks.sample_prompts=['']")
+    overrides = changed(
+        "model.layers=0",
+        "optimizer.learning_rate=-1",
+        "hooks.sample_prompts=['']",
+        "data.corpus=nowhere",
+    )
     with pytest.raises(InvalidArgument) as refused:
         resolve("nano", overrides, Facts())
     assert {v.field for v in refused.value.violations} == {
         "model.layers",
         "optimizer.learning_rate",
         "hooks.sample_prompts[0]",
+        "data.corpus",
     }
 
 
