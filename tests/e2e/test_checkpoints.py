@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
+from torch.nn.functional import cross_entropy
+from transformers import GPT2Config, GPT2LMHeadModel
 
-from lab.model import GPTConfig, GPTModel, save_pretrained
+from lab.text import Tokenizer
 from tests.support.cluster import Cluster, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -66,10 +69,45 @@ def test_deleted_in_one_browser_gone_in_the_other_and_taken_back(
     context.close()
 
 
-def test_weights_from_elsewhere_can_be_looked_into(cluster: Cluster, tmp_path: Path) -> None:
+TEXT = "The cat sat on the mat."
+
+
+def test_weights_from_elsewhere_can_be_looked_into(
+    page: Page, cluster: Cluster, tmp_path: Path
+) -> None:
+    """They are another program's, and what the lab sees in them is what that program does."""
     torch.manual_seed(1)
-    save_pretrained(GPTModel(GPTConfig(layers=1, width=8, heads=2, context=16)), tmp_path)
+    shape = GPT2Config(n_layer=2, n_head=2, n_embd=8, n_positions=16)
+    shape.initializer_range = 0.5  # or each head would look everywhere the same
+    GPT2LMHeadModel(shape).save_pretrained(tmp_path)
+    theirs = GPT2LMHeadModel.from_pretrained(tmp_path, attn_implementation="eager")
     came = cluster.lab("checkpoints", "import", str(tmp_path), "--name", "tiny")
     assert "imports/tiny is there" in came.stdout
     generated = cluster.lab("generate", "imports/tiny", "--prompt", "A house", "--max-tokens", "4")
     assert "A house" in generated.stdout
+
+    ids = torch.tensor([Tokenizer().encode(TEXT)])
+    with torch.no_grad():
+        answer = theirs(ids, output_attentions=True)
+        losses = cross_entropy(answer.logits[0, :-1], ids[0, 1:], reduction="none")
+    asked = ("imports/tiny", "--text", TEXT, "--csv", "-")
+    said = _table(cluster.lab("attention", *asked, "--layer", "1", "--head", "1").stdout)
+    seen = torch.tensor([[float(cell) for cell in row[1:]] for row in said[1:]])
+    torch.testing.assert_close(seen, answer.attentions[1][0, 1], atol=1e-4, rtol=0)
+    assert seen.max(dim=1).values[1:].min() > 1.2 / len(seen), "it looks everywhere the same"
+    said = _table(cluster.lab("tokens", *asked).stdout)
+    measured = [float(row[1]) for row in said[2:]]  # nothing is expected of the first
+    assert measured == pytest.approx(losses.tolist(), abs=2e-3)
+
+    page.goto("/checkpoints")
+    row = page.get_by_test_id("checkpoint-row").filter(has_text="tiny").filter(has_text="import")
+    row.get_by_test_id("checkpoint-inside").click()
+    expect(page.get_by_test_id("inside-run")).to_have_value("imports")
+    expect(page.get_by_test_id("attention-map")).to_have_attribute(
+        "data-pending", "false", timeout=PATIENT_SECS * 1000
+    )
+    expect(page.get_by_test_id("inside-step")).to_be_visible()
+
+
+def _table(text: str) -> list[list[str]]:
+    return list(csv.reader(text.splitlines()))
