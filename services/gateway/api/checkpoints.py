@@ -4,10 +4,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from lab.names import check_id, run_name
+from lab.names import run_name
 from lab.v1 import checkpoint_service_pb2 as checkpoints
-from services.gateway.api.paths import CheckpointId, PageSize, PageToken, RunId
+from services.gateway.api.paths import (
+    CheckpointName,
+    PageSize,
+    PageToken,
+    RunId,
+    checkpoint_in_path,
+)
 from services.gateway.api.protojson import Body, documented, respond
+from services.gateway.api.verbs import Verb, add_verb
 from services.gateway.upstream import Upstream, ask
 
 # Hashing 1.5 GB, the largest preset with its optimizer, takes seconds; a slow disk takes longer.
@@ -15,36 +22,54 @@ VERIFY_DEADLINE_SECS = 300.0
 DELETE_DEADLINE_SECS = 60.0
 FETCH_DEADLINE_SECS = 900.0  # through the network
 
-VerifyBody = Annotated[
-    checkpoints.VerifyCheckpointRequest,
-    Depends(Body(checkpoints.VerifyCheckpointRequest, without=("name",))),
-]
-
-
-UpdateBody = Annotated[
-    checkpoints.UpdateCheckpointRequest,
-    Depends(Body(checkpoints.UpdateCheckpointRequest, without=("name",))),
-]
-RestoreBody = Annotated[
-    checkpoints.RestoreCheckpointRequest,
-    Depends(Body(checkpoints.RestoreCheckpointRequest, without=("name",))),
-]
-RetentionBody = Annotated[
-    checkpoints.ApplyRetentionRequest,
-    Depends(Body(checkpoints.ApplyRetentionRequest, without=("run",))),
-]
-FetchBody = Annotated[
-    checkpoints.FetchCheckpointRequest,
-    Depends(Body(checkpoints.FetchCheckpointRequest, without=("name",))),
-]
+_UPDATE = Body(checkpoints.UpdateCheckpointRequest, without=("name",))
+_RETAIN = Body(checkpoints.ApplyRetentionRequest, without=("run",))
+UpdateBody = Annotated[checkpoints.UpdateCheckpointRequest, Depends(_UPDATE)]
+RetentionBody = Annotated[checkpoints.ApplyRetentionRequest, Depends(_RETAIN)]
 Trashed = Annotated[bool, Query(description="what is in the trash instead")]
 InBucket = Annotated[bool, Query(alias="inBucket", description="what the bucket holds instead")]
+_ONE = "/runs/{run:id}/checkpoints/{checkpoint:id}"
+
+_VERBS = (
+    Verb(
+        "verify",
+        "VerifyCheckpoint",
+        checkpoints.VerifyCheckpointRequest,
+        checkpoints.VerifyCheckpointResponse,
+        "Hashes every file again and compares with the manifest.",
+        VERIFY_DEADLINE_SECS,
+    ),
+    Verb(
+        "restore",
+        "RestoreCheckpoint",
+        checkpoints.RestoreCheckpointRequest,
+        checkpoints.RestoreCheckpointResponse,
+        "Takes a checkpoint back from the trash.",
+    ),
+    Verb(
+        "fetch",
+        "FetchCheckpoint",
+        checkpoints.FetchCheckpointRequest,
+        checkpoints.FetchCheckpointResponse,
+        "Brings a checkpoint back from the bucket.",
+        FETCH_DEADLINE_SECS,
+    ),
+)
 
 
 def router(upstream: Upstream) -> APIRouter:
     routes = APIRouter(prefix="/api", tags=["checkpoints"])
     _add_lists(routes, upstream)
     _add_resource(routes, upstream)
+    for verb in _VERBS:
+        add_verb(
+            routes,
+            verb,
+            of="checkpoint",
+            path=_ONE,
+            named=checkpoint_in_path,
+            stub=upstream.checkpoint,
+        )
     return routes
 
 
@@ -86,11 +111,7 @@ def _add_lists(routes: APIRouter, upstream: Upstream) -> None:
 
     @routes.post(
         "/runs/{run:id}/checkpoints:retain",
-        **documented(
-            checkpoints.ApplyRetentionResponse,
-            body=checkpoints.ApplyRetentionRequest,
-            without=("run",),
-        ),
+        **documented(checkpoints.ApplyRetentionResponse, body=_RETAIN),
     )
     async def apply_retention(request: Request, run: RunId, body: RetentionBody) -> Response:
         """Says what a policy keeps of a run; moves the rest to the trash unless `dryRun`."""
@@ -107,94 +128,27 @@ def _add_lists(routes: APIRouter, upstream: Upstream) -> None:
 def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
     stub = upstream.checkpoint
 
-    @routes.get(
-        "/runs/{run:id}/checkpoints/{checkpoint:id}",
-        **documented(checkpoints.GetCheckpointResponse),
-    )
-    async def get_checkpoint(request: Request, run: RunId, checkpoint: CheckpointId) -> Response:
+    @routes.get(_ONE, **documented(checkpoints.GetCheckpointResponse))
+    async def get_checkpoint(request: Request, name: CheckpointName) -> Response:
         """One checkpoint."""
-        one = checkpoints.GetCheckpointRequest(name=_name(run, checkpoint))
+        one = checkpoints.GetCheckpointRequest(name=name)
         return respond(request, await ask(stub.GetCheckpoint, one))
 
-    @routes.post(
-        "/runs/{run:id}/checkpoints/{checkpoint:id}:verify",
-        **documented(
-            checkpoints.VerifyCheckpointResponse,
-            body=checkpoints.VerifyCheckpointRequest,
-            without=("name",),
-        ),
-    )
-    async def verify_checkpoint(
-        request: Request, run: RunId, checkpoint: CheckpointId, body: VerifyBody
-    ) -> Response:
-        """Hashes every file again and compares with the manifest."""
-        body.name = _name(run, checkpoint)
-        verified = await ask(stub.VerifyCheckpoint, body, timeout_secs=VERIFY_DEADLINE_SECS)
-        return respond(request, verified)
-
-    @routes.patch(
-        "/runs/{run:id}/checkpoints/{checkpoint:id}",
-        **documented(
-            checkpoints.UpdateCheckpointResponse,
-            body=checkpoints.UpdateCheckpointRequest,
-            without=("name",),
-        ),
-    )
+    @routes.patch(_ONE, **documented(checkpoints.UpdateCheckpointResponse, body=_UPDATE))
     async def update_checkpoint(
-        request: Request, run: RunId, checkpoint: CheckpointId, body: UpdateBody
+        request: Request, name: CheckpointName, body: UpdateBody
     ) -> Response:
         """Pins, labels or annotates; a field that is not given stays."""
-        body.name = _name(run, checkpoint)
+        body.name = name
         return respond(request, await ask(stub.UpdateCheckpoint, body))
 
-    @routes.delete(
-        "/runs/{run:id}/checkpoints/{checkpoint:id}",
-        **documented(checkpoints.DeleteCheckpointResponse),
-    )
+    @routes.delete(_ONE, **documented(checkpoints.DeleteCheckpointResponse))
     async def delete_checkpoint(
         request: Request,
-        run: RunId,
-        checkpoint: CheckpointId,
+        name: CheckpointName,
         permanently: Annotated[bool, Query(description="not to the trash, and out of it")] = False,
     ) -> Response:
         """Moves a checkpoint to the trash, where it can be restored for a while."""
-        one = checkpoints.DeleteCheckpointRequest(
-            name=_name(run, checkpoint), permanently=permanently
-        )
+        one = checkpoints.DeleteCheckpointRequest(name=name, permanently=permanently)
         done = await ask(stub.DeleteCheckpoint, one, timeout_secs=DELETE_DEADLINE_SECS)
         return respond(request, done)
-
-    @routes.post(
-        "/runs/{run:id}/checkpoints/{checkpoint:id}:restore",
-        **documented(
-            checkpoints.RestoreCheckpointResponse,
-            body=checkpoints.RestoreCheckpointRequest,
-            without=("name",),
-        ),
-    )
-    async def restore_checkpoint(
-        request: Request, run: RunId, checkpoint: CheckpointId, body: RestoreBody
-    ) -> Response:
-        """Takes a checkpoint back from the trash."""
-        body.name = _name(run, checkpoint)
-        return respond(request, await ask(stub.RestoreCheckpoint, body))
-
-    @routes.post(
-        "/runs/{run:id}/checkpoints/{checkpoint:id}:fetch",
-        **documented(
-            checkpoints.FetchCheckpointResponse,
-            body=checkpoints.FetchCheckpointRequest,
-            without=("name",),
-        ),
-    )
-    async def fetch_checkpoint(
-        request: Request, run: RunId, checkpoint: CheckpointId, body: FetchBody
-    ) -> Response:
-        """Brings a checkpoint back from the bucket."""
-        body.name = _name(run, checkpoint)
-        fetched = await ask(stub.FetchCheckpoint, body, timeout_secs=FETCH_DEADLINE_SECS)
-        return respond(request, fetched)
-
-
-def _name(run: str, checkpoint: str) -> str:
-    return f"{run_name(run)}/checkpoints/{check_id('checkpoint', checkpoint)}"

@@ -11,11 +11,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from lab.errors import NotFound
-from lab.names import check_id, run_name
 from lab.rpc.reading import read_checkpoint
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import FileChunk
-from services.gateway.api.paths import CheckpointId, RunId
+from services.gateway.api.paths import CheckpointId, CheckpointName, RunId
 from services.gateway.upstream import Upstream
 
 WEIGHTS: Final = "model.safetensors"
@@ -33,10 +32,9 @@ def router(upstream: Upstream) -> APIRouter:
         "/runs/{run:id}/checkpoints/{checkpoint:id}:download", response_class=StreamingResponse
     )
     async def download(
-        run: RunId, checkpoint: CheckpointId, form: Form = "folder"
+        name: CheckpointName, run: RunId, checkpoint: CheckpointId, form: Form = "folder"
     ) -> StreamingResponse:
         """The folder, which `transformers` opens as it is once unpacked, or its weights."""
-        name = f"{run_name(run)}/checkpoints/{check_id('checkpoint', checkpoint)}"
         files = [WEIGHTS] if form == "weights" else []
         parts = aiter(read_checkpoint(upstream.checkpoint, name, files))
         described = await anext(parts)  # what is wrong is said before an answer begins

@@ -11,13 +11,14 @@ from services.gateway.api.paths import GenerationId
 from services.gateway.api.protojson import Body, documented, respond
 from services.gateway.generations import Generations
 
-GenerateBody = Annotated[GenerateRequest, Depends(Body(GenerateRequest))]
+_GENERATE = Body(GenerateRequest)
+GenerateBody = Annotated[GenerateRequest, Depends(_GENERATE)]
 
 
 def router(generations: Generations) -> APIRouter:
     routes = APIRouter(prefix="/api/generations", tags=["generations"])
 
-    @routes.post("", **documented(CreateGenerationResponse, body=GenerateRequest))
+    @routes.post("", **documented(CreateGenerationResponse, body=_GENERATE))
     async def create_generation(request: Request, body: GenerateBody) -> Response:
         """Begins to continue a prompt; answers after the first token, or after two seconds."""
         text = await generations.start(body)

@@ -15,14 +15,14 @@ LOAD_DEADLINE_SECS = 120.0  # fetch, verify and build a model of 500 MB of weigh
 ATTENTION_DEADLINE_SECS = 15.0
 ANALYSIS_DEADLINE_SECS = 60.0  # of a long text in a large model, with others before it
 
-LoadBody = Annotated[inference.LoadModelRequest, Depends(Body(inference.LoadModelRequest))]
-TokenizeBody = Annotated[inference.TokenizeRequest, Depends(Body(inference.TokenizeRequest))]
-AnalyseBody = Annotated[
-    analysis.AnalyseRequest, Depends(Body(analysis.AnalyseRequest, without=("model",)))
-]
-AttentionBody = Annotated[
-    analysis.GetAttentionRequest, Depends(Body(analysis.GetAttentionRequest, without=("model",)))
-]
+_LOAD = Body(inference.LoadModelRequest)
+_TOKENIZE = Body(inference.TokenizeRequest)
+_ANALYSE = Body(analysis.AnalyseRequest, without=("model",))
+_ATTENTION = Body(analysis.GetAttentionRequest, without=("model",))
+LoadBody = Annotated[inference.LoadModelRequest, Depends(_LOAD)]
+TokenizeBody = Annotated[inference.TokenizeRequest, Depends(_TOKENIZE)]
+AnalyseBody = Annotated[analysis.AnalyseRequest, Depends(_ANALYSE)]
+AttentionBody = Annotated[analysis.GetAttentionRequest, Depends(_ATTENTION)]
 
 
 def router(upstream: Upstream) -> APIRouter:
@@ -34,17 +34,13 @@ def router(upstream: Upstream) -> APIRouter:
         models = await ask(upstream.inference.ListModels, inference.ListModelsRequest())
         return respond(request, models)
 
-    @routes.post(
-        ":load", **documented(inference.LoadModelResponse, body=inference.LoadModelRequest)
-    )
+    @routes.post(":load", **documented(inference.LoadModelResponse, body=_LOAD))
     async def load_model(request: Request, body: LoadBody) -> Response:
         """Fetches a checkpoint or a peek, verifies it and keeps the model in memory."""
         loaded = await ask(upstream.inference.LoadModel, body, timeout_secs=LOAD_DEADLINE_SECS)
         return respond(request, loaded)
 
-    @routes.post(
-        ":tokenize", **documented(inference.TokenizeResponse, body=inference.TokenizeRequest)
-    )
+    @routes.post(":tokenize", **documented(inference.TokenizeResponse, body=_TOKENIZE))
     async def tokenize(request: Request, body: TokenizeBody) -> Response:
         """How a text splits into tokens."""
         return respond(request, await ask(upstream.inference.Tokenize, body))
@@ -57,9 +53,7 @@ def router(upstream: Upstream) -> APIRouter:
 
     @routes.post(
         "/{model:id}:attention",
-        **documented(
-            analysis.GetAttentionResponse, body=analysis.GetAttentionRequest, without=("model",)
-        ),
+        **documented(analysis.GetAttentionResponse, body=_ATTENTION),
     )
     async def get_attention(request: Request, model: ModelId, body: AttentionBody) -> Response:
         """What each token attends to. Ask for `application/x-protobuf` to get plain bytes."""
@@ -69,7 +63,7 @@ def router(upstream: Upstream) -> APIRouter:
 
     @routes.post(
         "/{model:id}:analyse",
-        **documented(analysis.AnalyseResponse, body=analysis.AnalyseRequest, without=("model",)),
+        **documented(analysis.AnalyseResponse, body=_ANALYSE),
     )
     async def analyse(request: Request, model: ModelId, body: AnalyseBody) -> Response:
         """One question about a text, as arrays. Ask for `application/x-protobuf` to get bytes."""

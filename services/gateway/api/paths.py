@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import Header, Path, Query
+from fastapi import Depends, Header, Path, Query
 from starlette.convertors import Convertor, register_url_convertor
 
-from lab.names import ID_PATTERN
+from lab.names import ID_PATTERN, check_id, run_name
 
 MAX_UINT32 = 2**32 - 1
 MAX_PAGE = 1_000
@@ -32,6 +32,19 @@ CorpusId = Annotated[str, Path(pattern=_pattern, description="id of a corpus")]
 PresetId = Annotated[str, Path(pattern=_pattern, description="name of a preset")]
 ModelId = Annotated[str, Path(pattern=_pattern, description="id of a loaded model")]
 GenerationId = Annotated[str, Path(pattern=_pattern, description="id of a generation")]
+
+
+async def run_in_path(run: RunId) -> str:
+    """The run's name."""
+    return run_name(run)
+
+
+async def checkpoint_in_path(run: RunId, checkpoint: CheckpointId) -> str:
+    """The checkpoint's name."""
+    return f"{run_name(run)}/checkpoints/{check_id('checkpoint', checkpoint)}"
+
+
+CheckpointName = Annotated[str, Depends(checkpoint_in_path)]
 
 PageSize = Annotated[
     int, Query(alias="pageSize", ge=0, le=MAX_PAGE, description="at most this many; 0 means 200")

@@ -49,9 +49,7 @@ def respond(request: Request, message: Message, *, status: int = 200) -> Respons
     return Response(to_json(message), status_code=status, media_type=JSON, headers=headers)
 
 
-def documented(
-    answer: type[Message], *, body: type[Message] | None = None, without: Collection[str] = ()
-) -> dict[str, Any]:
+def documented(answer: type[Message], *, body: Body[Any] | None = None) -> dict[str, Any]:
     """Keyword arguments for a route, so that the OpenAPI document knows its messages."""
     schema = reference(answer)
     described: dict[str, Any] = {
@@ -70,7 +68,7 @@ def documented(
         described["openapi_extra"] = {
             "requestBody": {
                 "required": False,
-                "content": {JSON: {"schema": reference(body, without=without)}},
+                "content": {JSON: {"schema": reference(body.kind, without=body.without)}},
             }
         }
     return described

@@ -1,10 +1,8 @@
 """Runs: create, look at, command. Every route hands one message to the trainer."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from google.protobuf.message import Message
 
 from lab.errors import InvalidArgument
 from lab.names import run_name
@@ -18,8 +16,10 @@ from services.gateway.api.paths import (
     PageToken,
     RunId,
     StepQuery,
+    run_in_path,
 )
 from services.gateway.api.protojson import Body, documented, respond
+from services.gateway.api.verbs import Verb, add_verb
 from services.gateway.upstream import Upstream, ask
 
 # A checkpoint or a peek is answered when its last byte is safe.
@@ -35,56 +35,46 @@ _YAML_ANSWER: dict[int | str, dict[str, Any]] = {
 MAX_POINTS = 20_000
 MAX_FACTS = 10_000
 
-CreateBody = Annotated[trainer.CreateRunRequest, Depends(Body(trainer.CreateRunRequest))]
-ForkBody = Annotated[trainer.ForkRunRequest, Depends(Body(trainer.ForkRunRequest))]
-TextBody = Annotated[RunText, Depends(Body(RunText))]
-UpdateBody = Annotated[
-    trainer.UpdateRunRequest, Depends(Body(trainer.UpdateRunRequest, without=("name",)))
-]
-
-
-@dataclass(frozen=True)
-class _Verb:
-    """`POST /api/runs/{run}:word` is one call of the trainer with the run's name filled in."""
-
-    word: str
-    rpc: str
-    request: type[Message]
-    answer: type[Message]
-    says: str
-    timeout_secs: float | None = None
+_CREATE = Body(trainer.CreateRunRequest)
+_FORK = Body(trainer.ForkRunRequest)
+_TEXT = Body(RunText)
+_UPDATE = Body(trainer.UpdateRunRequest, without=("name",))
+CreateBody = Annotated[trainer.CreateRunRequest, Depends(_CREATE)]
+ForkBody = Annotated[trainer.ForkRunRequest, Depends(_FORK)]
+TextBody = Annotated[RunText, Depends(_TEXT)]
+UpdateBody = Annotated[trainer.UpdateRunRequest, Depends(_UPDATE)]
 
 
 _VERBS = (
-    _Verb(
+    Verb(
         "pause",
         "PauseRun",
         trainer.PauseRunRequest,
         trainer.PauseRunResponse,
         "Halts at the next step boundary.",
     ),
-    _Verb(
+    Verb(
         "resume",
         "ResumeRun",
         trainer.ResumeRunRequest,
         trainer.ResumeRunResponse,
         "Goes on from a pause, or from the last checkpoint.",
     ),
-    _Verb(
+    Verb(
         "advance",
         "AdvanceRun",
         trainer.AdvanceRunRequest,
         trainer.AdvanceRunResponse,
         "While paused: makes a few steps and pauses again.",
     ),
-    _Verb(
+    Verb(
         "stop",
         "StopRun",
         trainer.StopRunRequest,
         trainer.StopRunResponse,
         "Ends at the next step boundary, with or without a checkpoint.",
     ),
-    _Verb(
+    Verb(
         "restore",
         "RestoreRun",
         trainer.RestoreRunRequest,
@@ -92,7 +82,7 @@ _VERBS = (
         "Takes a run back from the trash, with the checkpoints that went there with it.",
         RESTORE_DEADLINE_SECS,
     ),
-    _Verb(
+    Verb(
         "snapshot",
         "SnapshotRun",
         trainer.SnapshotRunRequest,
@@ -100,7 +90,7 @@ _VERBS = (
         "Writes a checkpoint now; answers when it is whole.",
         SAVE_DEADLINE_SECS,
     ),
-    _Verb(
+    Verb(
         "peek",
         "PeekRun",
         trainer.PeekRunRequest,
@@ -115,7 +105,7 @@ def router(upstream: Upstream) -> APIRouter:
     routes = APIRouter(prefix="/api/runs", tags=["runs"])
     _add_resource(routes, upstream)
     for verb in _VERBS:
-        _add_verb(routes, upstream, verb)
+        add_verb(routes, verb, of="run", path="/{run:id}", named=run_in_path, stub=upstream.trainer)
     _add_history(routes, upstream)
     return routes
 
@@ -134,7 +124,7 @@ def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
         page = trainer.ListRunsRequest(page_size=page_size, page_token=page_token, trashed=trashed)
         return respond(request, await ask(stub.ListRuns, page))
 
-    @routes.post("", **documented(trainer.CreateRunResponse, body=trainer.CreateRunRequest))
+    @routes.post("", **documented(trainer.CreateRunResponse, body=_CREATE))
     async def create_run(
         request: Request, body: CreateBody, idempotency_key: IdempotencyKey = None
     ) -> Response:
@@ -143,7 +133,7 @@ def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
         created = await ask(stub.CreateRun, body, timeout_secs=CREATE_DEADLINE_SECS)
         return respond(request, created)
 
-    @routes.post(":fork", **documented(trainer.ForkRunResponse, body=trainer.ForkRunRequest))
+    @routes.post(":fork", **documented(trainer.ForkRunResponse, body=_FORK))
     async def fork_run(
         request: Request, body: ForkBody, idempotency_key: IdempotencyKey = None
     ) -> Response:
@@ -152,14 +142,14 @@ def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
         forked = await ask(stub.ForkRun, body, timeout_secs=CREATE_DEADLINE_SECS)
         return respond(request, forked)
 
-    @routes.post(":fromYaml", **documented(trainer.CreateRunRequest, body=RunText))
+    @routes.post(":fromYaml", **documented(trainer.CreateRunRequest, body=_TEXT))
     async def run_from_yaml(request: Request, body: TextBody) -> Response:
         """What a YAML text asks for, ready to be sent to `POST /api/runs`. Creates nothing."""
         asked = parse_run_yaml(body.yaml)
         answer = trainer.CreateRunRequest(preset=asked.preset, overrides=asked.spec)
         return respond(request, answer)
 
-    @routes.post(":toYaml", **documented(RunText, body=trainer.CreateRunRequest))
+    @routes.post(":toYaml", **documented(RunText, body=_CREATE))
     async def run_to_text(request: Request, body: CreateBody) -> Response:
         """The preset and the overrides as YAML; `lab train --yaml FILE` reads it."""
         return respond(request, RunText(yaml=run_to_yaml(body.preset, body.overrides)))
@@ -186,7 +176,7 @@ def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
 
     @routes.patch(
         "/{run:id}",
-        **documented(trainer.UpdateRunResponse, body=trainer.UpdateRunRequest, without=("name",)),
+        **documented(trainer.UpdateRunResponse, body=_UPDATE),
     )
     async def update_run(request: Request, run: RunId, body: UpdateBody) -> Response:
         """Changes names, notes, tags, and what can be changed while the run trains; a field that is
@@ -213,23 +203,6 @@ def _once(body: trainer.CreateRunRequest | trainer.ForkRunRequest, key: str | No
                 "request_id", "differs from the header Idempotency-Key; send one of them"
             )
         body.request_id = key
-
-
-def _add_verb(routes: APIRouter, upstream: Upstream, verb: _Verb) -> None:
-    read = Body(verb.request, without=("name",))
-
-    @routes.post(
-        f"/{{run:id}}:{verb.word}",
-        name=f"{verb.word}_run",
-        description=verb.says,
-        **documented(verb.answer, body=verb.request, without=("name",)),
-    )
-    async def command(
-        request: Request, run: RunId, body: Annotated[Any, Depends(read)]
-    ) -> Response:
-        body.name = run_name(run)
-        method = getattr(upstream.trainer, verb.rpc)
-        return respond(request, await ask(method, body, timeout_secs=verb.timeout_secs))
 
 
 def _add_history(routes: APIRouter, upstream: Upstream) -> None:
