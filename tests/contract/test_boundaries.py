@@ -118,6 +118,7 @@ ROWS = (
         (
             *("lab.v1", "lab.errors", "lab.link", "lab.torchrun", "lab.manifest", "lab.names"),
             *("lab.memory", "lab.analysis", "lab.kernels", "lab.model", "lab.spec", "lab.text"),
+            "lab.folders",
         ),
         (*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL, "structlog"),
     ),

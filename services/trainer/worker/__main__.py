@@ -18,6 +18,7 @@ from lab.torchrun import Place, this_place
 from lab.v1.worker_pb2 import WorkerCommand
 from services.trainer.worker.events import Heartbeat
 from services.trainer.worker.memory import keep_memory
+from services.trainer.worker.waiting import wait_briefly
 
 PARENT_POLL_SECS = 0.5
 
@@ -31,6 +32,7 @@ def main() -> int:
     # Ctrl-C in a terminal reaches the whole process group; what it means is the parent's decision.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_memory()
+    wait_briefly()
     if place.world > 1:
         threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
     if place.leads:
