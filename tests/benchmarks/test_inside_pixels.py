@@ -3,6 +3,10 @@
 `make bench t=tests/benchmarks/test_inside_pixels.py`. By the clock, as a reader feels it; the load
 of the machine is printed beside it, and for hovering also the processor time of the page's own
 thread, which the neighbours do not change.
+
+A frame is what is in sight of the page at 1440 x 1000: all heads small, one large with its exact
+row, and the text in the colours of its losses. What is further down is asked when it comes in
+sight (within 300 px), so it takes nothing from the frame and is measured by itself: the lens.
 """
 
 from __future__ import annotations
@@ -25,12 +29,12 @@ TOKENS, ROUNDS = 256, 7
 SAVES, EVERY = 9, 2
 # One token each, with the space before it.
 WORDS = ("one", "two", "three", "four", "five", "six", "seven", "red", "blue", "green", "white")
-TARGET_MS = {"attention": 300, "cached": 100, "uncached": 300}
+TARGET_MS = {"attention": 300, "lens": 300, "cached": 100, "uncached": 300}
 FRAME_MS = 1000 / 60
 SETTLE_MS = 3_000  # for what is fetched ahead
 
-# Resolves with the milliseconds from `act` until every panel in question shows the step and text it
-# was asked for, and that was painted: after the frame in which the last of them changed.
+# Resolves with the milliseconds from `act` until both maps of attention show the step and text they
+# were asked for, and until the whole frame does, both painted: after the frame of the last change.
 TIMED = """
 ([act, step, tokens]) => new Promise((resolve) => {
   const began = performance.now();
@@ -38,12 +42,21 @@ TIMED = """
   const there = () =>
     of("attention-map").pending === "false" && of("attention-map").tokens === String(tokens) &&
     of("attention-thumbnails").pending === "false" &&
-    (step === null || (
-      document.querySelector('[data-testid="attention-step"]')?.textContent === `step ${step}` &&
-      of("lens-table").pending === "false" && of("activations-map").pending === "false"));
-  const painted = () => there()
-    ? requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - began)))
-    : requestAnimationFrame(painted);
+    (step === null ||
+      document.querySelector('[data-testid="attention-step"]')?.textContent === `step ${step}`);
+  const inSight = (panel) => {
+    const { top, bottom } = panel.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
+  };
+  const whole = () => there() && [...document.querySelectorAll("[data-pending]")].every(
+    (panel) => panel.dataset.pending === "false" || !inSight(panel));
+  const since = () => performance.now() - began;
+  let maps = null;
+  const painted = () => {
+    if (there() && maps === null) requestAnimationFrame(() => setTimeout(() => (maps ??= since())));
+    if (whole()) requestAnimationFrame(() => setTimeout(() => resolve([maps ?? since(), since()])));
+    else requestAnimationFrame(painted);
+  };
   const doIt = { press: (key) => document.body.dispatchEvent(
                    new KeyboardEvent("keydown", { key, bubbles: true })),
                  click: (id) => document.querySelector(`[data-testid="${id}"]`).click(),
@@ -57,6 +70,17 @@ TIMED = """
                  } };
   doIt[act[0]](act[1]);
   requestAnimationFrame(() => requestAnimationFrame(painted));
+})
+"""
+LENS = """
+() => new Promise((resolve) => {
+  const began = performance.now();
+  document.querySelector('[data-testid="lens"]').scrollIntoView();
+  const painted = () =>
+    document.querySelector('[data-testid="lens-table"]')?.dataset.pending === "false"
+      ? requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - began)))
+      : requestAnimationFrame(painted);
+  requestAnimationFrame(painted);
 })
 """
 HOVER = """
@@ -81,11 +105,11 @@ HOVER = """
 """
 
 
-def text_of(number: int) -> str:
-    """TOKENS tokens, another text for each number."""
-    words = [WORDS[(number * 7 + n * (number + 1)) % len(WORDS)] for n in range(TOKENS)]
+def text_of(number: int, tokens: int = TOKENS) -> str:
+    """Another text for each number."""
+    words = [WORDS[(number * 7 + n * (number + 1)) % len(WORDS)] for n in range(tokens)]
     return " ".join(
-        [*words[:3], *(WORDS[(n * n + number) % len(WORDS)] for n in range(TOKENS - 3))]
+        [*words[:3], *(WORDS[(n * n + number) % len(WORDS)] for n in range(tokens - 3))]
     )
 
 
@@ -131,7 +155,7 @@ def steps_saved(cluster: Cluster, run: str) -> list[int]:
 def open_inside(page: Page, run: str, at: int, text: str) -> None:
     page.goto("/inside?" + urlencode({"run": run, "at": at, "text": text}))
     page.wait_for_selector("[data-testid=attention-map][data-pending=false]")
-    page.wait_for_selector("[data-testid=lens-table][data-pending=false]")
+    page.wait_for_selector("[data-testid=token-ribbon][data-pending=false]")
 
 
 def say(name: str, times: list[float]) -> None:
@@ -146,12 +170,18 @@ def test_request_to_pixels(cluster: Cluster, page: Page) -> None:
     run = trained(cluster, saves=SAVES)
     saved = steps_saved(cluster, run)
     open_inside(page, run, saved[0], text_of(0))
-    times = []
+    maps, frames = [], []
     for number in range(1, ROUNDS + 1):
-        page.get_by_test_id("inside-text").fill(text_of(number))
-        times.append(page.evaluate(TIMED, [["click", "analyse"], None, TOKENS]))
+        tokens = TOKENS - number  # so that the map of the text before is not taken for this one's
+        page.get_by_test_id("inside-text").fill(text_of(number, tokens))
+        of_maps, of_frame = page.evaluate(TIMED, [["click", "analyse"], None, tokens])
+        maps.append(of_maps)
+        frames.append(of_frame)
+        page.wait_for_timeout(SETTLE_MS)
     print()
-    say("attention, all heads of nano, 256 tokens", times)
+    say("attention, all heads of nano, 249 to 255 tokens", maps)
+    say("attention, the same with the losses of the text", frames)
+    say("lens, scrolled to", [page.evaluate(LENS)])
 
     # There and back between two steps that were seen.
     open_inside(page, run, saved[1], text_of(0))
@@ -159,7 +189,7 @@ def test_request_to_pixels(cluster: Cluster, page: Page) -> None:
     times = []
     for number in range(2 * ROUNDS):
         key, step = ((".", saved[2]), (",", saved[1]))[number % 2]
-        took = page.evaluate(TIMED, [["press", key], step, TOKENS])
+        _, took = page.evaluate(TIMED, [["press", key], step, TOKENS])
         if number > 1:
             times.append(took)
     say("cached, a playhead frame", times)
@@ -170,8 +200,9 @@ def test_request_to_pixels(cluster: Cluster, page: Page) -> None:
     open_inside(page, run, saved[0], text_of(50))
     times = []
     for step in saved[2::2]:
+        page.wait_for_timeout(SETTLE_MS)
         share = step / saved[-1]
-        times.append(page.evaluate(TIMED, [["rail", [share, 0]], step, TOKENS]))
+        times.append(page.evaluate(TIMED, [["rail", [share, 0]], step, TOKENS])[1])
     say("uncached, weights and all answers of nano", times)
 
 
