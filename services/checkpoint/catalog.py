@@ -13,6 +13,7 @@ import structlog
 
 from lab import manifest
 from lab.errors import Damaged, InvalidArgument
+from lab.limits import MAX_PAGE
 from lab.names import run_id
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import UnreadableCheckpoint
@@ -21,7 +22,6 @@ from services.checkpoint.layout import Layout
 from services.checkpoint.trash import Trash
 
 DEFAULT_PAGE = 200
-MAX_PAGE = 1000
 
 log = structlog.get_logger()
 

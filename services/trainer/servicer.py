@@ -13,6 +13,7 @@ import grpc
 
 from lab import names
 from lab.errors import InvalidArgument, NotFound, OverLimit
+from lab.limits import MAX_FACTS, MAX_PAGE
 from lab.spec import load_presets
 from lab.text import Corpora
 from lab.v1 import recording_pb2 as recording
@@ -33,8 +34,7 @@ from services.trainer.runs.preflights import Preflights
 from services.trainer.runs.queue import Queue
 from services.trainer.runs.runs import Runs
 
-DEFAULT_PAGE, MAX_PAGE = 200, 1_000
-DEFAULT_FACTS, MAX_FACTS = 500, 10_000
+DEFAULT_PAGE, DEFAULT_FACTS = 200, 500
 KINDS: Final = tuple(field.name for field in Event.DESCRIPTOR.oneofs_by_name["fact"].fields)
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"

@@ -34,8 +34,8 @@ TERMINAL = ("typer", "rich")
 
 # What every service may use, and what only some may.
 CORE = (
-    *("lab", "lab.v1", "lab.errors", "lab.names", "lab.folders", "lab.run_state"),
-    *("lab.rpc", "lab.bus"),
+    *("lab", "lab.v1", "lab.errors", "lab.names", "lab.limits", "lab.folders"),
+    *("lab.run_state", "lab.rpc", "lab.bus"),
 )
 SERVICE = (*CORE, "lab.service", "lab.spec", "lab.manifest")
 
@@ -45,6 +45,7 @@ ROWS = (
     Row("lab.v1", never=(*NUMBERS, *NATS, *WEB, *TERMINAL)),
     Row("lab.errors", ("lab.v1",), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.names", ("lab.errors",), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
+    Row("lab.limits", never=(*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.folders", never=(*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.memory", never=(*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.run_state", ("lab.v1",), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
@@ -109,7 +110,7 @@ ROWS = (
     ),
     Row(
         "services.trainer.history",
-        ("lab.v1", "lab.errors", "lab.text", "services.trainer.journal"),
+        ("lab.v1", "lab.errors", "lab.limits", "lab.text", "services.trainer.journal"),
         (*TORCH, *GRPC, *NATS, *WEB, *TERMINAL),
     ),
     # The child process: a loop, a link, and nothing else of the service.

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query
 from starlette.convertors import Convertor, register_url_convertor
 
+from lab.limits import MAX_PAGE
 from lab.names import ID_PATTERN, check_id, run_name
 
 MAX_UINT32 = 2**32 - 1
-MAX_PAGE = 1_000
 
 
 class IdConvertor(Convertor[str]):

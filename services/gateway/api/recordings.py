@@ -4,15 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from lab.limits import MAX_COLUMNS, MAX_RECORDS, MAX_SEQUENCES
 from lab.names import run_name
 from lab.v1 import recording_pb2 as recording
 from services.gateway.api.paths import MAX_UINT32, RunId, StepQuery
 from services.gateway.api.protojson import documented, respond
 from services.gateway.upstream import Upstream, ask
-
-MAX_COLUMNS = 5_000
-MAX_RECORDS = 1_000
-MAX_SEQUENCES = 16
 
 StepPath = Annotated[int, Path(ge=0, le=MAX_UINT32, description="steps made")]
 Place = Annotated[int, Query(ge=0, le=MAX_UINT32)]

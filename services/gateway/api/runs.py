@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from lab.errors import InvalidArgument
+from lab.limits import MAX_FACTS, MAX_POINTS
 from lab.names import run_name
 from lab.spec import parse_run_yaml, run_to_yaml
 from lab.v1 import trainer_service_pb2 as trainer
@@ -32,8 +33,6 @@ YAML = "application/yaml"
 _YAML_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"description": "Done.", "content": {YAML: {"schema": {"type": "string"}}}}
 }
-MAX_POINTS = 20_000
-MAX_FACTS = 10_000
 
 _CREATE = Body(trainer.CreateRunRequest)
 _FORK = Body(trainer.ForkRunRequest)

@@ -12,6 +12,7 @@ from typing import Final
 from lab.bus.streams import RUNS, STEPS
 from lab.bus.subjects import topic
 from lab.errors import NotFound
+from lab.limits import MAX_POINTS
 from lab.names import ID_PATTERN, run_name
 from lab.rpc.paging import pages
 from lab.v1 import checkpoint_service_pb2 as checkpoints
@@ -22,7 +23,6 @@ from services.gateway.live.outbox import Policy
 from services.gateway.upstream import Upstream, ask
 
 MAX_LISTED = 2_000  # runs or checkpoints in a snapshot
-MAX_POINTS = 20_000
 SAMPLES, LOGS, CHART_FACTS = 200, 500, 5_000
 
 

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.errors import InvalidArgument, OverLimit, PreconditionFailed
+from lab.limits import MAX_SEQUENCES
 from lab.text import Tokenizer, open_splits
 from lab.text.order import DataOrder
 from lab.v1.recording_pb2 import BatchSequence, GetBatchResponse
 from lab.v1.run_pb2 import Run
 
-DEFAULT_SEQUENCES, MAX_SEQUENCES = 8, 16
+DEFAULT_SEQUENCES = 8
 
 Losses = NDArray[np.float32]
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.errors import InvalidArgument, OverLimit
+from lab.limits import MAX_COLUMNS
 from lab.v1 import tensor_pb2
 from lab.v1.recording_pb2 import HealthMeasured, QueryHealthResponse
 from lab.v1.tensor_pb2 import Tensor
@@ -17,7 +18,7 @@ from services.trainer.journal import journal_file
 BY_TENSOR: Final = ("weight_rms", "gradient_rms", "update_rms", "update_ratio")
 BY_LAYER: Final = ("attention_entropy", "largest_logit", "residual_rms", "dead_units")
 DEFAULT_METRIC: Final = "update_ratio"
-DEFAULT_COLUMNS, MAX_COLUMNS = 500, 5_000
+DEFAULT_COLUMNS = 500
 
 # A row's own range: so many records before one, and so many of their robust deviations. A deviation
 # counts as at least so much, because a row that has hardly moved is not broken when it moves a

@@ -3,12 +3,13 @@
 import apsw
 
 from lab.errors import NotFound, OverLimit
+from lab.limits import MAX_RECORDS
 from lab.text import Tokenizer
 from lab.v1.recording_pb2 import ListProbesResponse, ProbeRecord
 from services.trainer.history.picking import evenly
 from services.trainer.journal import journal_file
 
-DEFAULT_RECORDS, MAX_RECORDS = 200, 1_000
+DEFAULT_RECORDS = 200
 
 
 def list_probes(

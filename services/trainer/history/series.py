@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from tsdownsample import MinMaxDownsampler
 
 from lab.errors import InvalidArgument, OverLimit
+from lab.limits import MAX_POINTS
 from lab.v1.series_pb2 import Series, SeriesSet
 from services.trainer.journal import journal_file, pyramid
 from services.trainer.journal.journal_tables import INTERVALS
 from services.trainer.journal.pyramid import METRICS, Points
 
 DEFAULT_POINTS: Final = 2_000
-MIN_POINTS, MAX_POINTS = 4, 20_000
+MIN_POINTS: Final = 4
 
 
 @dataclass(frozen=True)
