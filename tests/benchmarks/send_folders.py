@@ -10,7 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
+from lab import manifest
+from lab.memory import keep_freed_memory
+from lab.v1.checkpoint_pb2 import Checkpoint
+from services.trainer.__main__ import PIECES_BYTES
 from services.trainer.runs import sending
 from services.trainer.runs.turns import Turns
 from tests.support.checkpoint_service import checkpoint_process, checkpoint_stub
@@ -22,22 +25,16 @@ async def main(address: str) -> None:
         for number, line in enumerate(sys.stdin, 1):
             folder = Path(line.strip())
             header = Checkpoint(name=f"runs/bench/checkpoints/step-{number:08d}")
-            header.files.extend(await asyncio.to_thread(sizes, folder))
+            staged = await asyncio.to_thread(manifest.read_staged, folder)
+            header.files.extend(staged.files)
             turns = Turns(sum(file.size_bytes for file in header.files), beside=lambda: True)
             began = time.perf_counter()
             await sending.send(stub, folder, header, rest=turns.rest)
             print(time.perf_counter() - began, flush=True)
 
 
-def sizes(folder: Path) -> list[CheckpointFile]:
-    """Without hashes: the worker has taken those while it wrote."""
-    return [
-        CheckpointFile(name=path.name, size_bytes=path.stat().st_size)
-        for path in sorted(folder.iterdir())
-    ]
-
-
 if __name__ == "__main__":
+    keep_freed_memory(most_bytes=PIECES_BYTES)
     with (
         tempfile.TemporaryDirectory() as home,
         checkpoint_process(Path(home)) as (_, started),

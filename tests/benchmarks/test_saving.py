@@ -1,8 +1,9 @@
 """What a save costs the training: how long it halts, and how much slower steps are while the rest
 is written, and while it is sent to the checkpoint service.
 
-`make bench t=tests/benchmarks/test_saving.py`. Steps beside a save and quiet ones come in turns, so
-that a busy machine is busy for both.
+`make bench t="tests/benchmarks/test_saving.py -k nano"` takes three minutes, small about seven,
+medium about twelve: most of it is sending, which takes its time. Steps beside a save and quiet ones come
+in turns, so that a busy machine is busy for both.
 """
 
 import json
@@ -22,7 +23,7 @@ SLOWER = 0.10
 
 @pytest.mark.parametrize(
     ("preset", "batch", "saves", "most_stall_ms"),
-    [("nano", 8, 12, 30), ("small", 4, 6, 120), ("medium", 1, 4, 300)],
+    [("nano", 8, 6, 30), ("small", 4, 3, 120), ("medium", 1, 2, 300)],
     ids=["nano", "small", "medium"],
 )
 def test_a_save_beside_training(preset: str, batch: int, saves: int, most_stall_ms: int) -> None:
