@@ -97,3 +97,23 @@ def test_a_corpus_smaller_than_a_batch_is_read_again() -> None:
     small = Batches(TOKENS[:9], fingerprint="f", seed=1, context=4, batch=7)
     assert small.epoch_sequences == 2
     assert next(iter(small.of_step(1, micro_batch=7)))[0].shape == (7, 4)
+
+
+@pytest.mark.parametrize("world", [1, 2, 4])
+def test_steps_go_on_through_the_border_of_two_epochs_wherever_a_run_resumes(world: int) -> None:
+    """Batches of 5 from epochs of 12: steps 3 and 5 read the end of one and the start of the next.
+    Each step is read by processes that have read nothing before, as after a resume."""
+
+    def fresh() -> Batches:
+        return Batches(TOKENS, fingerprint="f", seed=1, context=CONTEXT, batch=5)
+
+    row = [fresh().sequence_at(place) for place in range(30)]
+    assert sorted(row[:12]) == sorted(row[12:24]) == list(range(12))
+    for step in range(1, 7):
+        parts = [part_of(rank=rank, world=world, batch=5) for rank in range(world)]
+        read = [
+            int(inputs[0, 0]) // CONTEXT
+            for part in parts
+            for inputs, _ in fresh().of_step(step, micro_batch=1, part=part)
+        ]
+        assert read == row[(step - 1) * 5 : step * 5]
