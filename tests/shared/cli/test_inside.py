@@ -6,19 +6,30 @@ import csv
 import io
 import struct
 import zlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load
+from typer.testing import CliRunner
 
-from lab.cli.inside.asking import check_text
+from lab.analysis.maxima import maxima
+from lab.cli.app import app
+from lab.cli.inside import attention, texts
+from lab.cli.inside.asking import check_alike, check_text
 from lab.cli.inside.report import Report, csv_of, number, png_of, probability, tensors_of
 from lab.client.arrays import arrays, numbers
 from lab.errors import InvalidArgument, LabError
+from lab.model import GPTConfig, GPTModel
+from lab.v1 import analysis_service_pb2 as messages
 from lab.v1 import tensor_pb2
 from lab.v1.analysis_service_pb2 import AnalyseResponse
-from lab.v1.tensor_pb2 import NamedTensor, Tensor
+from lab.v1.model_pb2 import LoadedModel
+from lab.v1.run_spec_pb2 import ModelSpec
+from lab.v1.tensor_pb2 import NamedTensor, Tensor, Token
+from services.inference.analysis.asked import Array, plain
 from services.inference.analysis.encoding import encode
 
 VALUES = torch.tensor([[0.0, 0.5, 1.0], [0.25, 0.75, 0.125]])
@@ -121,3 +132,68 @@ def test_bytes_that_are_no_text_are_named() -> None:
     check_text("café \x1b[31m <|endoftext|>")
     with pytest.raises(InvalidArgument, match="after character 1"):
         check_text(b"a\xff\xfeb".decode(errors="surrogateescape"))
+
+
+TEXT = (5, 3, 5, 9)
+
+
+def _model(*, layers: int) -> GPTModel:
+    shape = GPTConfig(layers=layers, width=8, heads=2, context=8, vocab_size=20)
+    return GPTModel(shape, seed=layers).eval()
+
+
+def _compared(one: Mapping[str, Array], other: Mapping[str, Array]) -> AnalyseResponse:
+    def named(found: Mapping[str, Array]) -> list[NamedTensor]:
+        return [
+            NamedTensor(name=name, tensor=encode(array.values)) for name, array in found.items()
+        ]
+
+    words = [Token(id=id, text=f"t{id}") for id in TEXT]
+    return AnalyseResponse(tensors=named(one), other_tensors=named(other), tokens=words)
+
+
+def _table(monkeypatch: pytest.MonkeyPatch, command: str, answer: AnalyseResponse) -> list[Any]:
+    """What `lab COMMAND a@1 --compare b@2 --csv -` writes of an answer."""
+    module = attention if command == "attention" else texts
+    monkeypatch.setattr(module, "ask", lambda *_, **__: answer)
+    asked = [command, "a@1", "--text", "t", "--compare", "b@2", "--csv", "-"]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    return list(csv.reader(io.StringIO(done.stdout)))
+
+
+def test_largest_numbers_of_two_models_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [plain(maxima(_model(layers=layers), TEXT, top=2)) for layers in (1, 2)]
+    heading, *rows = _table(monkeypatch, "maxima", _compared(*found))
+    assert heading == ["what", "layer", *2 * ["index", "token", "value"]]
+    assert [(row[0], row[1]) for row in rows[:4]] == 2 * [("neuron", "0")] + 2 * [("neuron", "1")]
+    for row, layer, rank in ((rows[0], 0, 0), (rows[3], 1, 1)):
+        assert row[7] == f"{float(found[1]['neuron_values'].values[layer, rank]):.3f}"
+        assert row[6] == f"t{TEXT[int(found[1]['neuron_places'].values[layer, rank])]}"
+    # The first has one layer only.
+    assert rows[0][4] == f"{float(found[0]['neuron_values'].values[0, 0]):.3f}"
+    assert rows[3][2:5] == ["", "", ""]
+
+
+def test_attention_compared_is_what_the_other_gives_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = torch.tensor([TEXT])
+    maps = [
+        {"weights": Array(_model(layers=layers).attention_weights(ids, [0])[0][:, :1])}
+        for layers in (1, 2)
+    ]
+    _, *rows = _table(monkeypatch, "attention", _compared(*maps))
+    got = np.array([[float(cell) for cell in row[1:]] for row in rows])
+    wanted = (maps[1]["weights"].values - maps[0]["weights"].values)[0, 0]
+    np.testing.assert_allclose(got, wanted.numpy(), atol=1e-6)
+    assert np.abs(got).max() > 0.001
+
+
+def test_what_goes_by_layer_and_head_is_refused_of_other_shapes() -> None:
+    one = LoadedModel(spec=ModelSpec(layers=6, heads=5))
+    other = LoadedModel(spec=ModelSpec(layers=2, heads=5))
+    for question in (messages.HeadQuestion(), messages.LensQuestion()):
+        check_alike(one, one, question)
+        with pytest.raises(InvalidArgument, match="2 layers of 5 heads and the model 6 layers"):
+            check_alike(one, other, question)
+    check_alike(one, other, messages.MaximaQuestion())
+    check_alike(one, other, messages.TokenQuestion())

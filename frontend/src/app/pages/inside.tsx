@@ -27,6 +27,9 @@ export function InsidePage() {
   // While it is asked for again, what can be seen without it is shown: what runs, and what it recorded.
   const unlisted = checkpoints.error ?? checkpoints.failureReason;
   const listed = !checkpoints.isPending || unlisted !== null;
+  const saved = (checkpoints.data ?? []).filter((one) => placeOf(one.name).run === runId);
+  const known = saved.length > 0 || (runs ?? []).some((one) => idOf(one.name) === runId);
+  const unknown = runs !== undefined && checkpoints.data !== undefined && !known;
 
   return (
     <>
@@ -56,13 +59,21 @@ export function InsidePage() {
           </EmptyState>
         </Panel>
       )}
-      {runs !== undefined && runId !== null && listed && (
+      {runId !== null && unknown && (
+        <Panel>
+          <EmptyState title="No such run" action={<Link to="/runs">All runs</Link>}>
+            Neither a run <code>{runId}</code> nor a checkpoint of one is there. Deleted runs wait
+            in the trash under all runs.
+          </EmptyState>
+        </Panel>
+      )}
+      {runs !== undefined && runId !== null && listed && !unknown && (
         // Another run is another place: nothing of the old one stays on screen.
         <InsideRun
           key={runId}
           runId={runId}
           runs={runs}
-          checkpoints={(checkpoints.data ?? []).filter((one) => placeOf(one.name).run === runId)}
+          checkpoints={saved}
           address={address}
           go={go}
         />

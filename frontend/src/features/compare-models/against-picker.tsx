@@ -80,7 +80,9 @@ export function AgainstPicker({
             ...steps.map((step) => ({ value: String(step), label: `step ${formatCount(step)}` })),
             ...others.map(({ name, run, step }) => ({
               value: name,
-              label: Number.isNaN(step) ? "not listed" : `step ${formatCount(step)}`,
+              label: Number.isNaN(step)
+                ? `${run}, not listed`
+                : `${run}, step ${formatCount(step)}`,
               group: run,
             })),
           ]}
@@ -105,8 +107,8 @@ export function AgainstPicker({
           {model && other && !sameHeads(model.spec, other.spec) && (
             <span className={styles["step"]} data-testid="against-unlike">
               It has {other.spec?.layers} layers of {other.spec?.heads} heads, not{" "}
-              {model.spec?.layers} of {model.spec?.heads}: texts, token losses, largest numbers,
-              weights and embeddings are compared; what goes by layer and head is shown of the first
+              {model.spec?.layers} of {model.spec?.heads}: texts, token losses, largest numbers and
+              embeddings are compared; what goes by layer, head or weight is shown of the first
               alone.
             </span>
           )}

@@ -29,7 +29,8 @@ export function GeneratedColumn({
       <p className={styles["status"]} role="status">
         {started && (
           <span data-testid={isOther ? "generation-other-step" : "generation-step"}>
-            weights from step {formatCount(started.step)}{" "}
+            weights from step {formatCount(started.step)}
+            {" · "}
           </span>
         )}
         <span data-testid={isOther ? "generation-other-status" : "generation-status"}>

@@ -33,7 +33,7 @@ Tensors = Annotated[
     Path | None, typer.Option("--safetensors", help="Write all arrays, exactly as they came.")
 ]
 
-# Their answers go by layer and head, so the difference of two needs as many of each.
+# Their answers go by layer and head: a difference needs as many of each in both models.
 _BY_LAYER_AND_HEAD = (
     messages.ActivationQuestion,
     messages.AttributionQuestion,
@@ -72,7 +72,7 @@ def check_alike(model: LoadedModel, other: LoadedModel, question: Question) -> N
         raise InvalidArgument.field(
             "compare",
             f"has {shapes[1]} and the model {shapes[0]}; their differences go by layer and head. "
-            "Ask each alone, or compare tokens, maxima, weights, embedding or neighbours",
+            "Ask each alone, or compare tokens, maxima, embedding or neighbours",
         )
 
 

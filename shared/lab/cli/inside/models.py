@@ -164,7 +164,7 @@ def weights(
     deliver(
         answer,
         Report(
-            "kurtosis is 3 for a bell curve; change: size of the difference over size",
+            "kurtosis is 3 for a bell curve" + _about_change(compare, told="change" in between),
             ["weight", *(f">{name}" for name in names)],
             [
                 [name, *(number(column.at(row), 4) for column in columns)]
@@ -176,3 +176,9 @@ def weights(
         as_png=as_png,
         as_tensors=as_tensors,
     )
+
+
+def _about_change(compare: str | None, *, told: bool) -> str:
+    if told:
+        return "; change: size of the difference over size"
+    return "; the other model's weights have other shapes, so there is no change" if compare else ""
