@@ -389,9 +389,9 @@ class GenerateRequest(_message.Message):
     above 0, up to 10. Absent means 1: no change.
     """
     presence_penalty: _builtins.float
-    """Taken off the score of each token that is in the text already, once; -10 to 10."""
+    """Taken off the score of each token that is in the text already, once; -10 to 10, and 0 changes nothing."""
     frequency_penalty: _builtins.float
-    """Taken off the score of each token for every time it is in the text already; -10 to 10."""
+    """Taken off the score of each token for every time it is in the text already; -10 to 10, and 0 changes nothing."""
     penalty_window: _builtins.int
     """The last so many tokens of prompt and answer are "in the text already"; 0 means all."""
     alternatives: _builtins.int

@@ -38,7 +38,7 @@ class _RunStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunState.Val
     RUN_STATE_PAUSING: _RunState.ValueType  # 4
     """A pause was accepted; the step under way is finished first."""
     RUN_STATE_PAUSED: _RunState.ValueType  # 5
-    """At rest between two steps, everything in memory."""
+    """Halted between two steps, everything in memory."""
     RUN_STATE_STOPPING: _RunState.ValueType  # 6
     """A stop was accepted; the step under way and the last save are finished first."""
     RUN_STATE_STOPPED: _RunState.ValueType  # 7
@@ -64,7 +64,7 @@ RUN_STATE_RUNNING: RunState.ValueType  # 3
 RUN_STATE_PAUSING: RunState.ValueType  # 4
 """A pause was accepted; the step under way is finished first."""
 RUN_STATE_PAUSED: RunState.ValueType  # 5
-"""At rest between two steps, everything in memory."""
+"""Halted between two steps, everything in memory."""
 RUN_STATE_STOPPING: RunState.ValueType  # 6
 """A stop was accepted; the step under way and the last save are finished first."""
 RUN_STATE_STOPPED: RunState.ValueType  # 7
@@ -98,7 +98,7 @@ class _RunVerbEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunVerb.Value
     RUN_VERB_PEEK: _RunVerb.ValueType  # 6
     """Hand out the weights of this moment for a look inside, without writing a checkpoint."""
     RUN_VERB_DELETE: _RunVerb.ValueType  # 7
-    """Remove the run and its history."""
+    """Move the run to the trash, or remove it and its history for good."""
 
 class RunVerb(_RunVerb, metaclass=_RunVerbEnumTypeWrapper):
     """What a user may ask of a run."""
@@ -118,7 +118,7 @@ RUN_VERB_SNAPSHOT: RunVerb.ValueType  # 5
 RUN_VERB_PEEK: RunVerb.ValueType  # 6
 """Hand out the weights of this moment for a look inside, without writing a checkpoint."""
 RUN_VERB_DELETE: RunVerb.ValueType  # 7
-"""Remove the run and its history."""
+"""Move the run to the trash, or remove it and its history for good."""
 Global___RunVerb: _TypeAlias = RunVerb  # noqa: Y015
 
 @_typing.final

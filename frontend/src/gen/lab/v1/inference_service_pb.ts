@@ -387,14 +387,14 @@ export type GenerateRequest = Message<"lab.v1.GenerateRequest"> & {
   repetitionPenalty?: number | undefined;
 
   /**
-   * Taken off the score of each token that is in the text already, once; -10 to 10.
+   * Taken off the score of each token that is in the text already, once; -10 to 10, and 0 changes nothing.
    *
    * @generated from field: double presence_penalty = 10;
    */
   presencePenalty: number;
 
   /**
-   * Taken off the score of each token for every time it is in the text already; -10 to 10.
+   * Taken off the score of each token for every time it is in the text already; -10 to 10, and 0 changes nothing.
    *
    * @generated from field: double frequency_penalty = 11;
    */

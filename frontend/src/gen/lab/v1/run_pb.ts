@@ -537,7 +537,7 @@ export enum RunState {
   PAUSING = 4,
 
   /**
-   * At rest between two steps, everything in memory.
+   * Halted between two steps, everything in memory.
    *
    * @generated from enum value: RUN_STATE_PAUSED = 5;
    */
@@ -641,7 +641,7 @@ export enum RunVerb {
   PEEK = 6,
 
   /**
-   * Remove the run and its history.
+   * Move the run to the trash, or remove it and its history for good.
    *
    * @generated from enum value: RUN_VERB_DELETE = 7;
    */
