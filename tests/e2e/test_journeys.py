@@ -123,7 +123,7 @@ def test_two_runs_side_by_side_and_a_link_that_shows_the_same(page: Page, cluste
     page.keyboard.press("Control+Shift+z")
     expect(page.get_by_test_id("difference-chart")).to_be_visible()
     page.get_by_test_id("compare-group").select_option("seed")
-    expect(page.get_by_text(re.compile("^in as "))).to_have_count(2)
+    expect(page.get_by_text(re.compile("and other seeds”$"))).to_have_count(2)
 
 
 def test_a_run_is_zoomed_copied_deleted_and_taken_back(page: Page, cluster: Cluster) -> None:

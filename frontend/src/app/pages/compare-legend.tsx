@@ -135,7 +135,7 @@ export function CompareLegend({
                     </svg>
                     <Link to={`/runs/${id}`}>{called}</Link>
                     {group && group.curves.length > 1 && (
-                      <span className={styles["group"]}>in {group.label}</span>
+                      <span className={styles["group"]}>in “{group.label}”</span>
                     )}
                   </td>
                   <td className={styles["state"]}>

@@ -29,5 +29,5 @@ export function groupOf(run: Run, by: "seed" | "tags", label: string) {
     return { key: tags, label: tags === "" ? "without tags" : tags };
   }
   const spec = [...flatSpec(run.spec)].filter(([path]) => path !== "data.seed");
-  return { key: JSON.stringify(spec), label: `as ${label}` };
+  return { key: JSON.stringify(spec), label: `${label} and other seeds` };
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { lowerBound, nearestIndex, type Columns } from "./columns";
 import {
   oddValues,
+  reaching,
   traceLine,
   widened,
   xExtent,
@@ -161,6 +162,14 @@ describe("the debiased average", () => {
 
   it("with weight 0 is the data", () => {
     expect(Array.from(debiasedAverage(columns([3, 1, 2]), 0).y)).toEqual([3, 1, 2]);
+  });
+});
+
+describe("the stretch of everything", () => {
+  it("reaches to marks behind the last point", () => {
+    expect(reaching([0, 1], [{ x: 2 }, { x: 3 }, { x: NaN }])).toEqual([0, 3]);
+    expect(reaching([5, 9], [{ x: 6 }])).toEqual([5, 9]);
+    expect(reaching(undefined, [{ x: 6 }])).toBeUndefined();
   });
 });
 

@@ -29,6 +29,15 @@ export function xExtent(lines: readonly Columns[]): Stretch | undefined {
   return low > high ? undefined : [low, high];
 }
 
+/** As far as the marks go too: steps that were no number left no point, only a mark behind the last one. */
+export function reaching(
+  extent: Stretch | undefined,
+  marks: readonly { x: number }[],
+): Stretch | undefined {
+  const xs = marks.map(({ x }) => x).filter(Number.isFinite);
+  return extent && [Math.min(extent[0], ...xs), Math.max(extent[1], ...xs)];
+}
+
 /** Smallest and largest drawable y among the points inside the stretch; `positive` for log axes. */
 export function yExtent(
   lines: readonly Columns[],

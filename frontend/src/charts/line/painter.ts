@@ -3,7 +3,7 @@ import { frames } from "@/lib/frame";
 import { onThemeChange } from "@/lib/theme";
 import { drawScene, type Line, type Reference, type Scene } from "./draw";
 import { clippedExtent } from "./clip";
-import { widened, xExtent, xScale, yExtent, yScale, type Scale } from "./geometry";
+import { reaching, widened, xExtent, xScale, yExtent, yScale, type Scale } from "./geometry";
 import type { Marker } from "./markers";
 import { turns } from "./turns";
 import type { LinkedWindow, Stretch } from "./window";
@@ -108,11 +108,11 @@ export class ChartPainter {
     if (!options || width === 0) return undefined;
     const lines = this.lines();
     const looking = this.window.get();
-    this.all = xExtent(lines.map((line) => line.columns)) ?? [0, 1];
+    const { clip = false, markers = [], logY } = options;
+    this.all = reaching(xExtent(lines.map((line) => line.columns)), markers) ?? [0, 1];
     this.shown = looking.stretch ?? this.all;
     this.x = xScale(this.shown, box);
     const visible = lines.map((line) => line.columns);
-    const { clip = false, markers = [], logY } = options;
     const extent = clip
       ? clippedExtent(visible, this.shown, logY)
       : yExtent(visible, this.shown, logY);
