@@ -17,21 +17,29 @@ TINY = {"layers": 2, "heads": 2, "width": 32, "context": 64}
 TOKENS = "8"
 
 
-@pytest.fixture(scope="module")
-def run(cluster: Cluster) -> str:
-    """Trained for 20 steps; its weights were kept at 10 and 20."""
+def saved_run(cluster: Cluster, *, steps: int, model: dict[str, int]) -> str:
+    """A run at its end whose weights were kept halfway and at the end."""
     name = cluster.start_run(
-        model=TINY,
+        model=model,
         data={"corpus": "tiny-shakespeare"},
-        budget={"steps": 20, "batch": 2},
+        budget={"steps": steps, "batch": 2},
         hooks={
-            "checkpoint_every": 10,
+            "checkpoint_every": steps // 2,
             "checkpoint_weights_only": True,
             "evaluate_every": 0,
             "sample_every": 0,
         },
     )
     until(lambda: cluster.run(name).get("endTime"), secs=PATIENT_MS / 1000, what="the run's end")
+    saved = cluster.http.get(f"/api/runs/{name}/checkpoints").json()["checkpoints"]
+    assert max(int(one["step"]) for one in saved) == steps
+    return name
+
+
+@pytest.fixture(scope="module")
+def run(cluster: Cluster) -> str:
+    """Trained for 20 steps; its weights were kept at 10 and 20."""
+    name = saved_run(cluster, steps=20, model=TINY)
     saved = cluster.http.get(f"/api/runs/{name}/checkpoints").json()["checkpoints"]
     assert sorted(int(one["step"]) for one in saved) == [10, 20]
     return name
@@ -131,6 +139,45 @@ def test_map_votes_and_weights_are_of_the_step_and_the_token_that_are_held(
     page.get_by_test_id("weights").scroll_into_view_if_needed()
     expect(page.get_by_test_id("weights-changed")).to_contain_text("at step 20", timeout=PATIENT_MS)
     expect(page.get_by_test_id("weights-numbers")).to_contain_text("change")
+
+
+def test_a_checkpoint_of_another_run_is_compared_with(
+    page: Page, cluster: Cluster, run: str
+) -> None:
+    other = saved_run(cluster, steps=2, model={**TINY, "layers": 1})
+    name = f"runs/{other}/checkpoints/weights-00000002"
+    page.goto(f"/inside?run={run}&at=20&against=20")
+    votes = page.get_by_test_id("votes")
+    votes.scroll_into_view_if_needed()
+    expect(votes.get_by_test_id("votes-question")).to_contain_text(
+        "step 20 less this one", timeout=PATIENT_MS
+    )
+    page.get_by_test_id("compare-against").select_option(name)
+    expect(page.get_by_test_id("against-step")).to_have_text(
+        f"against {other} at step 2", timeout=PATIENT_MS
+    )
+    # It has a layer less: no difference by layer and head is made up, numbers stand side by side.
+    expect(page.get_by_test_id("against-unlike")).to_contain_text("1 × 2, not 2 × 2")
+    expect(votes.get_by_test_id("votes-question")).not_to_contain_text("less this one")
+    maxima = page.get_by_test_id("maxima")
+    maxima.scroll_into_view_if_needed()
+    expect(maxima.get_by_test_id("maxima-neuron")).to_have_count(2, timeout=PATIENT_MS)
+
+    # Cells can be walked by arrow keys, and picked by Enter: a head here.
+    grid = page.get_by_test_id("votes-map")
+    grid.focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(grid).to_have_attribute("data-at", "1,1")
+    expect(votes).to_contain_text("head 1.1: ")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("layer=1.*head=1"))
+
+    # The address tells all of it; of a run that is not there it is said.
+    page.reload()
+    expect(page.get_by_test_id("compare-against")).to_have_value(name)
+    page.goto("/inside?run=nobody")
+    expect(page.get_by_text("No such run")).to_be_visible()
 
 
 def test_a_run_that_kept_weights_only_is_looked_into_by_its_name(

@@ -193,7 +193,7 @@ def test_what_goes_by_layer_and_head_is_refused_of_other_shapes() -> None:
     other = LoadedModel(spec=ModelSpec(layers=2, heads=5))
     for question in (messages.HeadQuestion(), messages.LensQuestion()):
         check_alike(one, one, question)
-        with pytest.raises(InvalidArgument, match="2 layers of 5 heads and the model 6 layers"):
+        with pytest.raises(InvalidArgument, match="has 2 × 5 layers × heads and the model 6 × 5"):
             check_alike(one, other, question)
     check_alike(one, other, messages.MaximaQuestion())
     check_alike(one, other, messages.TokenQuestion())

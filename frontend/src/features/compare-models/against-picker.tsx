@@ -106,8 +106,8 @@ export function AgainstPicker({
           </span>
           {model && other && !sameHeads(model.spec, other.spec) && (
             <span className={styles["step"]} data-testid="against-unlike">
-              It has {other.spec?.layers} layers of {other.spec?.heads} heads, not{" "}
-              {model.spec?.layers} of {model.spec?.heads}: texts, token losses, largest numbers and
+              Its layers × heads are {other.spec?.layers} × {other.spec?.heads}, not{" "}
+              {model.spec?.layers} × {model.spec?.heads}: texts, token losses, largest numbers and
               embeddings are compared; what goes by layer, head or weight is shown of the first
               alone.
             </span>

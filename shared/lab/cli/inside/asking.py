@@ -67,11 +67,11 @@ def check_text(text: str) -> None:
 
 def check_alike(model: LoadedModel, other: LoadedModel, question: Question) -> None:
     """Refuses a difference where one model has what the other lacks."""
-    shapes = [f"{one.spec.layers} layers of {one.spec.heads} heads" for one in (model, other)]
+    shapes = [f"{one.spec.layers} × {one.spec.heads}" for one in (model, other)]
     if isinstance(question, _BY_LAYER_AND_HEAD) and shapes[0] != shapes[1]:
         raise InvalidArgument.field(
             "compare",
-            f"has {shapes[1]} and the model {shapes[0]}; their differences go by layer and head. "
+            f"has {shapes[1]} layers × heads and the model {shapes[0]}; differences go by both. "
             "Ask each alone, or compare tokens, maxima, embedding or neighbours",
         )
 
