@@ -147,7 +147,7 @@ test-frontend: install ## vitest and a build
 	@$(NPM) run --silent build
 	@touch frontend/dist/index.html
 
-test-unit: .venv/.kernels ## No process is started
+test-unit: .venv/.kernels ## Everything that starts no process; a part of it: make test-unit t=tests/gateway
 	@$(PYTEST) -m "not integration and not e2e and not bench and not soak" $(t)
 
 test-integration: .venv/.kernels strace ## Real nats-server, real services on free ports

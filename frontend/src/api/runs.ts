@@ -46,10 +46,6 @@ export function runQuery(name: string) {
   });
 }
 
-export async function listRuns(signal?: AbortSignal): Promise<Run[]> {
-  return (await request("GET", "/api/runs", ListRunsResponseSchema, { signal })).runs;
-}
-
 export async function createRun(
   body: MessageInitShape<typeof CreateRunRequestSchema>,
   signal?: AbortSignal,

@@ -7,8 +7,6 @@ export interface HeadRange {
 }
 
 export const LARGEST_ANSWER_BYTES = 2_000_000;
-/** More than this is refused with a plain sentence rather than freezing the tab. */
-export const LARGEST_OVERVIEW_BYTES = 48_000_000;
 
 export function planRequests(
   { layers, heads }: HeadRange,

@@ -6,9 +6,9 @@ import { GenerationSchema, PublicationSchema, SnapshotSchema } from "@/gen/lab/v
 import {
   EMPTY_GENERATION,
   fromSnapshot,
+  type GenerationState,
   isEnded,
   withPublication,
-  writtenText,
 } from "./generation-state";
 
 function token(index: number, text: string) {
@@ -38,6 +38,10 @@ function closing(index: number, finishReason: FinishReason, text = "") {
 
 const words = ["To", " be", " or", " not"];
 const publications = words.map((word, index) => publication(index, word));
+
+function writtenText(state: GenerationState): string {
+  return state.tokens.map((token) => token.text).join("");
+}
 
 describe("a generation", () => {
   it("grows token by token and ends", () => {

@@ -64,8 +64,3 @@ function placed(
   if (tokens.some((token) => token.index === message.index)) return tokens;
   return [...tokens, message].sort((a, b) => a.index - b.index);
 }
-
-/** The whole text so far, without the prompt. */
-export function writtenText(state: GenerationState): string {
-  return state.tokens.map((token) => token.text).join("");
-}

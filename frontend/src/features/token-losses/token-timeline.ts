@@ -33,11 +33,6 @@ export function lossesOf({ steps, losses }: TokenTimeline, token: number): Float
   return losses.subarray(token * steps.length, (token + 1) * steps.length);
 }
 
-/** The losses of all tokens at one column. */
-export function lossesAt({ tokens, steps, losses }: TokenTimeline, column: number): Float32Array {
-  return Float32Array.from(tokens, (_, token) => losses[token * steps.length + column] ?? NaN);
-}
-
 /** The first step from which on a token's loss stays below ½ (ln V + its lowest); undefined when there is none. */
 export function acquiredAt(
   timeline: TokenTimeline,
