@@ -43,17 +43,21 @@ def plain(text: str) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """A heading that begins with ">" is a column of numbers."""
+    """A heading that begins with ">" is a column of numbers. Line breaks are shown, not made."""
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for heading in headings:
         drawn.add_column(
-            heading.removeprefix(">"),
+            _cell(heading.removeprefix(">")),
             justify="right" if heading.startswith(">") else "left",
             overflow="fold",
         )
     for row in rows:
-        drawn.add_row(*(Text(plain(cell)) if isinstance(cell, str) else cell for cell in row))
+        drawn.add_row(*(_cell(cell) if isinstance(cell, str) else cell for cell in row))
     answers.print(drawn)
+
+
+def _cell(text: str) -> Text:
+    return Text(plain(text).replace("\n", "↵"))
 
 
 def pairs(values: Iterable[tuple[str, str]]) -> None:

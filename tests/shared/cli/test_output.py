@@ -24,8 +24,9 @@ def test_what_steers_a_terminal_is_shown_and_not_done(text: str, shown: str | No
 def test_tables_show_it_too(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(output, "answers", Console(markup=False, width=80))
-        output.table(["token"], [["\x1b[2J"]])
+        output.table(["token \x1b[2J"], [["\x1b[2J"], ["two\nlines"]])
         output.pairs([("text", "\x1b[2J")])
     shown = capsys.readouterr().out
-    assert shown.count(r"\x1b[2J") == 2
+    assert shown.count(r"\x1b[2J") == 3
+    assert "two↵lines" in shown
     assert "\x1b" not in shown

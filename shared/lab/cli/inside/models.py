@@ -128,7 +128,7 @@ def neighbours(
     question = messages.NeighbourQuestion(token=token_id(token), top=top)
     answer = ask(source, question, "", compare=compare)
     words = {one.id: one.text for one in answer.words}
-    columns, cells = [">id", "token", ">cosine"], []
+    cells = []
     for tensors in (answer.tensors, answer.other_tensors) if compare else (answer.tensors,):
         found = arrays(tensors)
         pairs = zip(found["neighbour_ids"].flat, found["cosine"].flat, strict=True)
@@ -138,7 +138,10 @@ def neighbours(
         Report(
             "cosine with its embedding, 1 is the same way"
             + ("; then the same of the other model" if compare else ""),
-            columns * len(cells),
+            [
+                *(">id", "token", ">cosine"),
+                *((">other id", "other token", ">other cosine") if compare else ()),
+            ],
             [[cell for part in row for cell in part] for row in zip(*cells, strict=True)],
         ),
         as_csv=as_csv,

@@ -221,7 +221,10 @@ def maxima(
         Report(
             "neurons by what they answer, the stream's numbers by size; stream 0 is the embedding"
             + ("; then the same of the other model" if compare else ""),
-            ["what", ">layer", *(1 + bool(compare)) * [">index", "token", ">value"]],
+            [
+                *("what", ">layer", ">index", "token", ">value"),
+                *((">other index", "other token", ">other value") if compare else ()),
+            ],
             [
                 [
                     kind,
