@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from pydantic import Field
 
 from lab import folders, names
-from lab.bus import Publisher
+from lab.bus import Bus, Publisher
 from lab.errors import NotFound
 from lab.rpc.client import channel
 from lab.rpc.server import GrpcServer, Servicer
@@ -33,7 +35,7 @@ from services.trainer.runs.reports import Reports
 from services.trainer.runs.restarts import FIRST_PAUSE_SECS
 from services.trainer.runs.runs import Runs
 from services.trainer.runs.shelf import ShelfWatch
-from services.trainer.runs.store import Store, lock_folder, read_store, store_path
+from services.trainer.runs.store import Store, Stored, lock_folder, read_store, store_path
 from services.trainer.runs.surroundings import StartWorker, Surroundings
 from services.trainer.runs.uploads import Uploads
 from services.trainer.servicer import TrainerServicer
@@ -84,28 +86,8 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     service.on_exit(partial(asyncio.to_thread, lock.close))
 
     bus = await join_bus(service, settings.nats_url)
-    writer = Writer(first=store_path(folder), failed=partial(_fail, service))
-    writer.start()
-    service.on_exit(writer.stop)
-    store = Store(folder, writer)
-    await store.take_over()
-    stored = await asyncio.to_thread(read_store, folder)  # nobody else changes it any more
-
-    async def refill(run: str, after_sequence: int, limit: int) -> Sequence[Event]:
-        try:
-            return await journal.facts_after(names.run_id(run), after_sequence, limit)
-        except NotFound:
-            return []  # deleted meanwhile
-
-    def confirmed(events: Sequence[Event]) -> None:
-        journal.published(events)
-        for event in events:
-            if event.HasField("run_deleted"):
-                store.farewell_published(names.run_id(event.run))
-
-    publisher = Publisher(bus, confirmed=confirmed, refill=refill)
-    journal = Journal(folder / "runs", writer, committed=publisher.publish)
-    records = Records(store, journal, publish=publisher.publish)
+    books = await _open_books(folder, service, bus)
+    store, journal, records, publisher = books.store, books.journal, books.records, books.publisher
     reports = Reports(records)
 
     to_checkpoint = channel(settings.checkpoint_address, peer="checkpoint", caller="trainer")
@@ -129,8 +111,8 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     )
     lives = Lives(around, restart_secs=settings.restart_secs)
     runs = Runs(around, lives, trash_secs=settings.trash_days * DAY_SECS)
-    await recover(stored, around, lives, publisher, histories=folder / "runs")
-    runs.trash.take_up(stored.leaving)
+    await recover(books.stored, around, lives, publisher, histories=folder / "runs")
+    runs.trash.take_up(books.stored.leaving)
     publishing = service.tasks.start("publish facts", publisher.run())
     shelf = ShelfWatch(bus, checkpoints, records)
     service.tasks.start("hear changes of checkpoints", shelf.listen())
@@ -157,6 +139,44 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
         services.add_TrainerServiceServicer_to_server, servicer, "lab.v1.TrainerService"
     )
     return _HangingUp(lives, [answering], host=settings.host, port=settings.port)
+
+
+@dataclass(frozen=True)
+class _Books:
+    """What is written down, and how it gets out."""
+
+    store: Store
+    stored: Stored  # what the store held at the start
+    journal: Journal
+    records: Records
+    publisher: Publisher
+
+
+async def _open_books(folder: Path, service: Service, bus: Bus) -> _Books:
+    """Takes the folder over: from here on no other trainer adds to it."""
+    writer = Writer(first=store_path(folder), failed=partial(_fail, service))
+    writer.start()
+    service.on_exit(writer.stop)
+    store = Store(folder, writer)
+    await store.take_over()
+    stored = await asyncio.to_thread(read_store, folder)  # nobody else changes it any more
+
+    async def refill(run: str, after_sequence: int, limit: int) -> Sequence[Event]:
+        try:
+            return await journal.facts_after(names.run_id(run), after_sequence, limit)
+        except NotFound:
+            return []  # deleted meanwhile
+
+    def confirmed(events: Sequence[Event]) -> None:
+        journal.published(events)
+        for event in events:
+            if event.HasField("run_deleted"):
+                store.farewell_published(names.run_id(event.run))
+
+    publisher = Publisher(bus, confirmed=confirmed, refill=refill)
+    journal = Journal(folder / "runs", writer, committed=publisher.publish)
+    records = Records(store, journal, publish=publisher.publish)
+    return _Books(store, stored, journal, records, publisher)
 
 
 class _HangingUp(GrpcServer):
