@@ -35,16 +35,28 @@ FACTS_PER_SEC = 200
 SECS = float(folders.child_environment().get("LOAD_SECS", "60"))
 TRACE_SECS = 10.0
 LEAST_CHARTS = 12
+MOST_REASONS = 10
 MIB = 1 << 20
 
 # Into arrays made beforehand, so that measuring does not show in the heap.
 WATCH = """
-window.watched = { tasks: [], frames: new Float32Array(200_000), count: 0, since: 0 };
+window.watched = { tasks: [], why: [], frames: new Float32Array(200_000), count: 0, since: 0 };
 new PerformanceObserver((list) => {
   for (const { startTime, duration } of list.getEntries()) {
     if (startTime > watched.since) watched.tasks.push([startTime, duration]);
   }
 }).observe({ type: "longtask" });
+// What a frame over 50 ms was made of, as far as the browser says.
+new PerformanceObserver((list) => {
+  for (const frame of list.getEntries()) {
+    if (frame.startTime <= watched.since) continue;
+    const scripts = frame.scripts.map((one) => ({ ms: one.duration, what: [one.invoker,
+      one.sourceFunctionName, one.sourceURL.split("/").pop(), one.sourceCharPosition].join(" ") }));
+    const styled = frame.styleAndLayoutStart;
+    watched.why.push({ at: frame.startTime, ms: frame.duration, scripts,
+      render: styled > 0 ? frame.startTime + frame.duration - styled : 0 });
+  }
+}).observe({ type: "long-animation-frame" });
 let before = performance.now();
 requestAnimationFrame(function frame(now) {
   watched.frames[watched.count++ % watched.frames.length] = now - before;
@@ -122,9 +134,39 @@ def paced_cluster(home: Path) -> Iterator[Cluster]:
         trainer.wait(30)
 
 
+@dataclass(frozen=True)
+class Task:
+    """One task of the page's main thread: by the clock, and what of it was processor time."""
+
+    ms: float
+    cpu_ms: float
+
+
+def reasons(tasks: list[list[float]], why: list[dict[str, Any]]) -> list[str]:
+    """What each long task was: its scripts, styles and painting, and what neither accounts for,
+    which is a collection of garbage or a processor that others had."""
+    lines = []
+    for begin, ms in sorted(tasks, key=lambda task: -task[1])[:MOST_REASONS]:
+        frame = next(
+            (one for one in why if one["at"] < begin + ms and begin < one["at"] + one["ms"]), None
+        )
+        if frame is None:
+            lines.append(f"{ms:.0f} ms: in no long frame, so beside drawing")
+            continue
+        told = [f"{one['ms']:.0f} ms {one['what']}" for one in frame["scripts"]]
+        scripts = sum(one["ms"] for one in frame["scripts"])
+        rest = frame["ms"] - scripts - frame["render"]
+        lines.append(
+            f"{ms:.0f} ms, in a frame of {frame['ms']:.0f}: scripts {scripts:.0f} "
+            f"({'; '.join(told) or 'none over 5'}), styles to paint {frame['render']:.0f}, "
+            f"neither {rest:.0f}"
+        )
+    return lines
+
+
 @contextmanager
-def traced(page: Page, found: list[float]) -> Iterator[None]:
-    """Processor milliseconds of every task of the page's main thread go into `found`."""
+def traced(page: Page, found: list[Task]) -> Iterator[None]:
+    """Every task of the page's main thread goes into `found`."""
     devtools = page.context.new_cdp_session(page)
     events: list[dict[str, Any]] = []
     done: list[object] = []
@@ -146,13 +188,13 @@ def traced(page: Page, found: list[float]) -> Iterator[None]:
         for event in events
         if event.get("name") == "thread_name" and event["args"]["name"] == "CrRendererMain"
     }
-    found += sorted(
-        event["tdur"] / 1e3
+    found += [
+        Task(event["dur"] / 1e3, event["tdur"] / 1e3)
         for event in events
         if event.get("name", "").endswith("RunTask")
         and "tdur" in event
         and (event["pid"], event["tid"]) in main
-    )
+    ]
 
 
 def test_twelve_charts_under_two_hundred_facts_a_second(tmp_path: Path) -> None:
@@ -183,15 +225,15 @@ def test_twelve_charts_under_two_hundred_facts_a_second(tmp_path: Path) -> None:
             page.wait_for_timeout(min(10.0, left) * 1e3)
             loads.append(psutil.getloadavg()[0])
         secs = time.monotonic() - began
-        tasks, frames = page.evaluate(
-            "() => [watched.tasks, [...watched.frames.slice(0, watched.count)]]"
+        tasks, why, frames = page.evaluate(
+            "() => [watched.tasks, watched.why, [...watched.frames.slice(0, watched.count)]]"
         )
         steps = cluster.step_of(run) - step_before
         metrics = metrics_of(devtools)
         fill(page)
         heap = heap_of(devtools)
-        cpu_ms: list[float] = []
-        with traced(page, cpu_ms):
+        traced_tasks: list[Task] = []
+        with traced(page, traced_tasks):
             page.wait_for_timeout(TRACE_SECS * 1e3)
         status = page.get_by_test_id("connection-status")
         latency = [status.get_attribute(f"data-latency-{name}") for name in ("ms", "p95-ms")]
@@ -201,6 +243,8 @@ def test_twelve_charts_under_two_hundred_facts_a_second(tmp_path: Path) -> None:
         until(lambda: chart.get_attribute("data-last-step") == str(last), secs=30, what="all of it")
         chromium.close()
 
+    cpu_ms = sorted(task.cpu_ms for task in traced_tasks)
+    slowest = max(traced_tasks, key=lambda task: task.ms)
     frames.sort()
     p50, p95, p99 = (frames[int(len(frames) * share)] for share in (0.5, 0.95, 0.99))
     durations = sorted(duration for _, duration in tasks)
@@ -214,9 +258,11 @@ def test_twelve_charts_under_two_hundred_facts_a_second(tmp_path: Path) -> None:
         f"{len(frames) / secs:.0f}/s"
         f"\ntasks over 50 ms by the clock: {len(durations)}"
         + (f", the longest {durations[-1]:.0f} ms" if durations else "")
+        + "".join(f"\n  {line}" for line in reasons(tasks, why))
         + f"\ntasks by processor time, over {TRACE_SECS:.0f} s: the longest {cpu_ms[-1]:.1f} ms, "
         f"p99 {cpu_ms[int(len(cpu_ms) * 0.99)]:.1f} ms, "
-        f"{sum(cpu_ms) / 1e3 / TRACE_SECS:.0%} of a core"
+        f"{sum(cpu_ms) / 1e3 / TRACE_SECS:.0%} of a core; the slowest by the clock took "
+        f"{slowest.ms:.1f} ms, of which it had a processor for {slowest.cpu_ms:.1f} ms"
         f"\nthe page's main thread by the clock: {task:.0%} busy, {script:.0%} in scripts"
         f"\nheap after collection: {heap_before} before, {heap} after, "
         f"{heap.bytes / heap_before.bytes - 1:+.1%}"

@@ -54,6 +54,7 @@ export function TokenPlayground() {
     placeholderData: keepPreviousData,
   });
   const source = from === "text" ? split : back;
+  const trouble = source.error ?? source.failureReason; // it is asked for again while the lab is away
   const empty = from === "text" ? askedText === "" : ids.length === 0;
   const tokens = empty ? NO_TOKENS : (source.data?.tokens ?? NO_TOKENS);
   const words = from === "text" && !empty ? (split.data?.words ?? NO_WORDS) : NO_WORDS;
@@ -131,7 +132,7 @@ export function TokenPlayground() {
         {ratio(counts.charactersPerToken)} characters per token ·{" "}
         <Explained as={PER_WORD}>{ratio(counts.tokensPerWord)} tokens per word</Explained>
       </p>
-      {source.error !== null && <ProblemNotice problem={asProblem(source.error)} />}
+      {trouble !== null && <ProblemNotice problem={asProblem(trouble)} />}
       {from === "ids" && said !== "" && (
         <p className={styles["said"]} data-testid="read-back">
           <code>{said}</code>
