@@ -170,7 +170,7 @@ def test_a_run_is_paused_stepped_peeked_and_stopped(cluster: Cluster) -> None:
     assert "lab runs restore steered" in cluster.lab("runs", "delete", "steered", "--yes").stdout
     assert "steered" not in cluster.lab("runs", "list").stdout
     assert "steered" in cluster.lab("runs", "list", "--trash").stdout
-    assert "stopped at step" in cluster.lab("runs", "restore", "steered").stdout
+    assert "restored runs/steered" in cluster.lab("runs", "restore", "steered").stdout
     assert cluster.lab("runs", "queue").stdout == "nobody waits\n"
     cluster.lab("runs", "delete", "steered", "--yes", "--permanently")
     assert cluster.lab("runs", "show", "steered", check=False).returncode == 2

@@ -8,47 +8,29 @@ from typing import Annotated
 import typer
 
 from lab.cli.checkpoints.command import AsJson, Name, app
-from lab.cli.output import answers, json_of, moment, size, table
+from lab.cli.output import answers, json_of, size, table
+from lab.cli.trash import Permanently, Yes, take_back, throw_away
 from lab.client import connect
-from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import ApplyRetentionResponse
 
 
 @app.command()
-def delete(
-    checkpoint: Name,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    permanently: Annotated[
-        bool, typer.Option("--permanently", help="Not to the trash, and out of it.")
-    ] = False,
-) -> None:
+def delete(checkpoint: Name, yes: Yes = False, permanently: Permanently = False) -> None:
     """Move a checkpoint to the trash."""
-    if not yes:
-        question = f"Delete {checkpoint} for good?" if permanently else f"Delete {checkpoint}?"
-        typer.confirm(question, abort=True)
-
-    async def work() -> Checkpoint | None:
-        async with connect() as lab:
-            return await lab.checkpoints.delete(checkpoint, permanently=permanently)
-
-    trashed = asyncio.run(work())
-    if trashed is None:
-        return answers.print(f"deleted {checkpoint}")
-    answers.print(
-        f"moved {checkpoint} to the trash; until {moment(trashed.expire_time)} take it back "
-        f"with: lab checkpoints restore {checkpoint}"
+    throw_away(
+        checkpoint,
+        lambda lab: lab.checkpoints.delete(checkpoint, permanently=permanently),
+        what=checkpoint,
+        back="lab checkpoints restore",
+        yes=yes,
+        permanently=permanently,
     )
 
 
 @app.command()
 def restore(checkpoint: Name) -> None:
     """Take a checkpoint back from the trash."""
-
-    async def work() -> Checkpoint:
-        async with connect() as lab:
-            return await lab.checkpoints.restore(checkpoint)
-
-    answers.print(f"restored {asyncio.run(work()).name}")
+    take_back(lambda lab: lab.checkpoints.restore(checkpoint))
 
 
 @app.command()

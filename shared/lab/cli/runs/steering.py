@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lab.cli.output import answers, moment
 from lab.cli.runs.command import RunName, app, tell
+from lab.cli.trash import Permanently, Yes, take_back, throw_away
 from lab.client import connect
 from lab.v1.run_pb2 import Run
 
@@ -65,37 +65,19 @@ def stop(
 
 
 @app.command()
-def delete(
-    run: RunName,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    permanently: Annotated[
-        bool, typer.Option("--permanently", help="Not to the trash, and out of it.")
-    ] = False,
-) -> None:
+def delete(run: RunName, yes: Yes = False, permanently: Permanently = False) -> None:
     """Move a run at rest to the trash, its checkpoints with it."""
-    if not yes:
-        question = f"Delete {run} and its metric history"
-        typer.confirm(f"{question} for good?" if permanently else f"{question}?", abort=True)
-
-    async def work() -> Run | None:
-        async with connect() as lab:
-            return await lab.runs.delete(run, permanently=permanently)
-
-    trashed = asyncio.run(work())
-    if trashed is None:
-        return answers.print(f"deleted {run}")
-    answers.print(
-        f"moved {run} to the trash; until {moment(trashed.expire_time)} take it back with: "
-        f"lab runs restore {run}"
+    throw_away(
+        run,
+        lambda lab: lab.runs.delete(run, permanently=permanently),
+        what=f"{run}, its metric history and its checkpoints",
+        back="lab runs restore",
+        yes=yes,
+        permanently=permanently,
     )
 
 
 @app.command()
 def restore(run: RunName) -> None:
     """Take a run back from the trash, with the checkpoints that went there with it."""
-
-    async def work() -> Run:
-        async with connect() as lab:
-            return await lab.runs.restore(run)
-
-    tell(asyncio.run(work()))
+    take_back(lambda lab: lab.runs.restore(run))
