@@ -157,12 +157,13 @@ class _Arriving:
     def write(self, chunk: FileChunk) -> None:
         if chunk.file not in (WEIGHTS, SHAPE):
             raise Damaged(f"a file that was not asked for came: {chunk.file!r}")
+        data = chunk.data  # a copy, each time it is asked for
         hash_so_far = self._hashes.setdefault(chunk.file, hashlib.sha256())
         with (self._folder / chunk.file).open("ab") as file:
             if file.tell() != chunk.offset:
                 raise Damaged(f"{chunk.file} came with a gap at byte {file.tell()}")
-            file.write(chunk.data)
-        hash_so_far.update(chunk.data)
+            file.write(data)
+        hash_so_far.update(data)
 
     def check(self, checkpoint: Checkpoint) -> None:
         for file in _wanted(checkpoint):
