@@ -9,7 +9,7 @@ from llms_from_scratch.ch04 import GPTModelFast
 from safetensors.torch import save_file
 from torch import Tensor
 
-from lab.model import GPTModel, load_book_weights
+from lab.model import load_book_weights
 from lab.model.book import from_book_state
 
 SHAPE = {
@@ -59,9 +59,11 @@ def test_the_gradients_are_the_books(ids: Tensor) -> None:
     torch.testing.assert_close(found[:32], by_q, rtol=1e-3, atol=1e-4)
 
 
-def test_a_folder_is_as_good_as_a_file(tmp_path: Path) -> None:
+@torch.no_grad()
+def test_a_folder_is_as_good_as_a_file(ids: Tensor, tmp_path: Path) -> None:
     save_file(books().state_dict(), tmp_path / "model.safetensors")
-    assert isinstance(load_book_weights(tmp_path, heads=4), GPTModel)
+    by_file = load_book_weights(tmp_path / "model.safetensors", heads=4)
+    assert torch.equal(load_book_weights(tmp_path, heads=4)(ids), by_file(ids))
 
 
 def test_heads_are_64_wide_unless_said(ids: Tensor) -> None:
