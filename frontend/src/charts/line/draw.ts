@@ -74,6 +74,7 @@ export interface Scene {
 
 export const FONT = "11px system-ui, sans-serif";
 const trace = new Trace();
+const FIRST_PX = 5;
 const PIXELS_PER_X_TICK = 90;
 const PIXELS_PER_Y_TICK = 34;
 
@@ -187,6 +188,7 @@ function drawLine(context: Ink, scene: Scene, line: Line): void {
     return;
   }
   if (line.upTo) drawBand(context, scene, line, line.upTo);
+  if (line.columns.length === 1 && line.mark === "bold") drawFirst(context, scene, line);
   const thickness = line.mark === "faint" ? 1 : 1.75;
   context.globalAlpha = opacity(line);
   traceLine(line.columns, shown, x, y, logY, trace.begin());
@@ -202,6 +204,14 @@ function drawLine(context: Ink, scene: Scene, line: Line): void {
     context.lineWidth = 1;
   }
   context.globalAlpha = 1;
+}
+
+/** The first point of a curve has no neighbour yet, and a canvas draws no line from a place to itself. */
+function drawFirst(context: Ink, { x, y, logY }: Scene, { columns }: Line): void {
+  const value = columns.y[0] ?? NaN;
+  if (!Number.isFinite(value) || (logY && value <= 0)) return;
+  const [px, py] = [x(columns.x[0] ?? 0), y(value)];
+  context.fillRect(px - FIRST_PX / 2, py - FIRST_PX / 2, FIRST_PX, FIRST_PX);
 }
 
 /** Between a line and the one above it, as one shape. */

@@ -177,7 +177,7 @@ class PixelBucket {
         low();
       }
     }
-    // A lone point still leaves a dot, because a line to the same place has round ends.
+    // Of a lone point among gaps some renderers leave a dot, others nothing.
     this.path.lineTo(this.lastX, this.last);
   }
 }
