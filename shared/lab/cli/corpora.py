@@ -112,8 +112,9 @@ def add(
     if as_json:
         return json_of(added)
     secs = time.monotonic() - began
+    documents = "1 document" if added.documents == 1 else f"{added.documents:,} documents"
     answers.print(
-        f"{corpus} is ready: {added.tokens:,} tokens of {added.documents:,} documents, "
+        f"{corpus} is ready: {added.tokens:,} tokens of {documents}, "
         f"{size(added.text_bytes)} in {secs:.1f} s ({size(int(added.text_bytes / secs))}/s)"
     )
     for count, what in (

@@ -146,10 +146,12 @@ def _field_of(where: str, line: str, field: str) -> str:
     text = value.get(field)
     if not isinstance(text, str):
         there = ", ".join(name for name, found in value.items() if isinstance(found, str))
-        raise InvalidArgument(
-            f'{where} has no text field "{field[:40]}"; its text fields are '
-            f"{there[:200] or 'none'}; name one with --field"
+        remedy = (
+            f"its text fields are {there[:200]}; name one with --field"
+            if there
+            else f'nor any other; each line must hold its text, as in {{"{field[:40]}": "…"}}'
         )
+        raise InvalidArgument(f'{where} has no text field "{field[:40]}"; {remedy}')
     if "\0" in text:
         raise InvalidArgument(f"{where} holds a NUL character (\\u0000); give plain text")
     try:

@@ -129,7 +129,7 @@ def test_bad_texts_are_refused(place: Place, tmp_path: Path, data: bytes, said: 
         (b'{"text": "x"', r"line 2 \(byte offset 17\) is not JSON"),
         (b'["x"]', "is not an object"),
         (b'{"body": "x", "n": 1}', 'no text field "text"; its text fields are body; .*--field'),
-        (b'{"text": 5}', "its text fields are none"),
+        (b'{"text": 5}', "nor any other; each line must hold its text"),
         (b'{"text": "a\\u0000"}', "holds a NUL character"),
         (b'{"text": "a\\ud800"}', r"half of a surrogate pair \(\\ud800"),
         (b'{"text": "\xff"}', "not UTF-8 at byte offset 27"),
