@@ -33,6 +33,11 @@ describe("numbers as look.md writes them", () => {
     [format.formatStepTime(1.239), "1.24 s"],
     [format.formatStepTime(0.0012), "1.2 ms"],
     [format.formatShare(0.241), "24 %"],
+    [format.formatProbability(0.1254), "12.5 %"],
+    [format.formatProbability(0.0154), "1.5 %"],
+    [format.formatProbability(0.0000171), "0.0017 %"],
+    [format.formatProbability(1e-9), "<0.0001 %"],
+    [format.formatProbability(0), "0 %"],
     [format.formatAge(3), "just now"],
     [format.formatAge(300), "5 m ago"],
     [format.formatTick(10, 2), "10"],
@@ -55,6 +60,7 @@ describe("numbers as look.md writes them", () => {
       format.formatDuration,
       format.formatStepTime,
       format.formatShare,
+      format.formatProbability,
     ];
     for (const one of all) {
       expect(one(undefined)).toBe("–");

@@ -154,6 +154,15 @@ export function formatShare(share: Maybe): string {
   return special(number) ?? `${Math.round((number ?? 0) * 100)} %`;
 }
 
+/** 12.5 %, 1.5 %, 0.0017 %: of a young model's 50,257 tokens the likeliest has little, so two digits that count. */
+export function formatProbability(probability: Maybe): string {
+  const number = finite(probability);
+  const percent = (number ?? 0) * 100;
+  if (percent > 0 && percent < 0.0001) return "<0.0001 %";
+  const digits = percent >= 10 ? percent.toFixed(1) : String(Number(percent.toPrecision(2)));
+  return special(number) ?? `${digits} %`;
+}
+
 /** A tick with as many decimals as tell it from its neighbour: 10, 10.5, 10.825 */
 export function formatTick(value: number, distance: number): string {
   const decimals = Number.isFinite(distance) && distance > 0 ? Math.ceil(-Math.log10(distance)) : 2;

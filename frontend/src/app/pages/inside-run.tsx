@@ -254,14 +254,15 @@ export function InsideRun({
                         position={position}
                         seen={[
                           { step: seen.step, answer: tokenAnswer },
-                          ...[seen.other ?? later].filter((one) => one !== undefined),
+                          ...(seen.other ? [{ ...seen.other, whose: compared.run }] : []),
+                          ...(!seen.other && later ? [later] : []),
                         ]}
                       />
                     )
                   : undefined
               }
             />
-            <GenerationPane model={model} other={compared.other} />
+            <GenerationPane model={model} other={compared.other} otherRun={compared.run} />
           </>
         )}
       </div>
@@ -301,6 +302,7 @@ export function InsideRun({
         <MaximaPanel
           model={model}
           other={compared.other}
+          otherRun={compared.run}
           text={address.text}
           position={heldToken}
         />

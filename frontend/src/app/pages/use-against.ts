@@ -43,6 +43,8 @@ export function useAgainst(
   const trouble = loading.error ?? loading.failureReason;
   return {
     elsewhere,
+    /** The run whose weights they are, where it is another. */
+    run: elsewhere.find((one) => one.name === against)?.run,
     other: wanted ? loading.data : undefined,
     looking: wanted && loading.isFetching,
     problem: wanted && trouble !== null ? asProblem(trouble) : undefined,

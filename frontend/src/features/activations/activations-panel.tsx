@@ -3,6 +3,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo, useRef, useState } from "react";
 import { analysisQuery } from "@/api/analyses";
 import { asProblem } from "@/api/problem";
+import { signed } from "@/charts/bars/signed-bars";
 import { DIVERGING, VIRIDIS } from "@/charts/heatmap/palette";
 import { ScaleLegend } from "@/charts/heatmap/scale-legend";
 import { ValueGrid, type GridCell } from "@/charts/heatmap/value-grid";
@@ -108,7 +109,7 @@ export function ActivationsPanel({
                   <span className={styles["track"]}>
                     <i style={{ width: `${(Math.abs(value) / norms.largest) * 100}%` }} />
                   </span>
-                  <span>{formatNumber(value)}</span>
+                  <span>{compared ? signed(value, formatNumber) : formatNumber(value)}</span>
                 </li>
               );
             })}

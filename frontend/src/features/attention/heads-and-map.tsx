@@ -90,6 +90,7 @@ export function HeadsAndMap({
     <>
       <Panel
         title="Heads"
+        definition={`All heads at once, each the map of the large one beside it: queries down, keys across, √ scale. Arrow keys and a click choose one. ${CAVEAT}`}
         controls={
           <>
             {step !== undefined && (

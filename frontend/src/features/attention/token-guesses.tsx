@@ -1,6 +1,6 @@
 // One line about a token: its loss, its rank, and what the model held likelier at its place; at two steps when there are.
 import type { Token } from "@/gen/lab/v1/tensor_pb";
-import { formatCount, formatLoss } from "@/lib/format";
+import { formatCount, formatLoss, formatProbability } from "@/lib/format";
 import { visibleToken } from "@/lib/token-text";
 import { Explained } from "@/ui/explained";
 import styles from "./token-guesses.module.css";
@@ -11,6 +11,8 @@ const DEFINITION =
 
 export interface Seen {
   readonly step: number;
+  /** The run, where it is another than the page's. */
+  readonly whose?: string | undefined;
   readonly answer: TokenLosses;
 }
 
@@ -34,9 +36,11 @@ export function TokenGuesses({
   }
   return (
     <div className={styles["lines"]} data-testid="token-guesses">
-      {seen.map(({ step, answer }) => (
-        <p key={step} className={styles["line"]}>
-          <Explained as={DEFINITION}>step {formatCount(step)}</Explained>{" "}
+      {seen.map(({ step, whose, answer }, index) => (
+        <p key={index} className={styles["line"]}>
+          <Explained as={DEFINITION}>
+            {whose} step {formatCount(step)}
+          </Explained>{" "}
           <code>{visibleToken(token.text)}</code>{" "}
           {position === 0 ? (
             "nothing predicts the first token"
@@ -46,7 +50,7 @@ export function TokenGuesses({
               . Expected:{" "}
               {answer.guesses(position).map((guess) => (
                 <span key={guess.id} className={styles["guess"]}>
-                  <code>{visibleToken(guess.text)}</code> {percent(guess.probability)} %
+                  <code>{visibleToken(guess.text)}</code> {formatProbability(guess.probability)}
                 </span>
               ))}
             </>
@@ -55,10 +59,4 @@ export function TokenGuesses({
       ))}
     </div>
   );
-}
-
-/** Of a young model's 50,257 tokens the likeliest has little: two digits that count. */
-function percent(probability: number): string {
-  const share = probability * 100;
-  return share >= 10 ? share.toFixed(1) : String(Number(share.toPrecision(2)));
 }

@@ -1,5 +1,6 @@
 // What else the model could have written at one place, with its probabilities before temperature and top-k.
 import type { GenerateResponse } from "@/gen/lab/v1/inference_service_pb";
+import { formatProbability } from "@/lib/format";
 import { visibleToken } from "@/lib/token-text";
 import { rankedAlternatives } from "./ranked-alternatives";
 import styles from "./alternatives.module.css";
@@ -26,15 +27,10 @@ export function Alternatives({
           <span className={styles["track"]}>
             <span className={styles["bar"]} style={{ width: `${one.probability * 100}%` }} />
           </span>
-          <span>{formatPercent(one.probability)}</span>
+          <span>{formatProbability(one.probability)}</span>
           <span className={styles["mark"]}>{one.drawn ? "drawn" : ""}</span>
         </li>
       ))}
     </ol>
   );
-}
-
-function formatPercent(probability: number): string {
-  const percent = probability * 100;
-  return percent > 0 && percent < 0.01 ? "<0.01 %" : `${percent.toFixed(percent < 1 ? 2 : 1)} %`;
 }

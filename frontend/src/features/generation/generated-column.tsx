@@ -9,6 +9,7 @@ import { WrittenText } from "./written-text";
 
 export function GeneratedColumn({
   writing: { started, state, starting, writing, problem },
+  whose,
   testId,
   differsAt,
   selected,
@@ -16,6 +17,8 @@ export function GeneratedColumn({
   onSelect,
 }: {
   writing: Writing;
+  /** The run, where it is another than the page's. */
+  whose?: string | undefined;
   testId: "generated-text" | "generated-text-other";
   differsAt: number | null;
   selected: number | null;
@@ -29,7 +32,7 @@ export function GeneratedColumn({
       <p className={styles["status"]} role="status">
         {started && (
           <span data-testid={isOther ? "generation-other-step" : "generation-step"}>
-            weights from step {formatCount(started.step)}
+            weights from {whose && `${whose}, `}step {formatCount(started.step)}
             {" · "}
           </span>
         )}

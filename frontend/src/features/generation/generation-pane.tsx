@@ -21,10 +21,13 @@ const DEFINITION =
 export function GenerationPane({
   model,
   other,
+  otherRun,
 }: {
   model: LoadedModel | undefined;
   /** Writes beside it. */
   other?: LoadedModel | undefined;
+  /** Whose those are, where they are another run's. */
+  otherRun?: string | undefined;
 }) {
   const { settings, set } = useSettings();
   const [error, setError] = useState<SettingsError | null>(null);
@@ -150,6 +153,7 @@ export function GenerationPane({
             {pair && (
               <GeneratedColumn
                 writing={theirs}
+                whose={otherRun}
                 testId="generated-text-other"
                 differsAt={differsAt}
                 selected={shown}

@@ -8,7 +8,7 @@ import { ScaleLegend } from "@/charts/heatmap/scale-legend";
 import { useStage } from "@/charts/heatmap/use-stage";
 import type { AnalyseResponse } from "@/gen/lab/v1/analysis_service_pb";
 import { cssColor } from "@/lib/colors";
-import { formatCount } from "@/lib/format";
+import { formatCount, formatProbability } from "@/lib/format";
 import { visibleToken } from "@/lib/token-text";
 import { useInView } from "@/lib/use-in-view";
 import { NoAnswerYet } from "@/ui/no-answer-yet";
@@ -181,7 +181,7 @@ function shortened(text: string): string {
 function sayTop(lens: Lens, { row, token }: { row: number; token: number }): string {
   return lens
     .top(row, token)
-    .map((one) => `${one.text} ${(one.probability * 100).toFixed(1)} %`)
+    .map((one) => `${one.text} ${formatProbability(one.probability)}`)
     .join(", ");
 }
 

@@ -25,11 +25,14 @@ const TOP = 10;
 export function MaximaPanel({
   model,
   other,
+  otherRun,
   text,
   position,
 }: {
   model: LoadedModel | undefined;
   other?: LoadedModel | undefined;
+  /** Whose those are, where they are another run's. */
+  otherRun?: string | undefined;
   text: string;
   /** The token that is held in the text; its numbers are marked. */
   position: number | null;
@@ -120,7 +123,9 @@ export function MaximaPanel({
             </div>
             {theirs && row < theirs.rows.length && (
               <div>
-                <p className={styles["note"]}>step {formatCount(data.otherStep)}</p>
+                <p className={styles["note"]}>
+                  {otherRun} step {formatCount(data.otherStep)}
+                </p>
                 <Row data={data} found={theirs} row={row} where={where} position={position} />
               </div>
             )}
