@@ -63,7 +63,8 @@ function notOf(
     .flatMap(({ name, step }) => {
       const place = placeOf(name);
       const source = againstOf(name);
-      if (place.run === runId || !isElsewhere(source)) return [];
+      // Imports have no steps of their own to choose from: each is listed by its name.
+      if ((place.run === runId && !isImport(name)) || !isElsewhere(source)) return [];
       const group = isImport(name)
         ? `import ${place.checkpoint}`
         : called.get(place.run) || place.run;
