@@ -92,7 +92,7 @@ ROWS = (
     Row("services.gateway", SERVICE, (*NUMBERS, *TERMINAL)),
     Row(
         "services.inference",
-        (*SERVICE, "lab.analysis", "lab.kernels", "lab.model", "lab.text"),
+        (*SERVICE, "lab.analysis", "lab.kernels", "lab.memory", "lab.model", "lab.text"),
         (*NATS, *WEB, *TERMINAL),
     ),
     Row(
