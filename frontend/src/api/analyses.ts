@@ -26,7 +26,7 @@ export interface Analysis {
 /** Leaving the question cancels it, at the server too. */
 export function analysisQuery(model: LoadedModel | undefined, { text, question, other }: Analysis) {
   return queryOptions({
-    queryKey: ["analysis", model?.name, text, question, other?.name],
+    queryKey: ["analysis", model?.name, text, question, other?.name] as const,
     queryFn: ({ signal }) => analyse(model, { text, question, other }, signal),
     enabled: model !== undefined,
     staleTime: Infinity,

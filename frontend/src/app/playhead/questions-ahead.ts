@@ -1,9 +1,8 @@
 // What the Inside page asks of a model at a step, for asking it before the playhead gets there.
+import type { QueryClient } from "@tanstack/react-query";
+import { analysisQuery, type Question } from "@/api/analyses";
 import { tokensQuery } from "@/api/models";
-import { activationsQuery } from "@/features/activations/activations-panel";
 import { exactMapQuery, overviewQuery, type HeadChoice } from "@/features/attention/use-attention";
-import { tokenLossesQuery } from "@/features/attention/use-token-losses";
-import { lensQuery } from "@/features/lens/use-lens";
 import { AttentionKind } from "@/gen/lab/v1/analysis_service_pb";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import type { Errand } from "./errand";
@@ -31,8 +30,23 @@ export async function questionsAhead(
   await errand.fetch(overview.queryKey, () => client.query(overview));
   const map = exactMapQuery(asked, { text, tokens, layer, head, kind: AttentionKind.WEIGHTS });
   await errand.fetch(map.queryKey, () => client.query(map));
-  for (const query of [tokenLossesQuery, lensQuery, activationsQuery]) {
-    const analysis = query(asked, text);
+  // The losses of the text, and whatever else is in sight now: it will be there too.
+  for (const question of askedNow(client, text)) {
+    const analysis = analysisQuery(model, { text: question.text, question: question.asked, other });
     await errand.fetch(analysis.queryKey, () => client.query(analysis));
   }
+}
+
+function askedNow(client: QueryClient, text: string): { text: string; asked: Question }[] {
+  const questions = client
+    .getQueryCache()
+    .findAll({ queryKey: ["analysis"], type: "active" })
+    .map(({ queryKey }) => queryKey as ReturnType<typeof analysisQuery>["queryKey"])
+    .filter((key) => key[2] === text || key[2] === "") // weights and embeddings have none
+    .map((key) => ({ text: key[2], asked: key[3] }));
+  return uniqueBy(questions, (one) => JSON.stringify(one));
+}
+
+function uniqueBy<T>(values: readonly T[], keyOf: (value: T) => string): T[] {
+  return [...new Map(values.map((value) => [keyOf(value), value])).values()];
 }
