@@ -58,12 +58,12 @@ def run(cluster: Cluster) -> str:
 PAGES = {
     "runs": ("/runs", "runs-table"),
     "new run": ("/runs/new", "preflight"),
-    "run": ("/runs/{run}", "loss-chart"),
-    "compare": ("/compare?runs={run}", "compare-chart"),
-    "inside": ("/inside", None),
+    "run": ("/runs/{run}?first=1", "loss-chart"),
+    "compare": ("/compare?runs={run}&group=seed&base={run}", "compare-chart"),
+    "inside": ("/inside?run={run}", "attention-cell"),
     "checkpoints": ("/checkpoints", "checkpoint-row"),
     "text": ("/text", "corpus-card"),
-    "system": ("/system", None),
+    "system": ("/system", "process-trainer"),
 }
 
 
@@ -81,8 +81,7 @@ def test_a_page_is_clean(
     page = context.new_page()
     page.goto(address.format(run=run))
     expect(page.get_by_test_id("connection-status")).to_have_attribute("data-state", "live")
-    if shown is not None:
-        expect(page.get_by_test_id(shown).first).to_be_visible(timeout=30_000)
+    expect(page.get_by_test_id(shown).first).to_be_visible(timeout=30_000)
     # What is folded away counts too.
     page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     found = violations(page)
