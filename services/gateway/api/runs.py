@@ -102,6 +102,7 @@ _VERBS = (
 
 def router(upstream: Upstream) -> APIRouter:
     routes = APIRouter(prefix="/api/runs", tags=["runs"])
+    _add_collection(routes, upstream)
     _add_resource(routes, upstream)
     for verb in _VERBS:
         add_verb(routes, verb, of="run", path="/{run:id}", named=run_in_path, stub=upstream.trainer)
@@ -109,7 +110,7 @@ def router(upstream: Upstream) -> APIRouter:
     return routes
 
 
-def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
+def _add_collection(routes: APIRouter, upstream: Upstream) -> None:
     stub = upstream.trainer
 
     @routes.get("", **documented(trainer.ListRunsResponse))
@@ -157,6 +158,10 @@ def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
     async def get_queue(request: Request) -> Response:
         """Who waits for a device slot, and for how long, as far as that is measured."""
         return respond(request, await ask(stub.GetQueue, trainer.GetQueueRequest()))
+
+
+def _add_resource(routes: APIRouter, upstream: Upstream) -> None:
+    stub = upstream.trainer
 
     @routes.get("/{run:id}", **documented(trainer.GetRunResponse))
     async def get_run(request: Request, run: RunId) -> Response:
