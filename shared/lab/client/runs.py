@@ -64,11 +64,7 @@ class Runs:
         """Queues a run. `overrides` is laid over the preset, then `settings` such as
         "model.layers=4", then the named arguments; what is left out stays as the preset has it.
         """
-        spec = RunSpec()
-        if overrides is not None:
-            spec.CopyFrom(overrides)
-        for setting in settings:
-            set_dotted(spec, setting)
+        spec = _asked(overrides, settings)
         _lay(spec.data, "data", corpus=corpus)
         _lay(spec.budget, "budget", steps=steps, epochs=epochs, batch=batch)
         _lay(spec.optimizer, "optimizer", learning_rate=learning_rate)
@@ -99,11 +95,7 @@ class Runs:
     ) -> Run:
         """Queues a run that goes on from a checkpoint, written "nano-1@500" or with its full name.
         What is not given stays as it was saved; the shape of the model has to."""
-        spec = RunSpec()
-        if overrides is not None:
-            spec.CopyFrom(overrides)
-        for setting in settings:
-            set_dotted(spec, setting)
+        spec = _asked(overrides, settings)
         _lay(spec.budget, "budget", steps=steps)
         _lay(spec.optimizer, "optimizer", learning_rate=learning_rate)
         request = messages.ForkRunRequest(
@@ -265,6 +257,16 @@ class Runs:
         if fact != "run_state_changed" or not at_rest(event.run_state_changed.run):
             return False
         return (await self.get(event.run)).end_time == event.run_state_changed.run.end_time
+
+
+def _asked(overrides: RunSpec | None, settings: Sequence[str]) -> RunSpec:
+    """A spec of its own with the overrides, and over them settings such as "model.layers=4"."""
+    spec = RunSpec()
+    if overrides is not None:
+        spec.CopyFrom(overrides)
+    for setting in settings:
+        set_dotted(spec, setting)
+    return spec
 
 
 def _lay(part: Message, section: str, **values: Any) -> None:
