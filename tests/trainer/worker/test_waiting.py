@@ -31,7 +31,7 @@ def spincount(**told: str) -> str:
 
 
 def test_they_spin_briefly() -> None:
-    assert spincount() == "2000"
+    assert spincount() == "10000"
 
 
 def test_who_decides_it_for_the_machine_is_obeyed() -> None:
