@@ -2,8 +2,8 @@
 is written, and while it is sent to the checkpoint service.
 
 `make bench t="tests/benchmarks/test_saving.py -k nano"` takes three minutes, small about seven,
-medium about twelve: most of it is sending, which takes its time. Steps beside a save and quiet
-ones come in turns, so that a busy machine is busy for both.
+medium about twelve: most of it is sending, which takes its time. Steps beside a save and quiet ones
+come in turns, so that a busy machine is busy for both.
 """
 
 import json
