@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from lab.cli.loading import loaded
 from lab.cli.output import errors, plain
-from lab.client import connect
+from lab.client import Lab, connect
 from lab.v1.inference_service_pb2 import FinishReason
 
 SOURCE_HELP = (
@@ -49,6 +50,10 @@ def generate(
         list[str] | None, typer.Option(help="End before this text; may be given several times.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same text.")] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option("--compare", metavar="SOURCE", help="Then a second model's, same seed."),
+    ] = None,
 ) -> None:
     """Continue a prompt and print the text as it is written.
 
@@ -68,21 +73,33 @@ def generate(
 
     async def work() -> None:
         async with connect() as lab:
-            model = await loaded(lab, source)
-            errors.print(f"{model.source} at step {model.step:,}", style="dim")
-            sys.stdout.write(plain(prompt))
-            async for response in lab.models.generate(
-                model, prompt, max_tokens=max_tokens, **options
-            ):
-                sys.stdout.write(plain(response.text))
-                sys.stdout.flush()
-                if response.finish_reason != FinishReason.FINISH_REASON_UNSPECIFIED:
-                    sys.stdout.write("\n")
-                    errors.print(
-                        f"{response.index} tokens in {response.elapsed_secs:.2f} s, the first "
-                        f"after {response.timing.first_token_secs:.2f} s; --seed {response.seed} "
-                        "writes it again",
-                        style="dim",
-                    )
+            for each in (source, compare):
+                if each is not None:
+                    # The second draws with what was left to chance in the first.
+                    options["seed"] = await _write(lab, each, prompt, max_tokens, options)
 
     asyncio.run(work())
+
+
+async def _write(
+    lab: Lab, source: str, prompt: str, max_tokens: int, options: Mapping[str, Any]
+) -> int:
+    """Prints one text as it comes; answers its seed."""
+    model = await loaded(lab, source)
+    errors.print(f"{model.source} at step {model.step:,}", style="dim")
+    sys.stdout.write(plain(prompt))
+    seed = 0
+    async for response in lab.models.generate(model, prompt, max_tokens=max_tokens, **options):
+        sys.stdout.write(plain(response.text))
+        sys.stdout.flush()
+        if response.finish_reason != FinishReason.FINISH_REASON_UNSPECIFIED:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+            seed = response.seed
+            errors.print(
+                f"{response.index} tokens in {response.elapsed_secs:.2f} s, the first "
+                f"after {response.timing.first_token_secs:.2f} s; --seed {seed} "
+                "writes it again",
+                style="dim",
+            )
+    return seed
