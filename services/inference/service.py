@@ -38,7 +38,7 @@ class Settings(ServiceSettings):
         128 << 20, ge=0, description="memory for the last forward passes of analyses"
     )
     max_analyses: int = Field(32, gt=0, description="analyses under way or waiting at once")
-    max_models: int = Field(4, gt=0, description="models kept in memory")
+    max_models: int = Field(16, gt=0, description="models kept in memory")
     max_models_bytes: int = Field(
         4 << 30, gt=0, description="memory for models and their copies, also of one"
     )

@@ -42,8 +42,6 @@ RUN_FILE = "run.json"
 ENVIRONMENT_FILE = "environment.json"
 FORMAT = 1
 
-PEEK_FILES = (WEIGHTS_FILE, CONFIG_FILE, RUN_FILE)
-
 
 @dataclass(frozen=True)
 class Content:
@@ -90,16 +88,6 @@ def write(
         files.append(write_file(folder / name, iter([memoryview(text.encode())])))
     sync_folder(folder)
     return files
-
-
-def write_peek(training: Training, folder: Path) -> None:
-    """The weights and what is needed to use them."""
-    write(content(training, full=False), folder)
-
-
-def write_checkpoint(training: Training, folder: Path) -> None:
-    """Everything."""
-    write(content(training, full=True), folder)
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from lab.torchrun import this_place
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.distributed import Ranks
 from services.trainer.worker.joining import prepare
-from services.trainer.worker.state import write_checkpoint
+from services.trainer.worker.state import content, write
 from services.trainer.worker.step import StepResult, training_step
 
 STEPS_FILE = "steps.json"
@@ -26,7 +26,7 @@ def make(start: StartTraining, ranks: Ranks, *, until: int, folder: Path) -> Non
         said.append(_said(training_step(training)))
     own = folder if ranks.leads else folder.with_name(f"{folder.name}-{ranks.place.rank}")
     own.mkdir()
-    write_checkpoint(training, own)
+    write(content(training, full=True), own)
     (own / STEPS_FILE).write_text(json.dumps(said))
 
 

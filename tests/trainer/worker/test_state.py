@@ -12,7 +12,7 @@ from lab.errors import Damaged, PreconditionFailed
 from lab.v1 import run_spec_pb2
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.precision import multiplies_bf16
-from services.trainer.worker.state import PEEK_FILES, read_checkpoint, write_checkpoint, write_peek
+from services.trainer.worker.state import content, read_checkpoint, write
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import Training, build
 
@@ -28,7 +28,7 @@ def steps(training: Training, count: int) -> list[float]:
 
 def saved(training: Training, folder: Path) -> Path:
     folder.mkdir()
-    write_checkpoint(training, folder)
+    write(content(training, full=True), folder)
     return folder
 
 
@@ -95,8 +95,9 @@ def test_the_environment_says_what_equal_bits_depend_on(training: Training, tmp_
 
 
 def test_a_peek_holds_the_weights_and_nothing_else(training: Training, tmp_path: Path) -> None:
-    write_peek(training, tmp_path)
-    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == set(PEEK_FILES)
+    write(content(training, full=False), tmp_path)
+    names = {path.name for path in tmp_path.iterdir() if path.is_file()}
+    assert names == {"model.safetensors", "config.json", "run.json"}
     assert json.loads((tmp_path / "run.json").read_text())["run"] == "runs/test"
     assert "transformer.wte.weight" in load_file(tmp_path / "model.safetensors")
 

@@ -8,7 +8,7 @@ from lab.spec import Machine, Times, preflight
 from lab.v1 import preflight_pb2
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.worker_pb2 import StepTiming
-from services.trainer.worker.state import write_checkpoint
+from services.trainer.worker.state import content, write
 from services.trainer.worker.training import Training
 
 COMMAND = [sys.executable, "-m", "services.trainer.worker.timing"]
@@ -47,7 +47,7 @@ def test_one_process_says_nothing_of_the_time_of_several(spec: RunSpec) -> None:
 
 def test_a_checkpoint_has_the_size_that_was_foretold(training: Training, tmp_path: Path) -> None:
     (tmp_path / "it").mkdir()
-    write_checkpoint(training, tmp_path / "it")
+    write(content(training, full=True), tmp_path / "it")
     written = sum(path.stat().st_size for path in (tmp_path / "it").iterdir())
     machine = Machine(0, 0, disk_free_bytes=0, cores=1)
     foretold = preflight(

@@ -85,7 +85,7 @@ export function TimelinePanel({
             }}
             data-testid="timeline-write"
           >
-            Write at {formatCount(sources.length)} steps
+            Write at {sources.length === 1 ? "1 step" : `${formatCount(sources.length)} steps`}
           </Button>
           <Button disabled={!working} onClick={cancel} data-testid="timeline-cancel">
             Cancel
