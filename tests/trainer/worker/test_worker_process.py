@@ -71,6 +71,7 @@ def test_a_run_from_start_to_end(worker: StartWorker, start: StartTraining) -> N
         "config.json",
         "run.json",
         "environment.json",
+        "staged.json",
     }
     assert not events[-1].finished.stopped
 
