@@ -23,6 +23,10 @@ def read_spec_file(path: Path | None) -> RunYaml:
 
 def choose_preset(option: str | None, file: RunYaml) -> str:
     """The option wins over the file."""
+    if option and Path(option).suffix in (".yaml", ".yml"):
+        raise InvalidArgument.field(
+            "config", f"is a preset's name; a file is read by --yaml {option}"
+        )
     if preset := option or file.preset:
         return preset
     raise InvalidArgument.field(

@@ -67,6 +67,7 @@ def test_a_service_that_is_not_there_is_1_and_one_line(lab: Lab, arguments: list
         (("assets", "add", "gpt2-encoder", "/nowhere"), "file"),
         (("logs", "frobnicator"), "trainer"),
         (("train", "--config", "nanoo", "--corpus", "verdict"), "did you mean nano"),
+        (("train", "--config", "mine.yaml"), "by --yaml mine.yaml"),
         (("train",), "as in --config nano"),
         (("runs", "start"), "as in --config nano"),
         (("corpora", "add", "My Novel", "/x.txt"), "my-novel would do, with --title"),
