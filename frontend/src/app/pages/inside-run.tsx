@@ -269,6 +269,7 @@ export function InsideRun({
       <div className={styles["records"]}>
         <HeadScoresPanel
           records={records}
+          loading={list.isLoading}
           at={at}
           against={typeof address.against === "number" ? address.against : null}
           every={every}
@@ -277,6 +278,7 @@ export function InsideRun({
         />
         <TokenLossesPanel
           records={records}
+          loading={list.isLoading}
           text={textIndex}
           vocabulary={run?.spec?.model?.vocabSize ?? 0}
           at={at}

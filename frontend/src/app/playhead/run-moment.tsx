@@ -12,7 +12,7 @@ import { placeIn } from "@/features/playhead/use-playhead";
 import type { ProbeRecord } from "@/gen/lab/v1/recording_pb";
 import type { Run } from "@/gen/lab/v1/run_pb";
 import { formatCount, formatLoss } from "@/lib/format";
-import { EmptyState } from "@/ui/empty-state";
+import { NoRecordYet } from "@/ui/no-record-yet";
 import { Panel } from "@/ui/panel";
 import { ProblemNotice } from "@/ui/problem-notice";
 import { insideAt } from "./inside-at";
@@ -72,15 +72,12 @@ function Moment({ run, at }: { run: Run; at: number }) {
             />
           </div>
         ) : (
-          <EmptyState title={every > 0 ? "No probe record yet" : "Not recorded"}>
-            {every > 0
-              ? "The first one comes before step 1, then at steps 1, 2, 4, 8 and on."
-              : "hooks.probe_every is 0 in this run."}
-          </EmptyState>
+          <NoRecordYet loading={list.isLoading || record.isLoading} every={every} />
         )}
       </Panel>
       <HeadScoresPanel
         records={records}
+        loading={list.isLoading}
         at={at}
         every={every}
         chosen={null}

@@ -4,8 +4,8 @@ import type { HeadPlace } from "@/charts/heatmap/grid-geometry";
 import { ScaleLegend } from "@/charts/heatmap/scale-legend";
 import type { ProbeRecord } from "@/gen/lab/v1/recording_pb";
 import { formatCount, formatNumber } from "@/lib/format";
-import { EmptyState } from "@/ui/empty-state";
 import { Explained } from "@/ui/explained";
+import { NoRecordYet } from "@/ui/no-record-yet";
 import { Panel } from "@/ui/panel";
 import { Select } from "@/ui/select";
 import {
@@ -26,6 +26,7 @@ const CHANGED_SHOWN = 4;
 
 export function HeadScoresPanel({
   records,
+  loading,
   at,
   against = null,
   every,
@@ -34,6 +35,8 @@ export function HeadScoresPanel({
 }: {
   /** By step, rising, with scores. */
   records: readonly ProbeRecord[];
+  /** They are on their way. */
+  loading: boolean;
   /** Where the playhead stands; null at the live end. */
   at: number | null;
   /** A step that is compared with: colours then tell by how much its scores are more. */
@@ -102,11 +105,7 @@ export function HeadScoresPanel({
       data-testid="head-scores"
     >
       {records.length === 0 ? (
-        <EmptyState title={every > 0 ? "No probe record yet" : "Not recorded"}>
-          {every > 0
-            ? "Heads are scored before step 1, then at steps 1, 2, 4, 8 and on."
-            : "hooks.probe_every is 0 in this run."}
-        </EmptyState>
+        <NoRecordYet loading={loading} every={every} />
       ) : (
         <>
           <ScoreGrid

@@ -7,8 +7,8 @@ import { LinkedWindow } from "@/charts/line/window";
 import type { ProbeRecord } from "@/gen/lab/v1/recording_pb";
 import { formatCount, formatLoss } from "@/lib/format";
 import { visibleToken } from "@/lib/token-text";
-import { EmptyState } from "@/ui/empty-state";
 import { Explained } from "@/ui/explained";
+import { NoRecordYet } from "@/ui/no-record-yet";
 import { Panel } from "@/ui/panel";
 import { DEFINITIONS } from "./lesson";
 import styles from "./token-losses-panel.module.css";
@@ -19,6 +19,7 @@ const ROOM_PX = 400;
 
 export function TokenLossesPanel({
   records,
+  loading,
   text,
   vocabulary,
   at,
@@ -28,6 +29,8 @@ export function TokenLossesPanel({
 }: {
   /** By step, rising. */
   records: readonly ProbeRecord[];
+  /** They are on their way. */
+  loading: boolean;
   /** Which of the probe texts. */
   text: number;
   vocabulary: number;
@@ -64,11 +67,7 @@ export function TokenLossesPanel({
       }
     >
       {empty ? (
-        <EmptyState title={every > 0 ? "No probe record yet" : "Not recorded"}>
-          {every > 0
-            ? "The first one comes before step 1, then at steps 1, 2, 4, 8 and on."
-            : "hooks.probe_every is 0 in this run."}
-        </EmptyState>
+        <NoRecordYet loading={loading} every={every} />
       ) : (
         <div
           onKeyDown={(event) => {
