@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
 import { prepareCanvas } from "@/charts/heatmap/canvas";
 import { useStage } from "@/charts/heatmap/use-stage";
+import { turns } from "@/charts/line/turns";
 import { formatCount } from "@/lib/format";
 import { frames } from "@/lib/frame";
 import { Button } from "@/ui/button";
@@ -13,8 +14,8 @@ import { nearestStop, snapped, type Place } from "./stops";
 import type { Playhead } from "./use-playhead";
 
 const HELP =
-  "Drag, or click in a chart. , and . go to the stop before and after, with Shift to events; Space plays, L goes back to " +
-  "live. Strokes: the run looked at its probe texts. Blocks: saved weights, which can be asked about any text.";
+  "Drag, or click in a chart. , and . go to the stop before and after, with Shift to events; Space plays on, or from the " +
+  "start when at the live end; L goes back to live. Strokes: the run looked at its probe texts. Blocks: saved weights, which can be asked about any text.";
 
 export function PlayheadRail({
   rail,
@@ -50,12 +51,12 @@ export function PlayheadRail({
       const loss = series.column("loss");
       if (context) drawRail(context, { stops, flags, loss, newest, at, live, log }, width);
     };
-    const ask = () => frames.draw(draw);
-    ask();
-    const stop = series.onChange(ask);
+    frames.draw(draw);
+    const stop = series.onChange(() => turns.ask(draw));
     return () => {
       stop();
       frames.forget(draw);
+      turns.forget(draw);
     };
   }, [stops, flags, series, at, live, log, newestStep, width, pixelRatio, theme]);
 
@@ -92,7 +93,7 @@ export function PlayheadRail({
         <Button
           kind="quiet"
           aria-pressed={playhead.playing}
-          title="Play through the stops (Space)"
+          title={`${playhead.playing ? "Halt" : at === null ? "Play from the start" : "Play on"} (Space)`}
           disabled={stops.length === 0}
           onClick={() => playhead.play(!playhead.playing)}
           data-testid="playhead-play"

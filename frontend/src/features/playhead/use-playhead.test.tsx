@@ -106,6 +106,16 @@ describe("the playhead", () => {
     expect(screen.getByRole("status").dataset["playing"]).toBe("false");
   });
 
+  it("plays from the start when it is at the live end, and halts where it is", () => {
+    open("/inside");
+    press(" ");
+    expect(at()).toBe("0");
+    expect(screen.getByRole("status").dataset["playing"]).toBe("true");
+    press(" ");
+    expect(at()).toBe("0");
+    expect(screen.getByRole("status").dataset["playing"]).toBe("false");
+  });
+
   it("is not moved by what arrives", async () => {
     const { router } = open("/inside?at=20");
     stops = stopsUpTo(90);

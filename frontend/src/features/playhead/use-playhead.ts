@@ -58,7 +58,9 @@ export function usePlayhead(
   useShortcut(".", "Playhead: the next stop", () => playhead.step(1));
   useShortcut("shift+,", "Playhead: the event before", () => playhead.jump(-1));
   useShortcut("shift+.", "Playhead: the next event", () => playhead.jump(1));
-  useShortcut(" ", "Playhead: play, or halt", () => playhead.play(!playing));
+  useShortcut(" ", "Playhead: play, or halt; from the start when at the live end", () =>
+    playhead.play(!playing),
+  );
   useShortcut("l", "Playhead: back to live", () => place(null));
   return playhead;
 }
