@@ -3,6 +3,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo, useRef, useState } from "react";
 import { analysisQuery } from "@/api/analyses";
 import { asProblem } from "@/api/problem";
+import { Bars } from "@/charts/bars/bars";
 import { signed } from "@/charts/bars/signed-bars";
 import { DIVERGING, VIRIDIS } from "@/charts/heatmap/palette";
 import { ScaleLegend } from "@/charts/heatmap/scale-legend";
@@ -100,20 +101,14 @@ export function ActivationsPanel({
           <p className={styles["token"]}>
             token {column} <code>{visibleToken(data?.tokens[column]?.text ?? "")}</code>
           </p>
-          <ol className={styles["bars"]} aria-label="Lengths of one token's vector, in order">
-            {norms.rows.map((name, row) => {
+          <Bars
+            label="Lengths of one token's vector, in order"
+            bars={norms.rows.map((name, row) => {
               const value = norms.values[row * norms.tokens + column] ?? 0;
-              return (
-                <li key={name}>
-                  <span>{name}</span>
-                  <span className={styles["track"]}>
-                    <i style={{ width: `${(Math.abs(value) / norms.largest) * 100}%` }} />
-                  </span>
-                  <span>{compared ? signed(value, formatNumber) : formatNumber(value)}</span>
-                </li>
-              );
+              const told = compared ? signed(value, formatNumber) : formatNumber(value);
+              return { key: name, name, share: Math.abs(value) / norms.largest, value: told };
             })}
-          </ol>
+          />
         </>
       ) : (
         <NoAnswerYet hasModel={model !== undefined} inView={inView} />

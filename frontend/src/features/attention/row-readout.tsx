@@ -1,5 +1,6 @@
 // One row of the map in words and bars: what a token looks at, and that it hands out exactly all of its attention.
 import { memo } from "react";
+import { Bars } from "@/charts/bars/bars";
 import type { Cell } from "@/charts/heatmap/map-geometry";
 import { differenceOf, rowOf, rowSum, strongestKeys, type WeightMatrix } from "./attention-maps";
 import styles from "./row-readout.module.css";
@@ -53,27 +54,19 @@ export const RowReadout = memo(function RowReadout({
         </span>
         {locked && <span className={styles["lock"]}>locked, Esc lets go</span>}
       </p>
-      <ol
-        className={styles["bars"]}
-        aria-label={other ? "Where the two rows differ most" : "Where this row looks most"}
-      >
-        {Array.from({ length: KEYS_SHOWN }, (_, rank) => strongest[rank]).map((one, rank) => (
-          <li key={rank}>
-            {one !== undefined && (
-              <>
-                <code>{labels[one.key]}</code>
-                <span className={styles["track"]}>
-                  <span
-                    className={styles["bar"]}
-                    style={{ width: `${Math.abs(one.weight) * 100}%` }}
-                  />
-                </span>
-                <span>{other ? signed(one.weight, 3) : one.weight.toFixed(3)}</span>
-              </>
-            )}
-          </li>
-        ))}
-      </ol>
+      <Bars
+        label={other ? "Where the two rows differ most" : "Where this row looks most"}
+        tokens
+        bars={Array.from({ length: KEYS_SHOWN }, (_, rank) => strongest[rank]).map(
+          (one, rank) =>
+            one && {
+              key: rank,
+              name: labels[one.key] ?? "",
+              share: Math.abs(one.weight),
+              value: other ? signed(one.weight, 3) : one.weight.toFixed(3),
+            },
+        )}
+      />
     </div>
   );
 });

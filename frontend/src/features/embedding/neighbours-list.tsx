@@ -3,6 +3,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { analysisQuery } from "@/api/analyses";
 import { asProblem } from "@/api/problem";
 import { tensorNamed } from "@/api/tensors";
+import { Bars } from "@/charts/bars/bars";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import { formatNumber } from "@/lib/format";
 import { visibleToken } from "@/lib/token-text";
@@ -40,17 +41,18 @@ export function NeighboursList({
         nearest to <code>{visibleToken(text)}</code> by{" "}
         <Explained as={DEFINITION}>cosine</Explained>; its length is {formatNumber(length)}
       </p>
-      <ol className={styles["neighbours"]} aria-label="Nearest tokens" data-testid="neighbours">
-        {Array.from(ids, (id, place) => (
-          <li key={id}>
-            <code title={`token ${id}`}>{visibleToken(words.get(id) ?? `#${id}`)}</code>
-            <span className={styles["track"]}>
-              <i style={{ width: `${Math.max(0, cosine[place] ?? 0) * 100}%` }} />
-            </span>
-            <span>{(cosine[place] ?? NaN).toFixed(2)}</span>
-          </li>
-        ))}
-      </ol>
+      <Bars
+        label="Nearest tokens"
+        data-testid="neighbours"
+        tokens
+        bars={Array.from(ids, (id, place) => ({
+          key: id,
+          name: visibleToken(words.get(id) ?? `#${id}`),
+          title: `token ${id}`,
+          share: cosine[place] ?? 0,
+          value: (cosine[place] ?? NaN).toFixed(2),
+        }))}
+      />
     </div>
   );
 }
