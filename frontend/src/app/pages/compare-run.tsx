@@ -26,6 +26,7 @@ export function CompareRun({
   axis,
   metric,
   averaged,
+  smoothed,
   onKnown,
 }: {
   id: string;
@@ -34,6 +35,8 @@ export function CompareRun({
   metric: Metric;
   /** It is drawn as one with others, of which some are not here whole. */
   averaged: boolean;
+  /** Its curve is an average. */
+  smoothed: boolean;
   onKnown: (id: string, known: Known) => void;
 }) {
   const name = `runs/${id}`;
@@ -41,8 +44,9 @@ export function CompareRun({
   const { state: series } = useChannel(`${name}/steps`, stepSeries);
   useDetail(name, series, window, axis);
   const incomplete = useIncomplete(series);
-  const held = useMeans(name, series, window, { metric, axis, wanted: averaged });
-  const means = averaged ? held : undefined;
+  const wanted = averaged || (smoothed && incomplete);
+  const held = useMeans(name, series, window, { metric, axis, wanted });
+  const means = wanted ? held : undefined;
   const { run, evaluations, deleted } = detail;
   useEffect(() => series.evaluated(evaluations), [series, evaluations]);
   const gone = deleted ? "deleted" : run?.deleteTime ? "in the trash" : undefined;

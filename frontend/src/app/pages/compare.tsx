@@ -5,6 +5,7 @@ import { LinkedWindow, type Stretch } from "@/charts/line/window";
 import { runList } from "@/features/runs/run-list";
 import { SpecTable } from "@/features/runs/spec-table";
 import { CompareChart } from "@/features/training/compare-chart";
+import { smoothingOf } from "@/features/training/compared";
 import { undo } from "@/lib/undo";
 import { useShortcut } from "@/lib/use-shortcut";
 import { useChannel } from "@/live/use-channel";
@@ -92,6 +93,7 @@ export function ComparePage() {
           axis={axis}
           metric={metric}
           averaged={averaged}
+          smoothed={smoothingOf(view) > 0}
           onKnown={onKnown}
         />
       ))}

@@ -145,6 +145,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
       <Tiles series={series} bits={evaluations.at(-1)?.bitsPerByte} />
       <div className={styles["main"]}>
         <LossChart
+          run={name}
           series={series}
           window={window}
           vocabulary={run.spec?.model?.vocabSize ?? 0}

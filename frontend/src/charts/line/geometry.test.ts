@@ -160,6 +160,17 @@ describe("the debiased average", () => {
     expect(y[2]).toBeCloseTo(2, 12);
   });
 
+  it("weighs a mean as the steps it is of", () => {
+    const [a, b] = [columns([3, 5]), columns([3, 3, 3, 5, 5, 5])];
+    const means = debiasedAverage(a, 0.9, { stepsEach: 3 }).y;
+    const whole = debiasedAverage(b, 0.9).y;
+    expect(means[0]).toBeCloseTo(whole[2] ?? NaN, 12);
+    expect(means[1]).toBeCloseTo(whole[5] ?? NaN, 12);
+    const goingOn = debiasedAverage(a, 0.9, { before: columns([3, 3, 3]), stepsEach: 3 }).y;
+    const along = debiasedAverage(columns([3, 3, 3, 3, 3, 3, 5, 5, 5]), 0.9).y;
+    expect(goingOn[1]).toBeCloseTo(along[8] ?? NaN, 12);
+  });
+
   it("with weight 0 is the data", () => {
     expect(Array.from(debiasedAverage(columns([3, 1, 2]), 0).y)).toEqual([3, 1, 2]);
   });

@@ -4,19 +4,24 @@ import { roomFor, type Columns } from "./columns";
 /**
  * average_i = weight * average_(i-1) + (1 - weight) * y_i, divided by 1 - weight^i so that the first points are not pulled
  * to 0. Values that are not finite are left out: they change nothing and the line is broken there. `before` are points that
- * came earlier: the average goes on from them. `room` is an average that is no longer needed: its memory is
- * used again.
+ * came earlier: the average goes on from them. `stepsEach`: how many steps each value is the mean of; it weighs as much as
+ * they would, so that the curve is the same however many steps are put together. `room` is an average that is no longer
+ * needed: its memory is used again.
  */
 export function debiasedAverage(
   columns: Columns,
   weight: number,
-  before?: Columns,
-  room?: Float64Array,
+  {
+    before,
+    stepsEach = 1,
+    room,
+  }: { before?: Columns | undefined; stepsEach?: number; room?: Float64Array | undefined } = {},
 ): Columns {
   const { x, y, length } = columns;
   const average = new Average(weight);
   if (before) for (let i = 0; i < before.length; i += 1) average.add(before.y[i] ?? NaN);
   const smooth = roomFor(length, y.length, room);
+  average.weight = weight ** stepsEach;
   for (let i = 0; i < length; i += 1) smooth[i] = average.add(y[i] ?? NaN);
   return { x, y: smooth, length };
 }
@@ -25,7 +30,7 @@ class Average {
   private average = 0;
   private decayed = 1;
 
-  constructor(private readonly weight: number) {}
+  constructor(public weight: number) {}
 
   /** The average with the value; NaN for a value that is none. */
   add(value: number): number {

@@ -3,6 +3,8 @@ export class Column {
   x = new Float64Array(256);
   y = new Float64Array(256);
   length = 0;
+  /** How many steps each value is the mean of. */
+  stepsEach = 1;
   /** Counts changes, so that whatever is derived knows when it is out of date. */
   version = 0;
 

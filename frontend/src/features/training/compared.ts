@@ -1,4 +1,5 @@
 // Several runs in one chart: what is compared, and the lines that show it.
+import type { Columns } from "@/charts/line/columns";
 import type { Line } from "@/charts/line/draw";
 import type { LineSource } from "@/charts/line/painter";
 import {
@@ -14,6 +15,7 @@ import type { Column } from "./column";
 import { difference } from "./difference";
 import { DEFINITIONS } from "./lesson";
 import { smoothed } from "./smoothed";
+import { onEither } from "./sources";
 import type { StepMeans } from "./step-means";
 import type { Metric, StepSeries } from "./step-series";
 
@@ -64,7 +66,7 @@ export interface ComparedCurve {
   /** Set when an earlier run has the same colour. */
   dash: readonly number[];
   series: StepSeries;
-  /** Set where not every step is here and the curve is drawn as one with others. */
+  /** Set where not every step is here, and the curve is smoothed or drawn as one with others. */
   means?: StepMeans | undefined;
 }
 
@@ -87,11 +89,11 @@ export function comparedSource(curves: readonly ComparedCurve[], view: ComparedV
   const weight = smoothingOf(view);
   return sourceOf(curves, () =>
     curves.flatMap((curve) => {
-      const { raw, smooth } = columnsOf(curve, view);
+      const raw = rawOf(curve, view);
       const look = lookOf(curve, view);
-      const bold: Line = { ...look, mark: "bold", columns: smooth };
+      const bold: Line = { ...look, mark: "bold", columns: smoothOf(curve, view) };
       const faint: Line = { ...look, mark: "faint", columns: raw, untold: true, dash: [] };
-      return weight > 0 ? [faint, bold] : [bold];
+      return weight > 0 ? [faint, bold] : [{ ...bold, columns: raw }];
     }),
   );
 }
@@ -103,24 +105,29 @@ export function differenceSource(
   view: ComparedView,
 ): LineSource {
   return sourceOf([...curves, baseline], () => {
-    const base = columnsOf(baseline, view).smooth;
+    const base = smoothOf(baseline, view);
     return curves
       .filter((curve) => curve !== baseline)
       .map((curve) => ({
         ...lookOf(curve, view),
         mark: "bold",
-        columns: difference(columnsOf(curve, view).smooth, base),
+        columns: difference(smoothOf(curve, view), base),
       }));
   });
 }
 
-export function columnsOf(
-  curve: ComparedCurve,
-  view: ComparedView,
-  column: Column = curve.series.column(view.metric),
-) {
-  const raw = alongAxis(curve.series, column, view.axis);
-  return { raw, smooth: smoothed(column, raw, smoothingOf(view)) };
+function rawOf({ series }: ComparedCurve, { metric, axis }: ComparedView): Columns {
+  return alongAxis(series, series.column(metric), axis);
+}
+
+/** Where the means of all recorded steps are here, they are what is smoothed: the points here are extremes then. */
+export function wholeOf({ series, means }: ComparedCurve, { metric }: ComparedView): Column {
+  return means?.of(metric) ?? series.column(metric);
+}
+
+export function smoothOf(curve: ComparedCurve, view: ComparedView): Columns {
+  const column = wholeOf(curve, view);
+  return smoothed(column, alongAxis(curve.series, column, view.axis), smoothingOf(view));
 }
 
 function lookOf({ name, label, color, dash }: ComparedCurve, { lit }: ComparedView) {
@@ -134,10 +141,7 @@ export function sourceOf(
   return {
     lines,
     onChange: (listener) => {
-      const stops = curves.flatMap(({ series, means }) => [
-        series.onChange(listener),
-        ...(means ? [means.onChange(listener)] : []),
-      ]);
+      const stops = curves.map(({ series, means }) => onEither(listener, series, means));
       return () => {
         for (const stop of stops) stop();
       };

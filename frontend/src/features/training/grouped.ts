@@ -3,7 +3,7 @@
 import { lowerBound, type Columns } from "@/charts/line/columns";
 import type { Line } from "@/charts/line/draw";
 import type { LineSource } from "@/charts/line/painter";
-import { columnsOf, sourceOf, type ComparedCurve, type ComparedView } from "./compared";
+import { smoothOf, sourceOf, wholeOf, type ComparedCurve, type ComparedView } from "./compared";
 import { difference, valueAt } from "./difference";
 
 export interface CurveGroup {
@@ -110,11 +110,8 @@ function lookOf({ label, curves }: CurveGroup, { lit }: ComparedView) {
 function memo(view: ComparedView): (group: CurveGroup) => Spread {
   const known = new Map<CurveGroup, { of: readonly Columns[]; versions: string; spread: Spread }>();
   return (group) => {
-    const columns = group.curves.map(({ series, means }) => {
-      return means?.of(view.metric) ?? series.column(view.metric);
-    });
-    const of = group.curves.map((curve, i) => columnsOf(curve, view, columns[i]).smooth);
-    const versions = columns.map(({ version }) => version).join(" ");
+    const of = group.curves.map((curve) => smoothOf(curve, view));
+    const versions = group.curves.map((curve) => wholeOf(curve, view).version).join(" ");
     const before = known.get(group);
     if (before?.versions === versions && before.of.every((one, i) => one === of[i])) {
       return before.spread;

@@ -20,6 +20,7 @@ import { DEFINITIONS } from "./lesson";
 import { meanMiss } from "./prediction";
 import { lossSource } from "./sources";
 import type { StepSeries } from "./step-series";
+import { useIncomplete, useMeans } from "./use-means";
 import { useSeriesVersion } from "./use-series-version";
 
 const HEIGHT = 340;
@@ -28,6 +29,7 @@ const SUMMARY_EVERY_MS = 2000;
 const MOST_SMOOTHING = 0.99;
 
 export function LossChart({
+  run,
   series,
   window,
   vocabulary,
@@ -37,6 +39,8 @@ export function LossChart({
   markers,
   picture,
 }: {
+  /** "runs/{run}" */
+  run: string;
   series: StepSeries;
   window: LinkedWindow;
   vocabulary: number;
@@ -51,15 +55,19 @@ export function LossChart({
 }) {
   const { axis, logLoss, clipLoss, smoothing, set } = useChartSettings();
   const { stretch } = useSyncExternalStore(window.subscribe, window.get);
+  // Of a long run the extremes are here; the average is one of all its steps.
+  const wanted = useIncomplete(series) && smoothing > 0;
+  const held = useMeans(run, series, window, { metric: "loss", axis, wanted });
+  const means = wanted ? held : undefined;
   const source = useMemo(
     () =>
       goingOn(
-        lossSource(series, axis, smoothing, { prediction, before: inherited?.series }),
+        lossSource(series, axis, smoothing, { prediction, before: inherited?.series, means }),
         inherited,
         axis,
         (earlier) => lossSource(earlier, axis, smoothing),
       ),
-    [series, axis, smoothing, prediction, inherited],
+    [series, axis, smoothing, prediction, inherited, means],
   );
   const options = useMemo(
     () => ({

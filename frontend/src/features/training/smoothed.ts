@@ -36,7 +36,8 @@ export function smoothed(
   if (known && same(known, key)) return known.smooth;
   // The same curve a step ago is no longer needed; another one may still be held by whoever asked for it.
   const past = known?.weight === weight && known.before === before ? known.smooth.y : undefined;
-  const smooth = debiasedAverage(columns, weight, before, past);
+  const { stepsEach } = column;
+  const smooth = debiasedAverage(columns, weight, { before, stepsEach, room: past });
   cache.set(column, { ...key, smooth });
   return smooth;
 }

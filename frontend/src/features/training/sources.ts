@@ -6,6 +6,7 @@ import { alongAxis, type Axis } from "./axis";
 import { plannedRate } from "./plan";
 import { predicted } from "./prediction";
 import { smoothed } from "./smoothed";
+import type { StepMeans } from "./step-means";
 import type { Metric, StepSeries } from "./step-series";
 
 /** Training loss raw and smoothed, validation loss as points, and what was predicted. `before` is what a fork inherits. */
@@ -16,10 +17,16 @@ export function lossSource(
   {
     prediction,
     before,
-  }: { prediction?: LossPrediction | undefined; before?: StepSeries | undefined } = {},
+    means,
+  }: {
+    prediction?: LossPrediction | undefined;
+    before?: StepSeries | undefined;
+    /** Of all recorded steps, where not all of them are here. */
+    means?: StepMeans | undefined;
+  } = {},
 ): LineSource {
   return {
-    onChange: (listener) => series.onChange(listener),
+    onChange: (listener) => onEither(listener, series, means),
     lines: () => {
       const column = series.column("loss");
       const loss = alongAxis(series, column, axis);
@@ -27,7 +34,13 @@ export function lossSource(
         { name: "train", color: "--train", mark: smoothing > 0 ? "faint" : "bold", columns: loss },
       ];
       if (smoothing > 0) {
-        const columns = smoothed(column, loss, smoothing, before?.column("loss"));
+        const of = means?.of("loss") ?? column;
+        const columns = smoothed(
+          of,
+          alongAxis(series, of, axis),
+          smoothing,
+          before?.column("loss"),
+        );
         lines.push({ name: "train, smoothed", color: "--train", mark: "bold", columns });
       }
       const validation = alongAxis(series, series.column("validation_loss"), axis);
@@ -82,5 +95,17 @@ export function rateSource(series: StepSeries, axis: Axis, run: Run): LineSource
         columns: plannedRate(run, series.step, axis),
       },
     ],
+  };
+}
+
+/** Told when what is recorded changes, or the means of it. */
+export function onEither(
+  listener: () => void,
+  series: StepSeries,
+  means: StepMeans | undefined,
+): () => void {
+  const stops = [series.onChange(listener), means?.onChange(listener)];
+  return () => {
+    for (const stop of stops) stop?.();
   };
 }

@@ -1,5 +1,6 @@
-// The mean of one metric over every so many steps of a run, of all recorded steps: what several runs drawn as one are made
-// of, once they are too long to be here whole. The extremes that are kept of a long run have another mean.
+// The mean of one metric over every so many steps of a run, of all recorded steps: what smoothed curves, and several runs
+// drawn as one, are made of once they are too long to be here whole. The extremes that are kept of a long run have another
+// mean.
 import type { Series } from "@/gen/lab/v1/series_pb";
 import { Column } from "./column";
 import type { Metric } from "./step-series";
@@ -40,6 +41,7 @@ export class StepMeans {
   put(wanted: Cut, [from, last]: readonly [number, number], means: Series): void {
     if (from === wanted.from) this.column.replace(means.steps, means.values);
     else this.column.merge(means.steps, means.values);
+    this.column.stepsEach = wanted.steps;
     this.held = wanted;
     this.end = last + 1;
     this.changed();

@@ -33,6 +33,10 @@ export class StepSeries {
   private roomUpTo = MOST_POINTS;
   private lastSequence = 0n;
   private readonly columns = new Map<Metric, Column>(METRICS.map((name) => [name, new Column()]));
+  /** Those with a value at every step; evaluations are few, and come whole. */
+  private readonly measured = METRICS.filter((name) => name !== "validation_loss").map((name) =>
+    this.column(name),
+  );
   private readonly listeners = new Set<() => void>();
 
   column(metric: Metric): Column {
@@ -63,7 +67,7 @@ export class StepSeries {
       if (step < this.step) for (const column of this.columns.values()) column.cutAfter(step);
       this.lastSequence = sequence;
     }
-    if (this.column("loss").length >= this.roomUpTo) this.makeRoom();
+    if (this.longest() >= this.roomUpTo) this.makeRoom();
     this.column("loss").put(step, measured.loss);
     this.column("grad_norm").put(step, measured.gradNorm);
     this.column("learning_rate").put(step, measured.learningRate);
@@ -76,9 +80,7 @@ export class StepSeries {
   }
 
   replace(set: SeriesSet): void {
-    for (const metric of METRICS) {
-      if (metric !== "validation_loss") this.column(metric).replace([], []);
-    }
+    for (const column of this.measured) column.replace([], []);
     this.complete = true;
     this.roomUpTo = MOST_POINTS;
     this.lastSequence = set.lastSequence;
@@ -105,12 +107,17 @@ export class StepSeries {
   }
 
   private makeRoom(): void {
-    for (const [metric, column] of this.columns) {
-      if (metric !== "validation_loss") thin(column, BUCKETS, this.looked);
-    }
+    for (const column of this.measured) thin(column, BUCKETS, this.looked);
     this.complete = false;
     // Where much is spared little is won: then not again at the next step.
-    this.roomUpTo = Math.max(MOST_POINTS, this.column("loss").length + BUCKETS);
+    this.roomUpTo = Math.max(MOST_POINTS, this.longest() + BUCKETS);
+  }
+
+  // Thinned they differ in length, and one point more than MOST_POINTS would double a column's memory.
+  private longest(): number {
+    let most = 0;
+    for (const { length } of this.measured) most = Math.max(most, length);
+    return most;
   }
 
   private changed(): void {

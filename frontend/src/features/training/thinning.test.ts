@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { create } from "@bufbuild/protobuf";
 import { StepMeasuredSchema } from "@/gen/lab/v1/event_pb";
 import { Column } from "./column";
-import { MOST_POINTS, StepSeries } from "./step-series";
+import { METRICS, MOST_POINTS, StepSeries } from "./step-series";
 import { thin } from "./thinning";
 
 function column(values: readonly number[]): Column {
@@ -77,6 +77,17 @@ describe("a series that grows for hours", () => {
     expect(series.step).toBe(steps);
     const loss = points(series.column("loss"));
     for (const spike of spikes) expect(loss).toContainEqual([spike, 50 + spike / 1e6]);
+  });
+
+  it("holds as little of a metric that thins worse than the loss", () => {
+    const series = new StepSeries();
+    for (let step = 1; step <= 4 * MOST_POINTS; step += 1) {
+      const measured = { step, loss: 3, gradNorm: Math.sin(step) };
+      series.put(create(StepMeasuredSchema, measured), BigInt(step));
+    }
+    for (const metric of METRICS) {
+      expect(series.column(metric).x.length).toBeLessThanOrEqual(MOST_POINTS);
+    }
   });
 
   it("leaves the stretch in sight as fine as it was", () => {

@@ -1,4 +1,5 @@
-// Asks for the means of a run that is drawn as one with others: of the stretch in sight, and then of what is new.
+// Asks for the means of a run that is smoothed, or drawn as one with others: of the stretch in sight, and then of what is
+// new.
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { querySeries } from "@/api/runs";
 import type { LinkedWindow } from "@/charts/line/window";
@@ -8,6 +9,9 @@ import type { Metric, StepSeries } from "./step-series";
 
 const SETTLED_AFTER_MS = 60; // a drag ends once
 const NEWS_AFTER_MS = 2_000;
+// So many steps before the stretch in sight are asked for too: after them an average of weight 0.99 has forgotten 99 % of
+// what it began with.
+const RUN_UP_STEPS = 460;
 
 /** Whether some recorded steps of a run are not here. */
 export function useIncomplete(series: StepSeries): boolean {
@@ -35,7 +39,7 @@ export function useMeans(
     const inSight = (): [number, number] => {
       const { stretch } = window.get();
       if (stretch === null) return [0, series.step];
-      const from = Math.max(0, Math.floor(stepAt(series, axis, stretch[0])));
+      const from = Math.max(0, Math.floor(stepAt(series, axis, stretch[0])) - RUN_UP_STEPS);
       const to = Math.min(series.step, Math.ceil(stepAt(series, axis, stretch[1])));
       return [from, Math.max(from, to)];
     };
