@@ -1,6 +1,7 @@
 // Draws the rail: the loss as a backdrop, a tick for each place the playhead can stand at, flags, the playhead.
 import type { Columns } from "@/charts/line/columns";
 import { traceLine } from "@/charts/line/geometry";
+import { Trace } from "@/charts/line/trace";
 import { cssColor } from "@/lib/colors";
 import { scaleLinear, scaleSymlog } from "d3-scale";
 import type { FlagKind, Flag, Place, Stop } from "./stops";
@@ -9,6 +10,7 @@ export const RAIL_HEIGHT = 46;
 const MARGIN = 10;
 const FLAG_TOP = 9;
 const TICKS_BOTTOM = RAIL_HEIGHT - 3;
+const trace = new Trace();
 
 const COLORS: Record<FlagKind, `--${string}`> = {
   spike: "--failed",
@@ -75,7 +77,7 @@ export function drawRail(context: CanvasRenderingContext2D, picture: RailPicture
 
 function drawLoss(
   context: CanvasRenderingContext2D,
-  { loss, newest }: RailPicture,
+  { loss, newest, log }: RailPicture,
   x: ReturnType<typeof railScale>,
 ): void {
   let [low, high] = [Infinity, -Infinity];
@@ -87,12 +89,19 @@ function drawLoss(
   }
   if (low > high) return;
   const y = scaleLinear([low, high > low ? high : low + 1], [TICKS_BOTTOM - 4, FLAG_TOP]);
-  context.strokeStyle = cssColor("--train");
+  context.strokeStyle = context.fillStyle = cssColor("--train");
   context.globalAlpha = 0.5;
   context.lineWidth = 1;
-  context.beginPath();
-  traceLine(loss, [0, newest], x, y, false, context);
-  context.stroke();
+  // A line is traced along straight scales: where the rail's is none, its steps are placed before.
+  const placed = log ? { ...loss, x: loss.x.subarray(0, loss.length).map(x) } : loss;
+  const [from = 0, to = 0] = log ? x.range() : [0, newest];
+  traceLine(placed, [from, to], log ? scaleLinear() : x, y, false, trace.begin());
+  if (trace.noisy) trace.fillColumns(context, 1);
+  else {
+    context.beginPath();
+    trace.replay(context);
+    context.stroke();
+  }
   context.globalAlpha = 1;
 }
 
