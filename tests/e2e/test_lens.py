@@ -37,7 +37,7 @@ def test_the_lens_is_asked_in_parts_as_they_come_in_sight(page: Page, cluster: C
 
     page.on("request", note)
     # What the run recorded stands above the lens: it takes its room before it is there.
-    page.route(re.compile("/probes[?]"), held.append)
+    page.route(re.compile("/probes[?]"), lambda route: held.append(route))
     page.goto("/inside?" + urlencode({"run": run, "at": 2, "text": TEXT}))
     ribbon = page.get_by_test_id("token-ribbon")
     expect(ribbon).to_have_attribute("data-pending", "false", timeout=PATIENT_MS)
@@ -48,9 +48,9 @@ def test_the_lens_is_asked_in_parts_as_they_come_in_sight(page: Page, cluster: C
     expect(panel).to_contain_text("computed when in sight")
     assert asked
     assert held
-    page.unroute_all()
     for route in held:
         route.continue_()
+    page.unroute_all()
     expect(page.get_by_test_id("token-losses-map")).to_be_visible(timeout=PATIENT_MS)
     expect(panel).to_contain_text("computed when in sight")
     assert parts() == []
