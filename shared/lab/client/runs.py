@@ -54,6 +54,7 @@ class Runs:
         learning_rate: float | None = None,
         batch: int | None = None,
         save: bool | None = None,
+        save_every: int | None = None,
         prompts: Sequence[str] = (),
         settings: Sequence[str] = (),
         overrides: RunSpec | None = None,
@@ -68,7 +69,7 @@ class Runs:
         _lay(spec.data, "data", corpus=corpus)
         _lay(spec.budget, "budget", steps=steps, epochs=epochs, batch=batch)
         _lay(spec.optimizer, "optimizer", learning_rate=learning_rate)
-        _lay(spec.hooks, "hooks", checkpoint_on_stop=save)
+        _lay(spec.hooks, "hooks", checkpoint_on_stop=save, checkpoint_every=save_every)
         if prompts:
             _lay(spec.hooks, "hooks", sample_prompts=list(prompts))
         request = messages.CreateRunRequest(

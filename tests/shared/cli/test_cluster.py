@@ -87,9 +87,8 @@ TINY = [
 
 
 def test_a_run_is_followed_to_its_end_saved_and_looked_into(cluster: Cluster) -> None:
-    done = cluster.lab(
-        *("runs", "start", *TINY, "--steps", "30", "--name", "tiny", "--save", "--watch")
-    )
+    started = ("runs", "start", *TINY, "--steps", "30", "--name", "tiny")
+    done = cluster.lab(*started, "--save", "--save-every", "10", "--watch")
     last = next(line for line in reversed(done.stdout.splitlines()) if "succeeded" in line)
     assert "step 30/30" in last
     run = json.loads(cluster.lab("runs", "show", "tiny", "--json").stdout)
@@ -102,6 +101,7 @@ def test_a_run_is_followed_to_its_end_saved_and_looked_into(cluster: Cluster) ->
         what="the checkpoint is listed",
     )
     assert "is whole" in cluster.lab("checkpoints", "verify", "tiny@30").stdout
+    assert "every 10 steps" in cluster.lab("checkpoints", "show", "tiny@10").stdout
 
     # One seed for both, also where it is left to chance: one model twice writes one text twice.
     asked = ("generate", "tiny", "--compare", "tiny@30", "--prompt", "O", "--max-tokens", "8")

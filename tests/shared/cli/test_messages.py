@@ -57,6 +57,7 @@ def test_a_service_that_is_not_there_is_1_and_one_line(lab: Lab, arguments: list
         (("runs", "show", "../etc"), "63 characters"),
         (("runs", "start", "--config", "nano", "--steps", "-1"), "budget.steps"),
         (("runs", "start", "--config", "nano", "--steps", "many"), "--steps"),
+        (("runs", "start", "--config", "nano", "--save-every", "-1"), "hooks.checkpoint_every"),
         (("runs", "start", "--config", "nano", "--set", "model.layer=2"), "model.layer"),
         (("runs", "start", "--config", "nano", "--yaml", "/nowhere/spec.yaml"), "spec.yaml"),
         (("checkpoints", "show", "nano-a"), "RUN@STEP"),

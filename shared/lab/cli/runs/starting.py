@@ -27,6 +27,9 @@ def start(
     lr: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
     batch: Annotated[int | None, typer.Option(help="Sequences per step.")] = None,
     save: Annotated[bool | None, typer.Option(help="Write a checkpoint when the run ends.")] = None,
+    save_every: Annotated[
+        int | None, typer.Option(help="Steps between checkpoints; 0 for none.")
+    ] = None,
     prompt: Annotated[
         list[str] | None, typer.Option(help="Sample this prompt; repeatable.")
     ] = None,
@@ -53,6 +56,7 @@ def start(
                 learning_rate=lr,
                 batch=batch,
                 save=save,
+                save_every=save_every,
                 prompts=prompt or (),
                 settings=settings or (),
                 overrides=file.spec,
