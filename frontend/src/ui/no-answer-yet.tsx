@@ -3,9 +3,12 @@ import { EmptyState } from "./empty-state";
 
 export function NoAnswerYet({
   hasModel,
+  hasText = true,
   inView,
 }: {
   hasModel: boolean;
+  /** There is a text, and the model can read all of it. */
+  hasText?: boolean;
   /** Out of sight nothing is asked. */
   inView: boolean;
 }) {
@@ -16,5 +19,6 @@ export function NoAnswerYet({
       </EmptyState>
     );
   }
+  if (!hasText) return <EmptyState title="Needs a text that the model can read" />;
   return <EmptyState title={inView ? "computing…" : "computed when in sight"} />;
 }

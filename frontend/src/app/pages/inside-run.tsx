@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useSearchParams } from "react-router";
 import { asProblem } from "@/api/problem";
+import { tokensQuery } from "@/api/models";
 import { probeQuery, probesQuery } from "@/api/probes";
 import { ActivationsPanel } from "@/features/activations/activations-panel";
 import { AttentionExplorer, type RecordedText } from "@/features/attention/attention-explorer";
@@ -11,7 +12,7 @@ import { SourcePicker } from "@/features/attention/source-picker";
 import { TokenGuesses } from "@/features/attention/token-guesses";
 import { useSourceModel } from "@/features/attention/use-source-model";
 import { useTokenLosses } from "@/features/attention/use-token-losses";
-import { sameHeads, type Against } from "@/features/compare-models/against";
+import { isElsewhere, NEWEST, sameHeads, type Against } from "@/features/compare-models/against";
 import { AgainstPicker } from "@/features/compare-models/against-picker";
 import { GenerationPane } from "@/features/generation/generation-pane";
 import { EmbeddingPanel } from "@/features/embedding/embedding-panel";
@@ -101,6 +102,10 @@ export function InsideRun({
   // Of another shape it has no like of each layer and head.
   const alike = sameHeads(model?.spec, compared.other?.spec) ? compared.other : undefined;
   const old = recordStep === null && loading.isPlaceholderData;
+  // What is wrong with a text is said where it is typed; other panels are not asked about it.
+  const { data: tokens } = useQuery(tokensQuery(address.text));
+  const room = Math.min(...[model, compared.other].map((one) => one?.spec?.context ?? Infinity));
+  const readable = tokens && tokens.length <= room ? address.text : "";
   const shownStep = recordStep ?? model?.step;
   const { text, layer, head: chosenHead } = address;
   useAhead(name, {
@@ -271,7 +276,13 @@ export function InsideRun({
           records={records}
           loading={list.isLoading}
           at={at}
-          against={typeof address.against === "number" ? address.against : null}
+          against={isElsewhere(address.against) ? undefined : stepOf(address.against)}
+          weights={{
+            model,
+            other: isElsewhere(address.against) ? alike : undefined,
+            otherRun: compared.run,
+            text: readable,
+          }}
           every={every}
           chosen={head}
           onChoose={(place) => go(place)}
@@ -292,12 +303,12 @@ export function InsideRun({
           onPlace={playhead.place}
           className={styles["whole"]}
         />
-        <LensPanel model={model} other={alike} text={address.text} old={old} />
-        <ActivationsPanel model={model} other={alike} text={address.text} old={old} />
+        <LensPanel model={model} other={alike} text={readable} old={old} />
+        <ActivationsPanel model={model} other={alike} text={readable} old={old} />
         <VotesPanel
           model={model}
           other={alike}
-          text={address.text}
+          text={readable}
           position={heldToken}
           onHead={(layer, chosen) => go({ layer, head: chosen })}
         />
@@ -305,10 +316,10 @@ export function InsideRun({
           model={model}
           other={compared.other}
           otherRun={compared.run}
-          text={address.text}
+          text={readable}
           position={heldToken}
         />
-        <WeightsPanel model={model} other={compared.other} />
+        <WeightsPanel model={model} other={compared.other} className={styles["whole"]} />
         <EmbeddingPanel
           model={model}
           other={compared.other}
@@ -326,4 +337,10 @@ export function InsideRun({
       />
     </div>
   );
+}
+
+/** Of the second playhead in the same run: a step, null for its newest, undefined without one. */
+function stepOf(against: number | typeof NEWEST | null): number | null | undefined {
+  if (against === null) return undefined;
+  return against === NEWEST ? null : against;
 }

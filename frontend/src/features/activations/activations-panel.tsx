@@ -85,7 +85,7 @@ export function ActivationsPanel({
       }
     >
       {error && <ProblemNotice problem={asProblem(error)} />}
-      {norms ? (
+      {norms && text !== "" ? (
         <>
           <ValueGrid
             rows={norms.rows}
@@ -111,7 +111,7 @@ export function ActivationsPanel({
           />
         </>
       ) : (
-        <NoAnswerYet hasModel={model !== undefined} inView={inView} />
+        <NoAnswerYet hasModel={model !== undefined} hasText={text !== ""} inView={inView} />
       )}
     </Panel>
   );

@@ -1,14 +1,19 @@
-// The scorecard of all heads at the playhead and over the run, from the run's own probe records.
-import { useMemo, useState } from "react";
+// The scorecard of all heads at the playhead and over the run, from the run's own probe records. Where there are none, and
+// for weights of another run, models are asked.
+import { useMemo, useRef, useState } from "react";
+import { asProblem } from "@/api/problem";
 import type { HeadPlace } from "@/charts/heatmap/grid-geometry";
 import { ScaleLegend } from "@/charts/heatmap/scale-legend";
 import type { ProbeRecord } from "@/gen/lab/v1/recording_pb";
 import { formatCount, formatNumber } from "@/lib/format";
+import { useInView } from "@/lib/use-in-view";
 import { Explained } from "@/ui/explained";
 import { NoRecordYet } from "@/ui/no-record-yet";
 import { Panel } from "@/ui/panel";
+import { ProblemNotice } from "@/ui/problem-notice";
 import { Select } from "@/ui/select";
 import {
+  changeOf,
   columnAt,
   fastestChanging,
   headTimeline,
@@ -20,15 +25,17 @@ import {
 import styles from "./head-scores-panel.module.css";
 import { CAVEAT, MEASURES, VARIANTS, type Measure, type Variant } from "./lesson";
 import { ScoreGrid } from "./score-grid";
+import { useAskedScores, type WeightsToAsk } from "./use-asked-scores";
 
 const CHANGE_OVER = 5;
 const CHANGED_SHOWN = 4;
 
 export function HeadScoresPanel({
-  records,
+  records: recorded,
   loading,
   at,
-  against = null,
+  against,
+  weights,
   every,
   chosen,
   onChoose,
@@ -39,8 +46,10 @@ export function HeadScoresPanel({
   loading: boolean;
   /** Where the playhead stands; null at the live end. */
   at: number | null;
-  /** A step that is compared with: colours then tell by how much its scores are more. */
-  against?: number | null;
+  /** A step of the run that is compared with, null its newest: colours then tell by how much its scores are more. */
+  against?: number | null | undefined;
+  /** Asked where nothing was recorded, and when compared with another run's. */
+  weights?: WeightsToAsk | undefined;
   /** Steps between two records; 0 when none are made. */
   every: number;
   chosen: HeadPlace | null;
@@ -50,13 +59,33 @@ export function HeadScoresPanel({
   const [variant, setVariant] = useState<Variant>("corrected");
   const [probe, setProbe] = useState<Probe>("synthetic");
   const [hovered, setHovered] = useState<HeadPlace | null>(null);
+  const panel = useRef<HTMLElement>(null);
+  const inView = useInView(panel);
+  const bare = recorded.length === 0 && !loading;
+  const apart = weights?.other !== undefined;
+  const asked = useAskedScores(weights, { wanted: inView && (bare || apart) });
+  const records = useMemo(
+    () => (bare && asked.mine ? [asked.mine] : recorded),
+    [bare, asked.mine, recorded],
+  );
   const timeline = useMemo(
     () => headTimeline(records, { probe, measure, variant }),
     [records, probe, measure, variant],
   );
-  const column = columnAt(records, at);
-  const other = against === null ? null : columnAt(records, against);
+  const column = columnAt(records, bare ? null : at);
   const record = records[column];
+  const compared = useMemo<Compared | null>(() => {
+    if (asked.mine && asked.theirs) {
+      const pair = headTimeline([asked.mine, asked.theirs], { probe, measure, variant });
+      return { timeline: pair, column: 0, other: 1 };
+    }
+    if (against === undefined || bare) return null;
+    return { timeline, column, other: columnAt(records, against) };
+  }, [asked.mine, asked.theirs, probe, measure, variant, against, bare, timeline, column, records]);
+  const changes = useMemo(
+    () => compared && changeOf(compared.timeline, compared.column, compared.other),
+    [compared],
+  );
   const labels = useMemo(() => {
     const count = timeline.layers * timeline.heads;
     return Array.from({ length: count }, (_, head) => (record ? labelOf(record, head) : null));
@@ -94,6 +123,7 @@ export function HeadScoresPanel({
   );
   return (
     <Panel
+      ref={panel}
       title="Head scorecard"
       definition={`${MEASURES[measure]} ${CAVEAT}`}
       controls={
@@ -104,6 +134,7 @@ export function HeadScoresPanel({
       }
       data-testid="head-scores"
     >
+      {asked.error && <ProblemNotice problem={asProblem(asked.error)} />}
       {records.length === 0 ? (
         <NoRecordYet loading={loading} every={every} />
       ) : (
@@ -112,7 +143,8 @@ export function HeadScoresPanel({
             timeline={timeline}
             column={column}
             high={high}
-            other={other}
+            changes={changes}
+            dimmed={asked.old && (bare || apart)}
             labels={labels}
             chosen={chosen}
             onHover={setHovered}
@@ -123,21 +155,29 @@ export function HeadScoresPanel({
               {read === null ? (
                 "hover a head"
               ) : (
-                <Reading {...{ timeline, column, other, record, read }} />
+                <Reading
+                  {...(compared ?? { timeline, column, other: null })}
+                  {...{ record, read }}
+                />
               )}
             </p>
-            {other === null ? (
+            {compared === null ? (
               <ScaleLegend what="score" low="0" high={formatNumber(high)} />
             ) : (
               <ScaleLegend
-                what={`score at step ${formatCount(timeline.steps[other])} less that`}
+                what={`score ${asked.theirs ? `of ${weights?.otherRun ?? "the other"} ` : ""}at step ${formatCount(compared.timeline.steps[compared.other])} less that`}
                 low={`−${formatNumber(high)}`}
                 high={`+${formatNumber(high)}`}
                 diverging
               />
             )}
           </div>
-          <p className={styles["changed"]}>
+          {weights?.otherRun !== undefined && weights.model === undefined && (
+            <p className={styles["changed"]} data-testid="scores-need-weights">
+              Compared with another run&apos;s where weights were kept: both models are then asked.
+            </p>
+          )}
+          <p className={styles["changed"]} hidden={records.length < 2}>
             changing fastest:{" "}
             {fastestChanging(timeline, CHANGE_OVER)
               .slice(0, CHANGED_SHOWN)
@@ -160,6 +200,13 @@ export function HeadScoresPanel({
       )}
     </Panel>
   );
+}
+
+/** Two columns of a timeline, the second of which is compared with. */
+interface Compared {
+  readonly timeline: HeadTimeline;
+  readonly column: number;
+  readonly other: number;
 }
 
 function Reading({

@@ -14,6 +14,9 @@ export const MEASURES = {
   distance: "How many tokens back attention reaches on average, Σ a (q − k).",
 } as const;
 
+/** Those that a head can be named after, in the order of lab.analysis.head_scores. */
+export const BEHAVIOURS = ["previous", "duplicate", "induction", "sink", "self"];
+
 export type Measure = keyof typeof MEASURES;
 
 export const VARIANTS = {

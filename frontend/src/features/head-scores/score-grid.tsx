@@ -6,7 +6,7 @@ import { diverging } from "@/charts/heatmap/palette";
 import { useStage } from "@/charts/heatmap/use-stage";
 import { cssColor } from "@/lib/colors";
 import { interpolateViridis } from "d3-scale-chromatic";
-import { changeOf, scoreAt, type HeadLabel, type HeadTimeline } from "./head-timeline";
+import { scoreAt, type HeadLabel, type HeadTimeline } from "./head-timeline";
 import styles from "./head-scores-panel.module.css";
 
 const GAP = 4;
@@ -19,8 +19,10 @@ export interface ScoreGridProps {
   /** Of the playhead; -1 when everything was recorded later. */
   readonly column: number;
   readonly high: number;
-  /** A second column: colours then tell by how much its scores are more. */
-  readonly other: number | null;
+  /** By how much each head's score is more elsewhere: colours then tell that. */
+  readonly changes: Float32Array | null;
+  /** Those are of other weights, until those wanted have answered. */
+  readonly dimmed: boolean;
   readonly labels: readonly (HeadLabel | null)[];
   readonly chosen: HeadPlace | null;
   readonly onHover: (place: HeadPlace | null) => void;
@@ -28,7 +30,7 @@ export interface ScoreGridProps {
 }
 
 export function ScoreGrid(props: ScoreGridProps) {
-  const { timeline, column, high, other, labels, chosen, onHover, onChoose } = props;
+  const { timeline, column, high, changes, dimmed, labels, chosen, onHover, onChoose } = props;
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const [hovered, setHovered] = useState<HeadPlace | null>(null);
@@ -52,7 +54,6 @@ export function ScoreGrid(props: ScoreGridProps) {
     if (!context || width === 0) return;
     context.font = `11px ${cssColor("--font-text")}`;
     context.textBaseline = "middle";
-    const changes = other === null ? null : changeOf(timeline, column, other);
     for (let head = 0; head < layers * heads; head += 1) {
       const at = { layer: Math.floor(head / heads), head: head % heads };
       const { x } = cornerOf(layout, at);
@@ -106,7 +107,7 @@ export function ScoreGrid(props: ScoreGridProps) {
     timeline,
     column,
     high,
-    other,
+    changes,
     labels,
     chosen,
     hovered,
@@ -119,6 +120,7 @@ export function ScoreGrid(props: ScoreGridProps) {
     <div ref={frame} className={styles["stage"]} style={{ minHeight: layout.height }}>
       <canvas
         ref={canvas}
+        className={dimmed ? styles["dimmed"] : undefined}
         style={{ width, height: layout.height }}
         role="img"
         tabIndex={0}
@@ -126,6 +128,8 @@ export function ScoreGrid(props: ScoreGridProps) {
         data-testid="score-grid"
         data-column={column}
         data-step={steps[column] ?? ""}
+        data-compared={changes !== null}
+        data-pending={dimmed}
         onPointerMove={(event) => {
           const next = place(event);
           if (next?.layer === hovered?.layer && next?.head === hovered?.head) return;

@@ -64,7 +64,7 @@ export function LensPanel({
       }
     >
       {error && <ProblemNotice problem={asProblem(error)} />}
-      {lens && model ? (
+      {lens && model && text !== "" ? (
         <LensTable
           lens={lens}
           theirs={theirs}
@@ -72,7 +72,7 @@ export function LensPanel({
           onInSight={(from, to) => setSeen({ text: found.text, from, to })}
         />
       ) : (
-        <NoAnswerYet hasModel={model !== undefined} inView={inView} />
+        <NoAnswerYet hasModel={model !== undefined} hasText={text !== ""} inView={inView} />
       )}
     </Panel>
   );

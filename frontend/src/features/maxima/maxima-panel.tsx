@@ -89,7 +89,7 @@ export function MaximaPanel({
       }
     >
       {error && <ProblemNotice problem={asProblem(error)} />}
-      {found && data ? (
+      {found && data && text !== "" ? (
         <div
           onKeyDown={(event) => {
             if (event.key === "Escape") setLocked(null);
@@ -132,7 +132,7 @@ export function MaximaPanel({
           </div>
         </div>
       ) : (
-        <NoAnswerYet hasModel={model !== undefined} inView={inView} />
+        <NoAnswerYet hasModel={model !== undefined} hasText={text !== ""} inView={inView} />
       )}
     </Panel>
   );

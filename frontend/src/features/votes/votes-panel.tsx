@@ -101,7 +101,7 @@ export function VotesPanel({
       }
     >
       {error && <ProblemNotice problem={asProblem(error)} />}
-      {votes ? (
+      {votes && text !== "" ? (
         <>
           <p className={styles["question"]} data-testid="votes-question">
             after token {position} <code>{visibleToken(tokens[position]?.text ?? "")}</code>,{" "}
@@ -147,7 +147,7 @@ export function VotesPanel({
           </div>
         </>
       ) : (
-        <NoAnswerYet hasModel={model !== undefined} inView={inView} />
+        <NoAnswerYet hasModel={model !== undefined} hasText={text !== ""} inView={inView} />
       )}
     </Panel>
   );

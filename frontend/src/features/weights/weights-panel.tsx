@@ -35,9 +35,11 @@ const MOST_CHANGED = 5;
 export function WeightsPanel({
   model,
   other,
+  className,
 }: {
   model: LoadedModel | undefined;
   other?: LoadedModel | undefined;
+  className?: string | undefined;
 }) {
   const [hovered, setHovered] = useState<number | null>(null);
   const [locked, setLocked] = useState<number | null>(null);
@@ -57,6 +59,7 @@ export function WeightsPanel({
       ref={panel}
       title="Weights"
       definition={DEFINITION}
+      className={className ?? ""}
       data-testid="weights"
       controls={
         <>
@@ -68,6 +71,7 @@ export function WeightsPanel({
       {error && <ProblemNotice problem={asProblem(error)} />}
       {rows ? (
         <div
+          className={styles["columns"]}
           onKeyDown={(event) => {
             if (event.key === "Escape") setLocked(null);
           }}
@@ -87,43 +91,45 @@ export function WeightsPanel({
               data-testid="weights-map"
             />
           </div>
-          <p className={styles["which"]}>
-            <Select
-              aria-label="Which tensor"
-              value={String(row)}
-              options={rows.full.map((name, index) => ({ value: String(index), label: name }))}
-              onChange={(event) => setLocked(Number(event.target.value))}
-              data-testid="weights-row"
-            />
-          </p>
-          <dl className={styles["numbers"]} data-testid="weights-numbers">
-            {STATISTICS.map((name) => (
-              <div key={name}>
-                <dt>
-                  <Explained as={MEANING[name]}>{name}</Explained>
-                </dt>
-                <dd>{formatNumber(rows.numbers[name][row])}</dd>
-              </div>
-            ))}
-            {change && (
-              <div>
-                <dt>
-                  <Explained as={CHANGE}>change</Explained>
-                </dt>
-                <dd>{formatNumber(change[row])}</dd>
-              </div>
-            )}
-          </dl>
-          {change && data && (
-            <p className={styles["changed"]} data-testid="weights-changed">
-              changed most at step {formatCount(data.otherStep)}:{" "}
-              {changedMost(change, MOST_CHANGED).map((one) => (
-                <button key={one} type="button" onClick={() => setLocked(one)}>
-                  {rows.names[one]} {formatNumber(change[one])}
-                </button>
-              ))}
+          <div>
+            <p className={styles["which"]}>
+              <Select
+                aria-label="Which tensor"
+                value={String(row)}
+                options={rows.full.map((name, index) => ({ value: String(index), label: name }))}
+                onChange={(event) => setLocked(Number(event.target.value))}
+                data-testid="weights-row"
+              />
             </p>
-          )}
+            <dl className={styles["numbers"]} data-testid="weights-numbers">
+              {STATISTICS.map((name) => (
+                <div key={name}>
+                  <dt>
+                    <Explained as={MEANING[name]}>{name}</Explained>
+                  </dt>
+                  <dd>{formatNumber(rows.numbers[name][row])}</dd>
+                </div>
+              ))}
+              {change && (
+                <div>
+                  <dt>
+                    <Explained as={CHANGE}>change</Explained>
+                  </dt>
+                  <dd>{formatNumber(change[row])}</dd>
+                </div>
+              )}
+            </dl>
+            {change && data && (
+              <p className={styles["changed"]} data-testid="weights-changed">
+                changed most at step {formatCount(data.otherStep)}:{" "}
+                {changedMost(change, MOST_CHANGED).map((one) => (
+                  <button key={one} type="button" onClick={() => setLocked(one)}>
+                    {rows.names[one]} {formatNumber(change[one])}
+                  </button>
+                ))}
+              </p>
+            )}
+          </div>
         </div>
       ) : (
         <NoAnswerYet hasModel={model !== undefined} inView={inView} />
