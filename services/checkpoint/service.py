@@ -13,18 +13,18 @@ from lab.service.beat import join_bus
 from lab.service.run import Service
 from lab.service.settings import ServiceSettings
 from lab.v1 import checkpoint_service_pb2_grpc as services
-from services.checkpoint.blobs import Blobs
-from services.checkpoint.bucket import Bucket
-from services.checkpoint.catalog import Catalog
-from services.checkpoint.copies import Copies
-from services.checkpoint.fences import NAME as FENCES
-from services.checkpoint.fences import Fences
-from services.checkpoint.layout import Layout
+from services.checkpoint.bucket.bucket import Bucket
+from services.checkpoint.bucket.copies import Copies
+from services.checkpoint.intake.blobs import Blobs
+from services.checkpoint.intake.fences import NAME as FENCES
+from services.checkpoint.intake.fences import Fences
 from services.checkpoint.news import News
 from services.checkpoint.servicer import CheckpointServicer
-from services.checkpoint.shelf import Shelf
-from services.checkpoint.trash import NAME as TRASH
-from services.checkpoint.trash import Trash
+from services.checkpoint.shelf.catalog import Catalog
+from services.checkpoint.shelf.layout import Layout
+from services.checkpoint.shelf.shelf import Shelf
+from services.checkpoint.shelf.trash import NAME as TRASH
+from services.checkpoint.shelf.trash import Trash
 
 DAY_SECS = 86_400.0
 

@@ -11,20 +11,20 @@ from lab.names import checkpoint_ids, run_name
 from lab.v1 import checkpoint_service_pb2 as messages
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
-from services.checkpoint import retention
-from services.checkpoint.blobs import Blobs
-from services.checkpoint.bucket import Bucket
-from services.checkpoint.catalog import Catalog, page_of
-from services.checkpoint.copies import Copies
-from services.checkpoint.disk_use import disk_use
-from services.checkpoint.fences import Fences
-from services.checkpoint.layout import Layout
+from services.checkpoint.bucket.bucket import Bucket
+from services.checkpoint.bucket.copies import Copies
+from services.checkpoint.intake.blobs import Blobs
+from services.checkpoint.intake.fences import Fences
+from services.checkpoint.intake.upload import receive
 from services.checkpoint.news import News
-from services.checkpoint.reading import open_files
-from services.checkpoint.shelf import Shelf
-from services.checkpoint.tensors import open_tensor
-from services.checkpoint.upload import receive
-from services.checkpoint.verify import verify
+from services.checkpoint.out.reading import open_files
+from services.checkpoint.out.tensors import open_tensor
+from services.checkpoint.shelf import retention
+from services.checkpoint.shelf.catalog import Catalog, page_of
+from services.checkpoint.shelf.disk_use import disk_use
+from services.checkpoint.shelf.layout import Layout
+from services.checkpoint.shelf.shelf import Shelf
+from services.checkpoint.shelf.verify import verify
 
 
 class CheckpointServicer(services.CheckpointServiceServicer):

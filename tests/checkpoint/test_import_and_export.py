@@ -19,7 +19,7 @@ from lab.client.checkpoints import Checkpoints
 from lab.errors import AlreadyExists, Code, Damaged, LabError
 from lab.model import GPTConfig, GPTModel, load_pretrained, save_pretrained
 from lab.v1.checkpoint_pb2 import CHECKPOINT_KIND_WEIGHTS
-from services.checkpoint.finite import all_finite
+from services.checkpoint.intake.finite import all_finite
 from tests.support.checkpoint_service import parts, safetensors, stored, write
 
 if TYPE_CHECKING:

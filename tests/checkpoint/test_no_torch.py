@@ -10,5 +10,5 @@ def test_the_service_loads_neither_torch_nor_numpy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     modules = set(ran.stdout.split())
-    assert "services.checkpoint.blobs" in modules
+    assert "services.checkpoint.intake.blobs" in modules
     assert not modules & {"torch", "numpy", "safetensors"}

@@ -38,6 +38,11 @@ CORE = (
     *("lab.run_state", "lab.rpc", "lab.bus"),
 )
 SERVICE = (*CORE, "lab.service", "lab.spec", "lab.manifest")
+# What the folders of the checkpoint service have in common.
+STORE = (
+    *("lab.v1", "lab.errors", "lab.names", "lab.manifest"),
+    *("services.checkpoint.disk_errors", "services.checkpoint.safetensors_header"),
+)
 
 ROWS = (
     # Contracts.
@@ -88,7 +93,33 @@ ROWS = (
     ),
     Row("lab.__main__", ("lab.cli",)),
     # The processes: never one another.
-    Row("services.checkpoint", (*SERVICE, "lab.memory"), (*NUMBERS, *NATS, *WEB, *TERMINAL)),
+    Row(
+        "services.checkpoint",
+        (
+            *(*SERVICE, "lab.memory", "services.checkpoint.shelf", "services.checkpoint.intake"),
+            *("services.checkpoint.out", "services.checkpoint.bucket"),
+        ),
+        (*NUMBERS, *NATS, *WEB, *TERMINAL),
+    ),
+    Row("services.checkpoint.shelf", (*STORE, "lab.limits"), (*NUMBERS, *GRPC, *NATS, *WEB)),
+    Row(
+        "services.checkpoint.intake",
+        (*STORE, "services.checkpoint.shelf"),
+        (*NUMBERS, *GRPC, *NATS, *WEB),
+    ),
+    Row(
+        "services.checkpoint.out",
+        (*STORE, "services.checkpoint.shelf", "services.checkpoint.intake"),
+        (*NUMBERS, *GRPC, *NATS, *WEB),
+    ),
+    Row(
+        "services.checkpoint.bucket",
+        (
+            *(*STORE, "services.checkpoint.news"),
+            *("services.checkpoint.shelf", "services.checkpoint.intake"),
+        ),
+        (*NUMBERS, *GRPC, *NATS, *WEB),
+    ),
     Row("services.gateway", SERVICE, (*NUMBERS, *TERMINAL)),
     Row(
         "services.inference",

@@ -19,14 +19,14 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import UpdateCheckpointRequest
-from services.checkpoint.blobs import Blobs
-from services.checkpoint.catalog import Catalog
-from services.checkpoint.fences import NAME as FENCES
-from services.checkpoint.fences import Fences
-from services.checkpoint.layout import Layout
-from services.checkpoint.shelf import Shelf
-from services.checkpoint.trash import NAME as TRASH
-from services.checkpoint.trash import Trash
+from services.checkpoint.intake.blobs import Blobs
+from services.checkpoint.intake.fences import NAME as FENCES
+from services.checkpoint.intake.fences import Fences
+from services.checkpoint.shelf.catalog import Catalog
+from services.checkpoint.shelf.layout import Layout
+from services.checkpoint.shelf.shelf import Shelf
+from services.checkpoint.shelf.trash import NAME as TRASH
+from services.checkpoint.shelf.trash import Trash
 from tests.support.checkpoint_service import PEEK, chunks, header, safetensors
 
 OLD = "runs/nano-1/checkpoints/step-00000001"

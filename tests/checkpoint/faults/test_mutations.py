@@ -20,7 +20,7 @@ from lab.v1.checkpoint_service_pb2 import (
     ListCheckpointsRequest,
     VerifyCheckpointRequest,
 )
-from services.checkpoint.verify import faults
+from services.checkpoint.shelf.verify import faults
 from tests.support.checkpoint_service import NAME, parts, safetensors, write
 
 if TYPE_CHECKING:

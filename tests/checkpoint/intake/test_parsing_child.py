@@ -12,8 +12,8 @@ import pytest
 
 from lab.errors import Code, InvalidArgument, LabError
 from lab.v1.checkpoint_service_pb2 import ListCheckpointsRequest
-from services.checkpoint import parsing
-from services.checkpoint.gpt2_shape import CONFIG, WEIGHTS
+from services.checkpoint.intake import parsing
+from services.checkpoint.intake.gpt2_shape import CONFIG, WEIGHTS
 from tests.support.checkpoint_service import parts, safetensors, stored, write
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def test_a_parser_that_breaks_is_a_refusal(
     """The limits are those of `main`; the parser in its place does its worst."""
     (tmp_path / WEIGHTS).write_bytes(safetensors(b"x"))
     program = (
-        "from services.checkpoint import parsing, safetensors_header\n"
+        "from services.checkpoint import safetensors_header\n"
+        "from services.checkpoint.intake import parsing\n"
         f"def worst(path): exec({parser!r})\n"
         "safetensors_header.check = worst\n"
         "from pathlib import Path\n"

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from lab.errors import InvalidArgument, Violation
-from services.checkpoint import gpt2_shape, safetensors_header
+from services.checkpoint import safetensors_header
+from services.checkpoint.intake import gpt2_shape
 
 MEMORY_BYTES: Final = 1 << 30
 CPU_SECS: Final = 10
@@ -26,7 +27,13 @@ WALL_SECS_PER_CPU_SEC: Final = 10  # a busy machine or a slow disk
 def check_import(folder: Path) -> None:
     """Raises InvalidArgument when the weights in `folder` are not the GPT-2 of their config."""
     cpu_secs = CPU_SECS + CPU_SECS_PER_GB * (folder / gpt2_shape.WEIGHTS).stat().st_size // 10**9
-    command = [sys.executable, "-m", "services.checkpoint.parsing", str(folder), str(cpu_secs)]
+    command = [
+        sys.executable,
+        "-m",
+        "services.checkpoint.intake.parsing",
+        str(folder),
+        str(cpu_secs),
+    ]
     try:
         done = subprocess.run(
             command, capture_output=True, timeout=cpu_secs * WALL_SECS_PER_CPU_SEC, check=False

@@ -17,10 +17,10 @@ from lab.names import checkpoint_ids, run_name
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.error_pb2 import ErrorReason
 from services.checkpoint import disk_errors
-from services.checkpoint.fences import Fences
-from services.checkpoint.intake import check_header
-from services.checkpoint.layout import Layout
-from services.checkpoint.staging import Staging
+from services.checkpoint.intake.fences import Fences
+from services.checkpoint.intake.rules import check_header
+from services.checkpoint.intake.staging import Staging
+from services.checkpoint.shelf.layout import Layout
 
 
 class Blobs:

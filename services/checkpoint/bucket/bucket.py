@@ -17,9 +17,9 @@ from lab import manifest
 from lab.errors import Damaged, LabError, NotFound, Unavailable
 from lab.names import checkpoint_ids, run_name
 from lab.v1.checkpoint_pb2 import Checkpoint
-from services.checkpoint import marks
-from services.checkpoint.intake import MAX_CHUNK_BYTES
-from services.checkpoint.verify import faults
+from services.checkpoint.intake.rules import MAX_CHUNK_BYTES
+from services.checkpoint.shelf import marks
+from services.checkpoint.shelf.verify import faults
 
 _MANY: Final = 10_000  # manifests in one listing; more are left out, which the log says
 _CONNECT_SECS: Final = 10

@@ -36,7 +36,7 @@ class Trashed:
 
 
 class Trash:
-    """Names and ages only; the renames are made by Blobs, which holds the lock."""
+    """Names and ages only; the renames are made by Shelf, which holds the lock."""
 
     def __init__(self, folder: Path, *, keep_secs: float) -> None:
         self.folder = folder

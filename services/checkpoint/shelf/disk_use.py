@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.names import checkpoint_ids, run_name
 from lab.v1.checkpoint_service_pb2 import GetDiskUseResponse, RunDiskUse
-from services.checkpoint.catalog import Catalog
+from services.checkpoint.shelf.catalog import Catalog
 
 
 def disk_use(catalog: Catalog, *, free_bytes: int) -> GetDiskUseResponse:

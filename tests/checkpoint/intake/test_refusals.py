@@ -22,7 +22,7 @@ from lab.v1.checkpoint_service_pb2 import (
     VerifyCheckpointRequest,
     WriteCheckpointRequest,
 )
-from services.checkpoint.layout import Layout
+from services.checkpoint.shelf.layout import Layout
 from tests.support.checkpoint_service import (
     NAME,
     checkpoint_service,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lab.errors import InvalidArgument
-from services.checkpoint.finite import SIZES_BYTES, all_finite
+from services.checkpoint.intake.finite import SIZES_BYTES, all_finite
 from services.checkpoint.safetensors_header import Header
 
 WEIGHTS: Final = "model.safetensors"

@@ -9,7 +9,7 @@ from lab.errors import Code, InvalidArgument, LabError
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import WriteCheckpointRequest
 from lab.v1.error_pb2 import ErrorReason
-from services.checkpoint.blobs import Blobs
+from services.checkpoint.intake.blobs import Blobs
 
 
 async def receive(

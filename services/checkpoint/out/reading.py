@@ -11,9 +11,9 @@ from typing import BinaryIO
 from lab.errors import Damaged, InvalidArgument, NotFound, PreconditionFailed
 from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
 from lab.v1.checkpoint_service_pb2 import FileChunk
-from services.checkpoint.catalog import Catalog
-from services.checkpoint.intake import MAX_CHUNK_BYTES
-from services.checkpoint.layout import Layout
+from services.checkpoint.intake.rules import MAX_CHUNK_BYTES
+from services.checkpoint.shelf.catalog import Catalog
+from services.checkpoint.shelf.layout import Layout
 
 _ATTEMPTS = 3  # a peek may be replaced between finding its folder and opening its files
 

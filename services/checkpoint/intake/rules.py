@@ -17,9 +17,9 @@ from lab.v1.checkpoint_pb2 import (
     CheckpointKind,
 )
 from lab.v1.checkpoint_service_pb2 import FileChunk
-from services.checkpoint.gpt2_shape import CONFIG, WEIGHTS
-from services.checkpoint.marks import MARKS
-from services.checkpoint.verdicts import VERDICT
+from services.checkpoint.intake.gpt2_shape import CONFIG, WEIGHTS
+from services.checkpoint.shelf.marks import MARKS
+from services.checkpoint.shelf.verdicts import VERDICT
 
 MAX_CHUNK_BYTES: Final = 1 << 20
 MAX_FILES: Final = 64

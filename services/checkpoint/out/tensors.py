@@ -10,12 +10,12 @@ from typing import BinaryIO
 from lab.errors import Damaged, InvalidArgument, NotFound
 from lab.v1.checkpoint_service_pb2 import ReadTensorRequest, TensorHeader
 from services.checkpoint import safetensors_header
-from services.checkpoint.catalog import Catalog
-from services.checkpoint.gpt2_shape import WEIGHTS
-from services.checkpoint.intake import MAX_CHUNK_BYTES
-from services.checkpoint.layout import Layout
-from services.checkpoint.reading import open_files
+from services.checkpoint.intake.gpt2_shape import WEIGHTS
+from services.checkpoint.intake.rules import MAX_CHUNK_BYTES
+from services.checkpoint.out.reading import open_files
 from services.checkpoint.safetensors_header import Header
+from services.checkpoint.shelf.catalog import Catalog
+from services.checkpoint.shelf.layout import Layout
 
 _SHOWN = 5
 

@@ -20,7 +20,7 @@ from lab.v1.checkpoint_service_pb2 import (
     ListCheckpointsRequest,
     UpdateCheckpointRequest,
 )
-from services.checkpoint.bucket import Bucket
+from services.checkpoint.bucket.bucket import Bucket
 from tests.support.checkpoint_service import (
     NAME,
     PEEK,

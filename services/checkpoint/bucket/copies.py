@@ -18,12 +18,12 @@ from lab.v1.checkpoint_pb2 import (
     Checkpoint,
 )
 from lab.v1.checkpoint_service_pb2 import FileChunk
-from services.checkpoint import marks
-from services.checkpoint.blobs import Blobs
-from services.checkpoint.bucket import Bucket
-from services.checkpoint.catalog import Catalog
-from services.checkpoint.layout import Layout
+from services.checkpoint.bucket.bucket import Bucket
+from services.checkpoint.intake.blobs import Blobs
 from services.checkpoint.news import News
+from services.checkpoint.shelf import marks
+from services.checkpoint.shelf.catalog import Catalog
+from services.checkpoint.shelf.layout import Layout
 
 MOST_SECS: Final = 300.0
 

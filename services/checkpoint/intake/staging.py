@@ -12,8 +12,10 @@ from lab import manifest
 from lab.errors import Damaged
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import FileChunk
-from services.checkpoint import disk_errors, marks, parsing, safetensors_header
-from services.checkpoint.intake import Order, is_import, kind_of
+from services.checkpoint import disk_errors, safetensors_header
+from services.checkpoint.intake import parsing
+from services.checkpoint.intake.rules import Order, is_import, kind_of
+from services.checkpoint.shelf import marks
 
 
 class Staging:

@@ -7,9 +7,9 @@ from typing import Final
 
 from lab import manifest
 from lab.errors import Damaged
-from services.checkpoint import verdicts
-from services.checkpoint.layout import Layout
-from services.checkpoint.marks import MARKS
+from services.checkpoint.shelf import verdicts
+from services.checkpoint.shelf.layout import Layout
+from services.checkpoint.shelf.marks import MARKS
 
 _BESIDE: Final = frozenset((manifest.MANIFEST, MARKS, verdicts.VERDICT))
 

@@ -15,9 +15,10 @@ import structlog
 from lab import manifest
 from lab.errors import AlreadyExists, NotFound, PreconditionFailed
 from lab.v1.checkpoint_service_pb2 import UpdateCheckpointRequest
-from services.checkpoint import disk_errors, marks
-from services.checkpoint.layout import Layout
-from services.checkpoint.trash import Trash, Trashed
+from services.checkpoint import disk_errors
+from services.checkpoint.shelf import marks
+from services.checkpoint.shelf.layout import Layout
+from services.checkpoint.shelf.trash import Trash, Trashed
 
 log = structlog.get_logger()
 

@@ -17,9 +17,9 @@ from lab.limits import MAX_PAGE
 from lab.names import run_id
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import UnreadableCheckpoint
-from services.checkpoint import marks, verdicts
-from services.checkpoint.layout import Layout
-from services.checkpoint.trash import Trash
+from services.checkpoint.shelf import marks, verdicts
+from services.checkpoint.shelf.layout import Layout
+from services.checkpoint.shelf.trash import Trash
 
 DEFAULT_PAGE = 200
 

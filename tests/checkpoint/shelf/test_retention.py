@@ -17,7 +17,7 @@ from lab.v1.checkpoint_service_pb2 import (
     RetentionPolicy,
     UpdateCheckpointRequest,
 )
-from services.checkpoint.retention import decide
+from services.checkpoint.shelf.retention import decide
 from tests.support.checkpoint_service import parts, safetensors, write
 
 if TYPE_CHECKING:

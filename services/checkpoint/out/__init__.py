@@ -1,0 +1,1 @@
+"""What goes out: files, and single tensors, of what is on the shelf."""
