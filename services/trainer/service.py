@@ -25,19 +25,19 @@ from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
 from lab.v1.event_pb2 import Event
 from services.trainer.journal.journal import Journal
 from services.trainer.journal.writer import Writer, check_sqlite
+from services.trainer.records.records import Records
+from services.trainer.records.store import Store, Stored, lock_folder, read_store, store_path
 from services.trainer.runs import worker_process
 from services.trainer.runs.lives import Lives
 from services.trainer.runs.preflights import Preflights
 from services.trainer.runs.queue import Queue
-from services.trainer.runs.records import Records
 from services.trainer.runs.recovery import recover
-from services.trainer.runs.reports import Reports
 from services.trainer.runs.restarts import FIRST_PAUSE_SECS
 from services.trainer.runs.runs import Runs
-from services.trainer.runs.shelf import ShelfWatch
-from services.trainer.runs.store import Store, Stored, lock_folder, read_store, store_path
 from services.trainer.runs.surroundings import StartWorker, Surroundings
-from services.trainer.runs.uploads import Uploads
+from services.trainer.saved.newest import NewestWatch
+from services.trainer.saved.reports import Reports
+from services.trainer.saved.uploads import Uploads
 from services.trainer.servicer import TrainerServicer
 
 STOP_REASON = "the trainer was shut down"
@@ -114,9 +114,9 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     await recover(books.stored, around, lives, publisher, histories=folder / "runs")
     runs.trash.take_up(books.stored.leaving)
     publishing = service.tasks.start("publish facts", publisher.run())
-    shelf = ShelfWatch(bus, checkpoints, records)
-    service.tasks.start("hear changes of checkpoints", shelf.listen())
-    service.tasks.start("look at checkpoints", shelf.look())
+    newest = NewestWatch(bus, checkpoints, records)
+    service.tasks.start("hear changes of checkpoints", newest.listen())
+    service.tasks.start("look at checkpoints", newest.look())
     service.tasks.start("empty the trash", runs.trash.empty(look_secs=settings.trash_look_secs))
 
     async def put_away() -> None:

@@ -14,8 +14,8 @@ from lab import manifest
 from lab.memory import keep_freed_memory
 from lab.v1.checkpoint_pb2 import Checkpoint
 from services.trainer.__main__ import PIECES_BYTES
-from services.trainer.runs import sending
-from services.trainer.runs.turns import Turns
+from services.trainer.saved import sending
+from services.trainer.saved.turns import Turns
 from tests.support.checkpoint_service import checkpoint_process, checkpoint_stub
 
 

@@ -129,10 +129,29 @@ ROWS = (
     Row(
         "services.trainer",
         (
-            *(*SERVICE, "lab.text", "lab.link", "lab.torchrun", "lab.memory"),
+            *(*SERVICE, "lab.text", "lab.memory"),
             *("services.trainer.journal", "services.trainer.history"),
+            *("services.trainer.records", "services.trainer.saved", "services.trainer.runs"),
         ),
         (*TORCH, *NATS, *WEB, *TERMINAL),
+    ),
+    Row(
+        "services.trainer.runs",
+        (
+            *(*SERVICE, "lab.text", "lab.link", "lab.torchrun"),
+            *("services.trainer.journal", "services.trainer.records", "services.trainer.saved"),
+        ),
+        (*TORCH, *NATS, *WEB, *TERMINAL),
+    ),
+    Row(
+        "services.trainer.saved",
+        (*CORE, "lab.manifest", "services.trainer.records"),
+        (*NUMBERS, *NATS, *WEB, *TERMINAL),
+    ),
+    Row(
+        "services.trainer.records",
+        ("lab.v1", "lab.errors", "lab.names", "lab.run_state", "services.trainer.journal"),
+        (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL),
     ),
     Row(
         "services.trainer.journal",
@@ -250,7 +269,7 @@ def test_known_debt_is_paid_off_the_list() -> None:
         ("services.gateway.app", "from services.trainer.runs import runs", "services.trainer.runs"),
         ("services.trainer.servicer", "from torch import nn", "torch"),
         ("services.trainer.worker.loop", "import asyncio", "asyncio"),
-        ("services.trainer.worker.loop", "from ..runs import state", "services.trainer.runs"),
+        ("services.trainer.worker.loop", "from ..runs import lives", "services.trainer.runs"),
         ("services.trainer.servicer", "from services.trainer.worker import loop", "worker"),
         ("lab.bus.bus", "from lab.rpc import client", "lab.rpc"),
         ("lab.rpc.server", "import nats.errors", "nats"),

@@ -31,7 +31,7 @@ from lab.v1.trainer_service_pb2 import (
     QuerySeriesRequest,
     WatchRunRequest,
 )
-from services.trainer.runs.state import State
+from services.trainer.records.state import State
 from services.trainer.runs.surroundings import StartWorker
 from services.trainer.runs.worker_process import start_worker
 from services.trainer.service import Settings, wire

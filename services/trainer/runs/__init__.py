@@ -1,1 +1,1 @@
-"""The control plane: runs, their states, their workers, what becomes of their checkpoints."""
+"""The control plane: what may be asked of runs, and how each one lives, waits and ends."""

@@ -9,7 +9,7 @@ from lab import names
 from lab.errors import AlreadyExists, InvalidArgument, Unavailable
 from lab.v1.run_pb2 import Run
 from lab.v1.trainer_service_pb2 import CreateRunRequest, ForkRunRequest
-from services.trainer.runs.records import Records
+from services.trainer.records.records import Records
 
 
 class Adding:

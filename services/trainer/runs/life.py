@@ -26,13 +26,13 @@ from lab.v1.worker_pb2 import (
     StopTraining,
     WorkerCommand,
 )
-from services.trainer.runs import sending
-from services.trainer.runs.leftovers import whole_saves
+from services.trainer.records.state import Happening, State
 from services.trainer.runs.listening import Listening, Outcome
-from services.trainer.runs.resuming import fetch_newest, fetch_parent
-from services.trainer.runs.state import Happening, State
 from services.trainer.runs.surroundings import Surroundings
 from services.trainer.runs.worker_process import Worker
+from services.trainer.saved import sending
+from services.trainer.saved.leftovers import whole_saves
+from services.trainer.saved.resuming import fetch_newest, fetch_parent
 
 UPLOAD_SECS: Final = 60.0  # an ended run waits this long for its last checkpoint to arrive
 

@@ -14,9 +14,9 @@ from lab.v1.recording_pb2 import RunRewound
 from lab.v1.run_pb2 import Run, StepDiffered
 from lab.v1.worker_pb2 import CheckpointStaged, StagingFailed, TrainingStarted, WorkerEvent
 from services.trainer.journal import journal_file
-from services.trainer.runs import stats
+from services.trainer.records import stats
+from services.trainer.records.state import Happening
 from services.trainer.runs.recomputed import Recorded, read_recorded
-from services.trainer.runs.state import Happening
 from services.trainer.runs.surroundings import Surroundings
 
 

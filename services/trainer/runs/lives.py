@@ -12,9 +12,9 @@ from lab import names
 from lab.errors import Unavailable
 from lab.spec import saving_policy
 from lab.v1 import run_pb2
+from services.trainer.records.state import State
 from services.trainer.runs.life import Life
 from services.trainer.runs.restarts import FIRST_PAUSE_SECS, Restarts
-from services.trainer.runs.state import State
 from services.trainer.runs.surroundings import Surroundings
 
 log = structlog.get_logger()

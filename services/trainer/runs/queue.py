@@ -13,10 +13,10 @@ from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run
 from lab.v1.run_spec_pb2 import PRECISION_AUTO, RunSpec
 from lab.v1.trainer_service_pb2 import QueuedRun
-from services.trainer.runs import state
+from services.trainer.records import state
+from services.trainer.records.records import Records
 from services.trainer.runs.lives import Lives
 from services.trainer.runs.preflights import Preflights
-from services.trainer.runs.records import Records
 
 UNKNOWN: Final = math.inf
 

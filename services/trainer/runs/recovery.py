@@ -13,12 +13,12 @@ from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run
 from lab.v1.worker_pb2 import CheckpointStaged
 from services.trainer.journal import journal_file
-from services.trainer.runs import state, stats
-from services.trainer.runs.leftovers import order, whole_saves
+from services.trainer.records import state, stats
+from services.trainer.records.state import Happening
+from services.trainer.records.store import Stored
 from services.trainer.runs.lives import Lives
-from services.trainer.runs.state import Happening
-from services.trainer.runs.store import Stored
 from services.trainer.runs.surroundings import Surroundings
+from services.trainer.saved.leftovers import order, whole_saves
 
 DAMAGED = (
     "its history could not be read from disk and was set aside: metrics, samples and log from "

@@ -17,8 +17,8 @@ import structlog
 
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run
-from services.trainer.runs.records import Records
-from services.trainer.runs.state import Happening, State
+from services.trainer.records.records import Records
+from services.trainer.records.state import Happening, State
 
 FIRST_PAUSE_SECS: Final = 2.0
 LONGER: Final = 5.0  # each pause than the one before

@@ -19,11 +19,12 @@ from lab.v1.worker_pb2 import (
     STAGING_KIND_PEEK,
     STAGING_KIND_WEIGHTS,
 )
-from services.trainer.runs import asking, creating, state
+from services.trainer.records import state
+from services.trainer.records.state import Verb
+from services.trainer.runs import asking, creating
 from services.trainer.runs.adding import Adding
 from services.trainer.runs.forking import fork_of
 from services.trainer.runs.lives import Lives
-from services.trainer.runs.state import Verb
 from services.trainer.runs.surroundings import Surroundings
 from services.trainer.runs.trash import KEEP_SECS, Trash
 from services.trainer.runs.watching import watch

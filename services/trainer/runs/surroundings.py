@@ -10,10 +10,10 @@ from typing import Protocol
 from lab.text import Corpora
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from services.trainer.journal.journal import Journal
-from services.trainer.runs.records import Records
-from services.trainer.runs.store import Store
-from services.trainer.runs.uploads import Uploads
+from services.trainer.records.records import Records
+from services.trainer.records.store import Store
 from services.trainer.runs.worker_process import Worker
+from services.trainer.saved.uploads import Uploads
 
 
 class StartWorker(Protocol):

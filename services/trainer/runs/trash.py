@@ -15,10 +15,10 @@ from lab import names
 from lab.errors import LabError
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run
-from services.trainer.runs import state
-from services.trainer.runs.belongings import Belongings
+from services.trainer.records import state
 from services.trainer.runs.lives import Lives
 from services.trainer.runs.surroundings import Surroundings
+from services.trainer.saved.belongings import Belongings
 
 KEEP_SECS: Final = 7 * 86_400.0
 LOOK_SECS: Final = 3_600.0
@@ -34,7 +34,9 @@ class Trash:
         self._around, self._lives = around, lives
         self._records = around.records
         self._keep_secs = keep_secs
-        self._belongings = Belongings(around)
+        self._belongings = Belongings(
+            around.checkpoints, records=around.records, uploads=around.uploads, store=around.store
+        )
 
     async def delete(self, run_id: str, *, permanently: bool) -> Run | None:
         """The run in the trash, or None when it is gone. Raises PreconditionFailed unless the run

@@ -10,7 +10,7 @@ from typing import Final
 from lab.errors import NotFound, Unavailable
 from lab.v1.event_pb2 import Event
 from services.trainer.journal.journal import Journal
-from services.trainer.runs.records import Records
+from services.trainer.records.records import Records
 
 PAGE: Final = 500
 

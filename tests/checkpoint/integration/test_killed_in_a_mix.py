@@ -18,8 +18,8 @@ from lab.errors import LabError
 from lab.v1 import checkpoint_service_pb2 as messages
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run
-from services.trainer.runs import sending
-from services.trainer.runs.uploads import Uploads
+from services.trainer.saved import sending
+from services.trainer.saved.uploads import Uploads
 from tests.support.checkpoint_service import (
     checkpoint_stub,
     parts,
@@ -34,7 +34,7 @@ from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub as Stub
-    from services.trainer.runs.store import Store
+    from services.trainer.records.store import Store
 
 FILES = {"model.safetensors": safetensors(bytes(range(256)) * 2_000), "config.json": b"{}"}
 KINDS = 11  # of calls

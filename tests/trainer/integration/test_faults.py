@@ -21,7 +21,7 @@ from lab.rpc.client import channel
 from lab.v1 import run_pb2
 from lab.v1 import trainer_service_pb2 as messages
 from lab.v1 import trainer_service_pb2_grpc as services
-from services.trainer.runs.store import read_store
+from services.trainer.records.store import read_store
 from services.trainer.runs.worker_process import WorkerProcess, start_worker
 from tests.support.events import TailReader
 from tests.support.fake_checkpoint_service import FakeCheckpointService

@@ -11,6 +11,7 @@ import structlog
 from lab import names
 from lab.errors import Code, LabError
 from lab.rpc.paging import pages
+from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import (
     DeleteCheckpointRequest,
@@ -18,7 +19,9 @@ from lab.v1.checkpoint_service_pb2 import (
     RestoreCheckpointRequest,
 )
 from lab.v1.run_pb2 import Run
-from services.trainer.runs.surroundings import Surroundings
+from services.trainer.records.records import Records
+from services.trainer.records.store import Store
+from services.trainer.saved.uploads import Uploads
 
 FIRST_PAUSE_SECS: Final = 0.2
 LONGEST_PAUSE_SECS: Final = 5.0
@@ -30,11 +33,18 @@ class Belongings:
     """Taking away goes on in the background until the checkpoint service has answered; who takes
     back waits for it."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._checkpoints = around.checkpoints
-        self._records = around.records
-        self._uploads = around.uploads
-        self._store = around.store
+    def __init__(
+        self,
+        checkpoints: services.CheckpointServiceAsyncStub,
+        *,
+        records: Records,
+        uploads: Uploads,
+        store: Store,
+    ) -> None:
+        self._checkpoints = checkpoints
+        self._records = records
+        self._uploads = uploads
+        self._store = store
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def put_away(self, run_id: str) -> None:

@@ -11,9 +11,9 @@ from lab.v1 import run_pb2
 from lab.v1.event_pb2 import Event, RunDeleted, RunStateChanged
 from lab.v1.run_pb2 import Run
 from services.trainer.journal.journal import PRODUCER, Journal
-from services.trainer.runs import state
-from services.trainer.runs.state import Happening, State
-from services.trainer.runs.store import Store
+from services.trainer.records import state
+from services.trainer.records.state import Happening, State
+from services.trainer.records.store import Store
 
 
 class Records:

@@ -10,15 +10,15 @@ import pytest
 
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run
-from services.trainer.runs import turns
-from services.trainer.runs.turns import Turns
-from services.trainer.runs.uploads import Uploads
+from services.trainer.saved import turns
+from services.trainer.saved.turns import Turns
+from services.trainer.saved.uploads import Uploads
 from tests.support.checkpoint_service import checkpoint_service, checkpoint_stub
 from tests.support.uploads import Uploaded, staged_in
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from services.trainer.runs.store import Store
+    from services.trainer.records.store import Store
 
 MEGABYTE = 1_000_000
 
@@ -55,7 +55,7 @@ async def test_who_waits_and_what_comes_next_end_the_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turns, "BYTES_PER_SEC", 1)
-    monkeypatch.setattr("services.trainer.runs.uploads.MOST_SECS", 1e9)
+    monkeypatch.setattr("services.trainer.saved.uploads.MOST_SECS", 1e9)
     told = Uploaded()
     run = Run(name="runs/a", state=run_pb2.RUN_STATE_RUNNING)
     async with checkpoint_service(tmp_path) as address, checkpoint_stub(address) as stub:

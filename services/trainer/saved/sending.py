@@ -5,22 +5,18 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from lab import manifest
 from lab.errors import Code, Damaged, LabError
-from lab.rpc.paging import pages
 from lab.rpc.reading import read_checkpoint
 from lab.v1 import checkpoint_service_pb2_grpc as services
-from lab.v1.checkpoint_pb2 import CHECKPOINT_KIND_WEIGHTS, Checkpoint
+from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import (
     EndOfCheckpoint,
     FileChunk,
     GetCheckpointRequest,
-    ListCheckpointsRequest,
-    UnreadableCheckpoint,
     WriteCheckpointRequest,
 )
 
@@ -76,29 +72,6 @@ async def _parts(
                 sent_bytes += len(data)
                 await rest(sent_bytes)
     yield WriteCheckpointRequest(end=EndOfCheckpoint())
-
-
-@dataclass(frozen=True)
-class RunShelf:
-    """What the checkpoint service holds of a run, the checkpoint with the most steps first."""
-
-    checkpoints: list[Checkpoint]
-    unreadable: list[UnreadableCheckpoint]
-
-    @property
-    def full(self) -> list[Checkpoint]:
-        """Those from which the run can be resumed."""
-        return [each for each in self.checkpoints if each.kind != CHECKPOINT_KIND_WEIGHTS]
-
-
-async def shelf_of(stub: services.CheckpointServiceAsyncStub, run: str) -> RunShelf:
-    found: list[Checkpoint] = []
-    unreadable: list[UnreadableCheckpoint] = []
-    async for page in pages(stub.ListCheckpoints, ListCheckpointsRequest(run=run)):
-        found += page.checkpoints
-        unreadable += page.unreadable
-    found.sort(key=lambda checkpoint: checkpoint.step, reverse=True)
-    return RunShelf(found, unreadable)
 
 
 async def fetch(stub: services.CheckpointServiceAsyncStub, name: str, folder: Path) -> Checkpoint:

@@ -25,9 +25,9 @@ from lab.v1.worker_pb2 import (
     STAGING_KIND_PEEK,
     CheckpointStaged,
 )
-from services.trainer.runs import sending
-from services.trainer.runs.store import Store
-from services.trainer.runs.turns import ASKED_SECS, MOST_SECS, Turns
+from services.trainer.records.store import Store
+from services.trainer.saved import sending
+from services.trainer.saved.turns import ASKED_SECS, MOST_SECS, Turns
 
 Kind: TypeAlias = "worker_pb2.StagingKind.ValueType"
 

@@ -17,7 +17,7 @@ from lab.v1 import run_pb2
 from lab.v1 import trainer_service_pb2 as messages
 from lab.v1 import trainer_service_pb2_grpc as services
 from lab.v1.run_pb2 import Run
-from services.trainer.runs.store import read_store
+from services.trainer.records.store import read_store
 from tests.support.checkpoint_service import checkpoint_service, checkpoint_stub
 from tests.support.fake_checkpoint_service import FakeCheckpointService
 from tests.support.fake_worker import FakeWorkers

@@ -6,8 +6,8 @@ from lab.errors import Code, PreconditionFailed
 from lab.run_state import ENDED, state_word, verb_word
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run
-from services.trainer.runs import state
-from services.trainer.runs.state import Happening
+from services.trainer.records import state
+from services.trainer.records.state import Happening
 
 STATES = [value for value in run_pb2.RunState.values() if value]
 VERBS = [value for value in run_pb2.RunVerb.values() if value]

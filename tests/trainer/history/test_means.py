@@ -10,7 +10,7 @@ from lab.v1.series_pb2 import Series
 from services.trainer.history.means import MAX_MEANS, read_means
 from services.trainer.history.series import read_series
 from services.trainer.journal import journal_file
-from tests.trainer.test_series import measured, write
+from tests.trainer.history.test_series import measured, write
 
 STEPS = 10_000
 

@@ -17,7 +17,7 @@ from lab.v1 import trainer_service_pb2_grpc as services
 from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
 from lab.v1.run_pb2 import Run
 from lab.v1.worker_pb2 import STAGING_KIND_CHECKPOINT, CheckpointStaged
-from services.trainer.runs.sending import send
+from services.trainer.saved.sending import send
 from tests.support.fake_checkpoint_service import FakeCheckpointService
 from tests.support.fake_worker import FakeWorkers
 from tests.support.trainer_service import (
@@ -211,7 +211,7 @@ async def test_a_checkpoint_service_that_is_away_is_no_fault_of_the_run(
     workers: FakeWorkers,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.trainer.runs.resuming.PATIENCE_SECS", 0.0)
+    monkeypatch.setattr("services.trainer.saved.resuming.PATIENCE_SECS", 0.0)
     async with trainer_service(
         tmp_path, checkpoint_address=checkpoints.address, workers=workers, restart_secs=FOR_EVER
     ) as trainer:

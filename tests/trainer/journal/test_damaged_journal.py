@@ -8,7 +8,7 @@ from pathlib import Path
 from lab.v1 import run_pb2
 from lab.v1 import trainer_service_pb2 as messages
 from services.trainer.journal.writer import connect
-from services.trainer.runs.store import read_store, store_path
+from services.trainer.records.store import read_store, store_path
 from tests.support.fake_worker import FakeWorkers
 from tests.support.trainer_service import create, get, reaches, tiny, trainer_service
 

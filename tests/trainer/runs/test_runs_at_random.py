@@ -14,7 +14,7 @@ from lab.run_state import ENDED, state_word, verb_word
 from lab.v1 import run_pb2
 from lab.v1 import trainer_service_pb2 as messages
 from lab.v1 import trainer_service_pb2_grpc as services
-from services.trainer.runs import state
+from services.trainer.records import state
 from tests.support.fake_checkpoint_service import FakeCheckpointService
 from tests.support.fake_worker import FakeWorker, FakeWorkers
 from tests.support.trainer_service import (

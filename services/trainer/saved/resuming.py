@@ -14,7 +14,8 @@ from lab.errors import Code, LabError, NotFound
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import FenceRunRequest
-from services.trainer.runs import sending
+from services.trainer.saved import sending
+from services.trainer.saved.shelf import shelf_of
 
 PATIENCE_SECS: Final = 60.0  # for a checkpoint service that is away
 PAUSE_SECS: Final = 1.0
@@ -65,7 +66,7 @@ async def _patiently(run: str, work: Callable[[], Awaitable[Checkpoint]]) -> Che
 async def _fetch_newest(
     stub: services.CheckpointServiceAsyncStub, run: str, folder: Path, warn: Callable[[str], None]
 ) -> Checkpoint:
-    shelf = await sending.shelf_of(stub, run)
+    shelf = await shelf_of(stub, run)
     for unreadable in shelf.unreadable:
         warn(f"{unreadable.name} cannot be read: {unreadable.why}; it is passed over")
     for checkpoint in shelf.full:

@@ -13,15 +13,15 @@ from lab.bus.subjects import topic
 from lab.errors import LabError
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.event_pb2 import Event
-from services.trainer.runs import sending
-from services.trainer.runs.records import Records
+from services.trainer.records.records import Records
+from services.trainer.saved.shelf import shelf_of
 
 PAUSE_SECS = 1.0
 
 log = structlog.get_logger()
 
 
-class ShelfWatch:
+class NewestWatch:
     """Two background tasks: `listen` and `look`."""
 
     def __init__(
@@ -63,7 +63,7 @@ class ShelfWatch:
 
     async def _look_at(self, run_id: str) -> None:
         before = self._records.get(run_id).latest_checkpoint if self._records.has(run_id) else ""
-        found = (await sending.shelf_of(self._checkpoints, names.run_name(run_id))).full
+        found = (await shelf_of(self._checkpoints, names.run_name(run_id))).full
         newest = found[0].name if found else ""
         self._doubtful.discard(run_id)
         if not self._records.has(run_id):

@@ -4,7 +4,7 @@ from lab.v1 import event_pb2
 from lab.v1.checkpoint_pb2 import CHECKPOINT_KIND_WEIGHTS, Checkpoint
 from lab.v1.event_pb2 import CheckpointCommitted, Event, LogWritten
 from lab.v1.worker_pb2 import CheckpointStaged
-from services.trainer.runs.records import Records
+from services.trainer.records.records import Records
 
 
 class Reports:

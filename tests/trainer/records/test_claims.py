@@ -20,8 +20,9 @@ from services.trainer.journal import journal_file, journal_tables
 from services.trainer.journal.claim import Superseded
 from services.trainer.journal.journal import Journal
 from services.trainer.journal.writer import Writer
-from services.trainer.runs.sending import send, shelf_of
-from services.trainer.runs.store import Store, read_store
+from services.trainer.records.store import Store, read_store
+from services.trainer.saved.sending import send
+from services.trainer.saved.shelf import shelf_of
 from tests.support.checkpoint_service import checkpoint_service, checkpoint_stub
 from tests.support.waiting import until
 

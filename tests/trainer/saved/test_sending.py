@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError
-from services.trainer.runs.sending import fetch
+from services.trainer.saved.sending import fetch
 from tests.support.checkpoint_service import (
     NAME,
     checkpoint_service,

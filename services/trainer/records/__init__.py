@@ -1,0 +1,1 @@
+"""What a run is: its state, its newest numbers, and both written down."""

@@ -1,0 +1,1 @@
+"""Checkpoints of runs: on their way out, kept elsewhere, and back in."""
