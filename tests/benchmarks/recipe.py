@@ -25,8 +25,8 @@ from lab.spec import learning_rate, load_presets, windows
 from lab.text import Assets, Corpora
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.worker_pb2 import StartTraining
-from services.trainer.worker.evaluate import evaluate
 from services.trainer.worker.memory import keep_memory
+from services.trainer.worker.recording.evaluate import evaluate
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import Training, build
 from tests.benchmarks.train_steps import PlainGPT

@@ -64,10 +64,10 @@ def main(preset: str, batch: int, threads: int, saves: int) -> None:
     import torch
 
     from lab.v1.worker_pb2 import WorkerEvent
-    from services.trainer.worker import saving, state
     from services.trainer.worker.control import Control
     from services.trainer.worker.hooks import Step
     from services.trainer.worker.hooks.checkpoints import Checkpoints
+    from services.trainer.worker.saving import saver, state
     from services.trainer.worker.step import StepResult, training_step
     from tests.benchmarks.train_steps import made_training, spec_of
 
@@ -83,7 +83,7 @@ def main(preset: str, batch: int, threads: int, saves: int) -> None:
         finally:
             worked.append(time.thread_time() - began)
 
-    vars(saving)["write"] = write_timed
+    vars(saver)["write"] = write_timed
     sender = Sender()
     with tempfile.TemporaryDirectory() as staging:
         training = made_training(spec, precision="auto", staging=Path(staging))

@@ -9,8 +9,8 @@ from lab import folders
 from lab.spec import load_presets, set_dotted
 from lab.text import Assets, Corpora
 from lab.v1.worker_pb2 import StartTraining
-from services.trainer.worker.evaluate import evaluate
 from services.trainer.worker.precision import multiplies_bf16
+from services.trainer.worker.recording.evaluate import evaluate
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import build
 

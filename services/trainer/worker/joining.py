@@ -10,7 +10,7 @@ from lab.errors import LabError, PreconditionFailed
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.distributed import RankLost, Ranks
 from services.trainer.worker.failures import reason
-from services.trainer.worker.state import read_checkpoint
+from services.trainer.worker.saving.state import read_checkpoint
 from services.trainer.worker.training import Origin, Training, build, settle
 
 

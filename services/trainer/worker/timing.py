@@ -32,8 +32,8 @@ def measure(spec: RunSpec) -> StepTiming:
 
 def _measure(spec: RunSpec, folder: Path) -> StepTiming:
     # torch takes a second or two to import; that is part of the start, and of what is told.
-    from services.trainer.worker.evaluate import evaluate
-    from services.trainer.worker.sample import continue_prompt
+    from services.trainer.worker.recording.evaluate import evaluate
+    from services.trainer.worker.recording.sample import continue_prompt
     from services.trainer.worker.step import training_step
     from services.trainer.worker.training import build
 

@@ -28,7 +28,7 @@ from services.trainer.worker.graphs import GraphedPass
 from services.trainer.worker.optim import make_gradients, make_optimizer
 from services.trainer.worker.precision import DTYPES
 from services.trainer.worker.precision import settle as settle_precision
-from services.trainer.worker.spikes import Windows
+from services.trainer.worker.recording.spikes import Windows
 
 
 class Clock:

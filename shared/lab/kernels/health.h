@@ -1,5 +1,5 @@
 // How large a tensor, its gradient and its update are, in one pass over the four numbers each weight
-// has. services/trainer/worker/health.py says what is computed, and does the same in torch, with
+// has. services/trainer/worker/recording/health.py says what is computed, and does the same in torch, with
 // seven passes over a piece that the cache holds.
 //
 // Each short piece is summed in fp32 and the pieces in fp64, in their order, whatever the threads.

@@ -12,7 +12,7 @@ from lab.torchrun import this_place
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.distributed import Ranks
 from services.trainer.worker.joining import prepare
-from services.trainer.worker.state import content, write
+from services.trainer.worker.saving.state import content, write
 from services.trainer.worker.step import StepResult, training_step
 
 STEPS_FILE = "steps.json"

@@ -8,7 +8,7 @@ from lab.spec import Machine, Times, preflight
 from lab.v1 import preflight_pb2
 from lab.v1.run_spec_pb2 import RunSpec
 from lab.v1.worker_pb2 import StepTiming
-from services.trainer.worker.state import content, write
+from services.trainer.worker.saving.state import content, write
 from services.trainer.worker.training import Training
 
 COMMAND = [sys.executable, "-m", "services.trainer.worker.timing"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from lab.errors import LabError
 from lab.link import LinkClosed
 from lab.v1 import event_pb2
-from services.trainer.worker.evaluate import Evaluation
 from services.trainer.worker.events import Emit, log
+from services.trainer.worker.recording.evaluate import Evaluation
 from services.trainer.worker.step import StepResult
 from services.trainer.worker.training import Training
 

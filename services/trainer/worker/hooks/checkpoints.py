@@ -24,12 +24,12 @@ from lab.v1.worker_pb2 import (
     WorkerEvent,
 )
 from services.trainer.worker.control import Control
-from services.trainer.worker.evaluate import Evaluation
 from services.trainer.worker.events import Emit, log
 from services.trainer.worker.hooks import Hook, Step
-from services.trainer.worker.pacing import MOST_SECS, Pace, hurried
-from services.trainer.worker.saving import Saver, Written
-from services.trainer.worker.state import content
+from services.trainer.worker.recording.evaluate import Evaluation
+from services.trainer.worker.saving.pacing import MOST_SECS, Pace, hurried
+from services.trainer.worker.saving.saver import Saver, Written
+from services.trainer.worker.saving.state import content
 from services.trainer.worker.training import Training, crowded
 
 Kind: TypeAlias = "worker_pb2.StagingKind.ValueType"

@@ -1,7 +1,7 @@
 """Measures the validation loss before the first step, at intervals, and after the last."""
 
-from services.trainer.worker.evaluate import evaluate
 from services.trainer.worker.hooks import Hook, Hooks, Step
+from services.trainer.worker.recording.evaluate import evaluate
 from services.trainer.worker.training import Training
 
 

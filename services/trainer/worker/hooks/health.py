@@ -2,8 +2,8 @@
 
 from lab.v1.worker_pb2 import WorkerEvent
 from services.trainer.worker.events import Emit
-from services.trainer.worker.health import measure_health
 from services.trainer.worker.hooks import Hook, Step
+from services.trainer.worker.recording.health import measure_health
 from services.trainer.worker.training import Training
 
 

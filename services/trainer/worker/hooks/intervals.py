@@ -7,11 +7,11 @@ import numpy as np
 
 from lab.v1.recording_pb2 import IntervalMeasured
 from lab.v1.worker_pb2 import WorkerEvent
-from services.trainer.worker.ceiling import flops_per_token, measure_ceiling
 from services.trainer.worker.events import Emit, resident_bytes
 from services.trainer.worker.hooks import Hook, Step
+from services.trainer.worker.recording.ceiling import flops_per_token, measure_ceiling
+from services.trainer.worker.recording.usage import gpu_memory, memory_total_bytes
 from services.trainer.worker.training import Training
-from services.trainer.worker.usage import gpu_memory, memory_total_bytes
 
 # By the clock and not by steps: a step takes from 5 ms to half a minute, and who looks at a number
 # wants it to move now and then, and not to flicker.

@@ -4,9 +4,9 @@ from collections import deque
 
 from lab.v1.event_pb2 import EvaluationCompleted, StepMeasured
 from lab.v1.worker_pb2 import WorkerEvent
-from services.trainer.worker.evaluate import Evaluation
 from services.trainer.worker.events import Emit, resident_bytes
 from services.trainer.worker.hooks import Hook, Step
+from services.trainer.worker.recording.evaluate import Evaluation
 from services.trainer.worker.training import Training
 
 SPEED_WINDOW_STEPS = 10

@@ -4,7 +4,7 @@ from lab.v1.recording_pb2 import ProbeRecorded
 from lab.v1.worker_pb2 import WorkerEvent
 from services.trainer.worker.events import Emit
 from services.trainer.worker.hooks import Hook, Step
-from services.trainer.worker.probing import Probes, choose_probes, probe
+from services.trainer.worker.recording.probing import Probes, choose_probes, probe
 from services.trainer.worker.training import Training
 
 

@@ -6,7 +6,7 @@ from lab.v1.event_pb2 import TextSampled
 from lab.v1.worker_pb2 import WorkerEvent
 from services.trainer.worker.events import Emit
 from services.trainer.worker.hooks import Hook, Step
-from services.trainer.worker.sample import continue_prompt
+from services.trainer.worker.recording.sample import continue_prompt
 from services.trainer.worker.training import Training
 
 

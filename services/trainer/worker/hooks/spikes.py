@@ -7,8 +7,8 @@ from lab.v1.recording_pb2 import SequenceLoss, SpikeFlagged, SpikeKind
 from lab.v1.worker_pb2 import WorkerEvent
 from services.trainer.worker.events import Emit, log
 from services.trainer.worker.hooks import Hook, Step
-from services.trainer.worker.non_finite import first_non_finite
-from services.trainer.worker.spikes import Outlier, log_of
+from services.trainer.worker.recording.non_finite import first_non_finite
+from services.trainer.worker.recording.spikes import Outlier, log_of
 from services.trainer.worker.step import StepResult
 from services.trainer.worker.training import Training
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lab.v1.checkpoint_pb2 import CheckpointFile
-from services.trainer.worker.buffers import Buffers
-from services.trainer.worker.pacing import Pace, hurried
-from services.trainer.worker.state import Content, write
+from services.trainer.worker.saving.buffers import Buffers
+from services.trainer.worker.saving.pacing import Pace, hurried
+from services.trainer.worker.saving.state import Content, write
 
 # Beside its pace the writer steps back for the training, so that it rather takes what that leaves.
 # To a ninth of what one thread gets, not to the least of all: a busy machine would never end it.

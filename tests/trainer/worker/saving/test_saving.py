@@ -24,15 +24,15 @@ from lab.v1.worker_pb2 import (
     WorkerCommand,
     WorkerEvent,
 )
-from services.trainer.worker import saving
 from services.trainer.worker.boundary import StepBoundary
-from services.trainer.worker.buffers import Buffers
 from services.trainer.worker.control import Control
-from services.trainer.worker.evaluate import Evaluation
 from services.trainer.worker.hooks import Step
 from services.trainer.worker.hooks.checkpoints import Checkpoints
-from services.trainer.worker.pacing import Pace
-from services.trainer.worker.state import Content, content, write
+from services.trainer.worker.recording.evaluate import Evaluation
+from services.trainer.worker.saving import saver
+from services.trainer.worker.saving.buffers import Buffers
+from services.trainer.worker.saving.pacing import Pace
+from services.trainer.worker.saving.state import Content, content, write
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import Training, build
 from tests.trainer.worker.worker_process import Worker
@@ -83,7 +83,7 @@ class Gate:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.open = threading.Event()
         self.reached = threading.Event()
-        monkeypatch.setattr(saving, "write", self._write)
+        monkeypatch.setattr(saver, "write", self._write)
 
     def _write(
         self, content: Content, folder: Path, *, rest: Callable[[], None]

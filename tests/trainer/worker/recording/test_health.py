@@ -9,10 +9,10 @@ from torch.nn import functional as F
 
 from lab.v1.recording_pb2 import HealthMeasured
 from lab.v1.worker_pb2 import StartTraining, WorkerEvent
-from services.trainer.worker.health import measure_health
 from services.trainer.worker.hooks import Step
 from services.trainer.worker.hooks.health import Health
-from services.trainer.worker.non_finite import first_non_finite
+from services.trainer.worker.recording.health import measure_health
+from services.trainer.worker.recording.non_finite import first_non_finite
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import Training, build
 
@@ -40,7 +40,9 @@ def test_tensors_against_what_a_copy_of_them_says(
     """The gradient by autograd over the whole batch; the update as a difference of copies. With
     kernels of our own where they are, and without."""
     if not own:
-        monkeypatch.setattr("services.trainer.worker.health.kernels.operations", lambda: None)
+        monkeypatch.setattr(
+            "services.trainer.worker.recording.health.kernels.operations", lambda: None
+        )
     start.spec.optimizer.clip = clip
     start.spec.optimizer.weight_decay = 0.3
     training = build(start)

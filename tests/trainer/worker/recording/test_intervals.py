@@ -6,9 +6,9 @@ import torch
 from lab.spec import load_presets
 from lab.v1.recording_pb2 import IntervalMeasured
 from lab.v1.worker_pb2 import WorkerEvent
-from services.trainer.worker.ceiling import flops_per_token, measure_ceiling
 from services.trainer.worker.hooks import Step
 from services.trainer.worker.hooks.intervals import CEILING_AFTER_STEPS, INTERVAL_SECS, Intervals
+from services.trainer.worker.recording.ceiling import flops_per_token, measure_ceiling
 from services.trainer.worker.step import StepResult
 from services.trainer.worker.training import Training
 

@@ -11,7 +11,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from services.trainer.worker.state import Content
+from services.trainer.worker.saving.state import Content
 
 # The machine needs room for what comes next.
 _SPARE_BYTES = 256 << 20

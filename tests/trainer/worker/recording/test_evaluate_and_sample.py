@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from lab.text import Tokenizer
 from lab.v1.worker_pb2 import StartTraining
-from services.trainer.worker.evaluate import evaluate
-from services.trainer.worker.sample import continue_prompt, draw
+from services.trainer.worker.recording.evaluate import evaluate
+from services.trainer.worker.recording.sample import continue_prompt, draw
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import Training, build
 

@@ -32,8 +32,8 @@ from lab.model.hf import CONFIG_FILE, WEIGHTS_FILE, from_hf_layout, hf_config
 from lab.spec import overlay
 from lab.v1.checkpoint_pb2 import CheckpointFile
 from lab.v1.run_pb2 import LiveSettings
-from services.trainer.worker.environment import differences, environment
-from services.trainer.worker.tensor_file import write_file, write_tensors
+from services.trainer.worker.saving.environment import differences, environment
+from services.trainer.worker.saving.tensor_file import write_file, write_tensors
 from services.trainer.worker.training import Origin, Training
 
 OPTIMIZER_FILE = "optim.safetensors"

@@ -12,7 +12,7 @@ from lab.errors import Damaged, PreconditionFailed
 from lab.v1 import run_spec_pb2
 from lab.v1.worker_pb2 import StartTraining
 from services.trainer.worker.precision import multiplies_bf16
-from services.trainer.worker.state import content, read_checkpoint, write
+from services.trainer.worker.saving.state import content, read_checkpoint, write
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import Training, build
 

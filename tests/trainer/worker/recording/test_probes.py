@@ -14,7 +14,7 @@ from lab.v1.recording_pb2 import ProbeRecord
 from lab.v1.worker_pb2 import StartTraining, WorkerEvent
 from services.trainer.worker.hooks import Step
 from services.trainer.worker.hooks.probes import ProbeLooks, is_due
-from services.trainer.worker.probing import MAP_CELLS, choose_probes, probe
+from services.trainer.worker.recording.probing import MAP_CELLS, choose_probes, probe
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import Training, build
 from tests.trainer.worker.worker_process import Worker

@@ -13,7 +13,13 @@ from lab.v1 import recording_pb2
 from lab.v1.worker_pb2 import StartTraining, WorkerEvent
 from services.trainer.worker.hooks import Step
 from services.trainer.worker.hooks.spikes import WORST, Spikes
-from services.trainer.worker.spikes import FEWEST_STEPS, WINDOW_STEPS, Window, Windows, log_of
+from services.trainer.worker.recording.spikes import (
+    FEWEST_STEPS,
+    WINDOW_STEPS,
+    Window,
+    Windows,
+    log_of,
+)
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import build
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lab import manifest
-from services.trainer.worker.tensor_file import write_tensors
+from services.trainer.worker.saving.tensor_file import write_tensors
 
 
 def tensors() -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from services.trainer.worker.pacing import Pace, hurried
+from services.trainer.worker.saving.pacing import Pace, hurried
 
 
 class Clock:
