@@ -24,6 +24,8 @@ from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
 from lab.v1.worker_pb2 import CheckpointStaged
 
 MANIFEST = "manifest.json"
+WEIGHTS: Final = "model.safetensors"  # names and layout of Hugging Face's GPT-2
+CONFIG: Final = "config.json"  # its shape, as transformers has it
 STAGED = "staged.json"
 _CHUNK_BYTES = 1 << 20
 _NO_SEAL: Final = b"0" * 64

@@ -40,7 +40,7 @@ CORE = (
 SERVICE = (*CORE, "lab.service", "lab.spec", "lab.manifest")
 # What the folders of the checkpoint service have in common.
 STORE = (
-    *("lab.v1", "lab.errors", "lab.names", "lab.manifest"),
+    *("lab.v1", "lab.errors", "lab.limits", "lab.names", "lab.manifest"),
     *("services.checkpoint.disk_errors", "services.checkpoint.safetensors_header"),
 )
 
@@ -67,7 +67,7 @@ ROWS = (
     Row("lab.kernels", never=(*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL)),
     Row(
         "lab.model",
-        ("lab.v1", "lab.errors", "lab.kernels"),
+        ("lab.v1", "lab.errors", "lab.manifest", "lab.kernels"),
         (*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL),
     ),
     Row("lab.analysis", ("lab.model",), (*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL)),
@@ -76,7 +76,11 @@ ROWS = (
     Row("lab.rpc", ("lab.v1", "lab.errors", "lab.names"), (*NUMBERS, *NATS, *WEB, *TERMINAL)),
     Row("lab.service", CORE, (*NUMBERS, *NATS, *WEB, *TERMINAL)),
     # How people and programs speak to them.
-    Row("lab.client", (*CORE, "lab.service", "lab.spec"), (*NUMBERS, *NATS, *WEB, *TERMINAL)),
+    Row(
+        "lab.client",
+        (*CORE, "lab.service", "lab.spec", "lab.manifest"),
+        (*NUMBERS, *NATS, *WEB, *TERMINAL),
+    ),
     Row(
         "lab.cli",
         (
@@ -101,7 +105,7 @@ ROWS = (
         ),
         (*NUMBERS, *NATS, *WEB, *TERMINAL),
     ),
-    Row("services.checkpoint.shelf", (*STORE, "lab.limits"), (*NUMBERS, *GRPC, *NATS, *WEB)),
+    Row("services.checkpoint.shelf", STORE, (*NUMBERS, *GRPC, *NATS, *WEB)),
     Row(
         "services.checkpoint.intake",
         (*STORE, "services.checkpoint.shelf"),
@@ -109,7 +113,7 @@ ROWS = (
     ),
     Row(
         "services.checkpoint.out",
-        (*STORE, "services.checkpoint.shelf", "services.checkpoint.intake"),
+        (*STORE, "services.checkpoint.shelf"),
         (*NUMBERS, *GRPC, *NATS, *WEB),
     ),
     Row(

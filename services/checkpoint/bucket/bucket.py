@@ -15,9 +15,9 @@ import structlog
 
 from lab import manifest
 from lab.errors import Damaged, LabError, NotFound, Unavailable
+from lab.limits import MAX_CHUNK_BYTES
 from lab.names import checkpoint_ids, run_name
 from lab.v1.checkpoint_pb2 import Checkpoint
-from services.checkpoint.intake.rules import MAX_CHUNK_BYTES
 from services.checkpoint.shelf import marks
 from services.checkpoint.shelf.verify import faults
 

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from lab.errors import InvalidArgument
+from lab.manifest import CONFIG, WEIGHTS
 from services.checkpoint.intake.finite import SIZES_BYTES, all_finite
 from services.checkpoint.safetensors_header import Header
 
-WEIGHTS: Final = "model.safetensors"
-CONFIG: Final = "config.json"
 MAX_CONFIG_BYTES: Final = 1 << 20
 SHOWN: Final = 5
 VOCABULARY: Final = 50_257  # of the lab's one tokenizer, GPT-2's

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.errors import InvalidArgument, Violation
+from lab.manifest import WEIGHTS
 from services.checkpoint import safetensors_header
 from services.checkpoint.intake import gpt2_shape
 
@@ -26,7 +27,7 @@ WALL_SECS_PER_CPU_SEC: Final = 10  # a busy machine or a slow disk
 
 def check_import(folder: Path) -> None:
     """Raises InvalidArgument when the weights in `folder` are not the GPT-2 of their config."""
-    cpu_secs = CPU_SECS + CPU_SECS_PER_GB * (folder / gpt2_shape.WEIGHTS).stat().st_size // 10**9
+    cpu_secs = CPU_SECS + CPU_SECS_PER_GB * (folder / WEIGHTS).stat().st_size // 10**9
     command = [
         sys.executable,
         "-m",
@@ -66,7 +67,7 @@ def main(folder: Path, cpu_secs: int) -> None:
         resource.setrlimit(what, (most, most))
     faults: list[tuple[str, str]] = []
     try:
-        header = safetensors_header.check(folder / gpt2_shape.WEIGHTS)
+        header = safetensors_header.check(folder / WEIGHTS)
         gpt2_shape.check(folder, header)
     except InvalidArgument as error:
         faults = [(each.field, each.description) for each in error.violations]

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from lab.errors import InvalidArgument, OverLimit, Violation
-from lab.manifest import MANIFEST
+from lab.limits import MAX_CHUNK_BYTES
+from lab.manifest import CONFIG, MANIFEST, WEIGHTS
 from lab.names import IMPORTS, checkpoint_ids, holds_weights_only
 from lab.v1.checkpoint_pb2 import (
     CHECKPOINT_KIND_FULL,
@@ -17,11 +18,9 @@ from lab.v1.checkpoint_pb2 import (
     CheckpointKind,
 )
 from lab.v1.checkpoint_service_pb2 import FileChunk
-from services.checkpoint.intake.gpt2_shape import CONFIG, WEIGHTS
 from services.checkpoint.shelf.marks import MARKS
 from services.checkpoint.shelf.verdicts import VERDICT
 
-MAX_CHUNK_BYTES: Final = 1 << 20
 MAX_FILES: Final = 64
 IMPORTED_FILES: Final = frozenset((WEIGHTS, CONFIG))
 MAX_HEADER_BYTES: Final = 256 << 10

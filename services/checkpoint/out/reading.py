@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lab.errors import Damaged, InvalidArgument, NotFound, PreconditionFailed
+from lab.limits import MAX_CHUNK_BYTES
 from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
 from lab.v1.checkpoint_service_pb2 import FileChunk
-from services.checkpoint.intake.rules import MAX_CHUNK_BYTES
 from services.checkpoint.shelf.catalog import Catalog
 from services.checkpoint.shelf.layout import Layout
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from lab.errors import Damaged, InvalidArgument, NotFound
+from lab.limits import MAX_CHUNK_BYTES
+from lab.manifest import WEIGHTS
 from lab.v1.checkpoint_service_pb2 import ReadTensorRequest, TensorHeader
 from services.checkpoint import safetensors_header
-from services.checkpoint.intake.gpt2_shape import WEIGHTS
-from services.checkpoint.intake.rules import MAX_CHUNK_BYTES
 from services.checkpoint.out.reading import open_files
 from services.checkpoint.safetensors_header import Header
 from services.checkpoint.shelf.catalog import Catalog

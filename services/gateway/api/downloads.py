@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import AsyncIterator
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from lab.errors import NotFound
+from lab.manifest import WEIGHTS
 from lab.rpc.reading import read_checkpoint
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import FileChunk
 from services.gateway.api.paths import CheckpointId, CheckpointName, RunId
 from services.gateway.upstream import Upstream
 
-WEIGHTS: Final = "model.safetensors"
 Form = Annotated[
     Literal["folder", "weights"],
     Query(alias="as", description="a tar of the folder, or the weights as one file"),

@@ -10,6 +10,7 @@ from typing import Final
 
 from lab import manifest
 from lab.errors import Code, Damaged, LabError
+from lab.limits import MAX_CHUNK_BYTES
 from lab.rpc.reading import read_checkpoint
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
@@ -20,7 +21,6 @@ from lab.v1.checkpoint_service_pb2 import (
     WriteCheckpointRequest,
 )
 
-CHUNK_BYTES: Final = 1 << 20
 WRITE_SECS: Final = 900.0
 
 # What a checkpoint service that is starting, stopping, busy or killed mid-stream says.
@@ -63,7 +63,7 @@ async def _parts(
     yield WriteCheckpointRequest(header=header)
     sent_bytes = 0
     for described in header.files:
-        for offset in range(0, described.size_bytes, CHUNK_BYTES):
+        for offset in range(0, described.size_bytes, MAX_CHUNK_BYTES):
             data = await asyncio.to_thread(_piece, folder / described.name, offset)
             yield WriteCheckpointRequest(
                 chunk=FileChunk(file=described.name, offset=offset, data=data)
@@ -94,7 +94,7 @@ def _piece(path: Path, offset: int) -> bytes:
     """Opened for each piece: a stream that is given up half way leaves no file open."""
     with path.open("rb") as file:
         file.seek(offset)
-        return file.read(CHUNK_BYTES)
+        return file.read(MAX_CHUNK_BYTES)
 
 
 def _append(folder: Path, chunk: FileChunk) -> None:

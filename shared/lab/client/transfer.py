@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from lab.errors import AlreadyExists, Damaged, InvalidArgument, NotFound
+from lab.limits import MAX_CHUNK_BYTES
+from lab.manifest import CONFIG, WEIGHTS
 from lab.rpc.reading import read_checkpoint
 from lab.v1 import checkpoint_service_pb2 as messages
 from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
@@ -18,9 +20,6 @@ from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
 if TYPE_CHECKING:  # grpc generates these for type checkers only
     from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
 
-WEIGHTS: Final = "model.safetensors"
-CONFIG: Final = "config.json"
-CHUNK_BYTES: Final = 1 << 20
 TRANSFER_SECS: Final = 900.0
 
 
@@ -97,7 +96,7 @@ async def bring_in(service: CheckpointServiceAsyncStub, folder: Path, name: str)
         yield messages.WriteCheckpointRequest(header=header)
         for file, path in paths.items():
             with path.open("rb") as source:
-                while data := await asyncio.to_thread(source.read, CHUNK_BYTES):
+                while data := await asyncio.to_thread(source.read, MAX_CHUNK_BYTES):
                     offset = source.tell() - len(data)
                     chunk = messages.FileChunk(file=file, offset=offset, data=data)
                     yield messages.WriteCheckpointRequest(chunk=chunk)

@@ -26,10 +26,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lab.manifest import WEIGHTS
 from lab.model.config import GPTConfig
 from lab.model.files import read_tensors
 from lab.model.gpt import GPTModel
-from lab.model.hf import WEIGHTS_FILE, model_of, to_hf_layout
+from lab.model.hf import model_of, to_hf_layout
 
 _HEAD_WIDTH = 64
 _BLOCK = re.compile(r"trf_blocks\.(\d{1,4})\.(.+)")
@@ -53,7 +54,7 @@ def load_book_weights(path: Path | str, *, heads: int | None = None) -> GPTModel
     as in the book.
     """
     path = Path(path)
-    folder, file = (path, WEIGHTS_FILE) if path.is_dir() else (path.parent, path.name)
+    folder, file = (path, WEIGHTS) if path.is_dir() else (path.parent, path.name)
     return from_book_state(read_tensors(folder, file), heads=heads)
 
 

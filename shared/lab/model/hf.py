@@ -15,14 +15,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from lab.manifest import CONFIG, WEIGHTS
 from lab.model.config import GPTConfig
 from lab.model.files import read_json, read_tensors
 from lab.model.gpt import GPTModel
 from lab.model.hf_config import config_from_hf, hf_config
 
 __all__ = [
-    "CONFIG_FILE",
-    "WEIGHTS_FILE",
     "config_from_hf",
     "from_hf_layout",
     "hf_config",
@@ -33,9 +32,6 @@ __all__ = [
     "to_hf_state",
 ]
 
-WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
-
 _TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 # Constants, not parameters, which old GPT-2 files hold: the causal mask and its fill value.
 _IGNORED = (".attn.bias", ".attn.masked_bias")
@@ -45,8 +41,8 @@ def save_pretrained(model: GPTModel, folder: Path | str) -> None:
     """Writes model.safetensors and config.json; the folder is made if it is not there."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(to_hf_state(model), folder / WEIGHTS_FILE, metadata={"format": "pt"})
-    (folder / CONFIG_FILE).write_text(json.dumps(hf_config(model.config), indent=2) + "\n")
+    save_file(to_hf_state(model), folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / CONFIG).write_text(json.dumps(hf_config(model.config), indent=2) + "\n")
 
 
 def load_pretrained(folder: Path | str) -> GPTModel:
@@ -56,8 +52,8 @@ def load_pretrained(folder: Path | str) -> GPTModel:
     their type, the model has them in fp32.
     """
     folder = Path(folder)
-    config = config_from_hf(read_json(folder / CONFIG_FILE))
-    return model_of(config, read_tensors(folder, WEIGHTS_FILE))
+    config = config_from_hf(read_json(folder / CONFIG))
+    return model_of(config, read_tensors(folder, WEIGHTS))
 
 
 def model_of(config: GPTConfig, tensors: Mapping[str, Tensor]) -> GPTModel:

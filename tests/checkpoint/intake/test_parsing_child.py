@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab.errors import Code, InvalidArgument, LabError
+from lab.manifest import CONFIG, WEIGHTS
 from lab.v1.checkpoint_service_pb2 import ListCheckpointsRequest
 from services.checkpoint.intake import parsing
-from services.checkpoint.intake.gpt2_shape import CONFIG, WEIGHTS
 from tests.support.checkpoint_service import parts, safetensors, stored, write
 
 if TYPE_CHECKING:

@@ -26,9 +26,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lab.errors import Damaged, PreconditionFailed
-from lab.manifest import sync_folder
+from lab.manifest import CONFIG, WEIGHTS, sync_folder
 from lab.model import load_hf_state
-from lab.model.hf import CONFIG_FILE, WEIGHTS_FILE, from_hf_layout, hf_config
+from lab.model.hf import from_hf_layout, hf_config
 from lab.spec import overlay
 from lab.v1.checkpoint_pb2 import CheckpointFile
 from lab.v1.run_pb2 import LiveSettings
@@ -58,7 +58,7 @@ def content(training: Training, *, full: bool) -> Content:
     spec = json_format.MessageToDict(training.spec, preserving_proto_field_name=True)
     documents: dict[str, Mapping[str, Any]] = {
         RUN_FILE: {"run": training.run, "step": training.step, "spec": spec},
-        CONFIG_FILE: hf_config(training.model.config),
+        CONFIG: hf_config(training.model.config),
     }
     if full:
         documents[STATE_FILE] = _state(training)
@@ -80,9 +80,7 @@ def write(
         files.append(write_tensors(folder / OPTIMIZER_FILE, saved.moments, rest=rest))
     # The way from Hugging Face's layout is the way there: a view, turned while it is written.
     weights = {name: from_hf_layout(name, value) for name, value in saved.weights.items()}
-    files.append(
-        write_tensors(folder / WEIGHTS_FILE, weights, metadata={"format": "pt"}, rest=rest)
-    )
+    files.append(write_tensors(folder / WEIGHTS, weights, metadata={"format": "pt"}, rest=rest))
     for name, values in saved.documents.items():
         text = json.dumps(values, indent=2) + "\n"
         files.append(write_file(folder / name, iter([memoryview(text.encode())])))
@@ -102,7 +100,7 @@ def read_checkpoint(training: Training, folder: Path, *, fork: bool = False) -> 
     try:
         state: dict[str, Any] = json.loads((folder / STATE_FILE).read_text())
         there: dict[str, Any] = json.loads((folder / ENVIRONMENT_FILE).read_text())
-        weights = load_file(folder / WEIGHTS_FILE)
+        weights = load_file(folder / WEIGHTS)
         moments = load_file(folder / OPTIMIZER_FILE)
     except (OSError, ValueError, SafetensorError) as error:
         raise Damaged(f"the checkpoint {folder.name} cannot be read: {_cause(error)}") from error

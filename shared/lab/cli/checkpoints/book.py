@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.errors import InvalidArgument
+from lab.manifest import WEIGHTS
 
 _MAX_HEADER_BYTES: Final = 1 << 20  # as the checkpoint service
 _OF_THE_BOOK: Final = frozenset(("tok_emb.weight", "trf_blocks.0.att.W_query.weight"))
@@ -25,7 +26,7 @@ def is_book(source: Path) -> bool:
 
 
 def weights_of(source: Path) -> Path:
-    return source / "model.safetensors" if source.is_dir() else source
+    return source / WEIGHTS if source.is_dir() else source
 
 
 def names_in(weights: Path) -> set[str]:
