@@ -42,7 +42,6 @@ class Settings(ServiceSettings):
     max_models_bytes: int = Field(
         4 << 30, gt=0, description="memory for models and their copies, also of one"
     )
-    max_cache_bytes: int = Field(8 << 30, gt=0, description="disk for copies of weights")
 
 
 async def build(settings: Settings, service: Service) -> GrpcServer:
@@ -56,13 +55,7 @@ async def build(settings: Settings, service: Service) -> GrpcServer:
     checkpoints = await service.enter(
         channel(settings.checkpoint_address, peer="checkpoint", caller="inference")
     )
-    fetcher = Fetcher(
-        checkpoints,
-        settings.home / "cache" / "models",
-        max_model_bytes=settings.max_models_bytes,
-        max_cache_bytes=settings.max_cache_bytes,
-    )
-    await asyncio.to_thread(fetcher.start)
+    fetcher = Fetcher(checkpoints, max_model_bytes=settings.max_models_bytes)
     registry = Registry(
         fetcher,
         vocab_size=Tokenizer.vocab_size,

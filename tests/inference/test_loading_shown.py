@@ -13,7 +13,9 @@ from lab.cli.progress import Steps
 from lab.client import Addresses, connect
 from lab.client import addresses as places
 from lab.model import GPTModel
-from services.inference.models.fetch import Fetched, Fetcher, Progress
+from lab.v1.checkpoint_pb2 import Checkpoint
+from services.inference.models.arriving import Fetched
+from services.inference.models.fetch import Fetcher, Progress
 
 if TYPE_CHECKING:
     from tests.inference.conftest import SmallLab
@@ -31,15 +33,17 @@ async def test_a_terminal_sees_what_has_arrived(
         told.append((what, share))
         seen.set()
 
-    download = Fetcher._download
+    fetch = Fetcher.fetch
 
-    async def halted(self: Fetcher, source: str, progress: Progress | None) -> Fetched:
-        fetched = await download(self, source, progress)
+    async def halted(
+        self: Fetcher, checkpoint: Checkpoint, progress: Progress | None = None
+    ) -> Fetched:
+        fetched = await fetch(self, checkpoint, progress)
         await seen.wait()
         return fetched
 
     monkeypatch.setattr(Steps, "show", show)
-    monkeypatch.setattr(Fetcher, "_download", halted)
+    monkeypatch.setattr(Fetcher, "fetch", halted)
     here: Addresses = dataclasses.replace(
         places.load(), inference=lab.address, checkpoint=lab.checkpoint_address
     )

@@ -19,6 +19,7 @@ from lab.rpc.health import is_ready
 from lab.text import Tokenizer
 from lab.v1 import inference_service_pb2_grpc
 from lab.v1.analysis_service_pb2 import AnalyseRequest, TokenQuestion
+from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import DeleteCheckpointRequest
 from lab.v1.inference_service_pb2 import (
     GenerateRequest,
@@ -28,7 +29,8 @@ from lab.v1.inference_service_pb2 import (
 )
 from services.inference.generation.engine import Engine
 from services.inference.generation.prepared import Prepared, prepare
-from services.inference.models.fetch import WEIGHTS, Fetched, Fetcher, Progress
+from services.inference.models.arriving import SHAPE, WEIGHTS, Fetched
+from services.inference.models.fetch import Fetcher, Progress
 from tests.support.checkpoint_service import NAME, PEEK, checkpoint_service, parts, write
 from tests.support.cutting_proxy import cutting_proxy
 from tests.support.inference_service import (
@@ -63,7 +65,7 @@ async def test_a_loaded_model_is_described(lab: SmallLab, model: GPTModel) -> No
 
 
 async def test_a_model_whose_stream_is_cut_arrives_all_the_same(
-    lab: SmallLab, model: GPTModel, tmp_path: Path
+    lab: SmallLab, model: GPTModel
 ) -> None:
     """Its weights are 6.5 MB; the connection ends after 2, and the next one after 2 more."""
     files = await lab.save(model)
@@ -71,13 +73,13 @@ async def test_a_model_whose_stream_is_cut_arrives_all_the_same(
         cutting_proxy(lab.checkpoint_address, [2_000_000, 2_000_000]) as proxy,
         channel(f"127.0.0.1:{proxy.port}", peer="checkpoint", caller="inference") as cut,
     ):
-        fetcher = Fetcher(cut, tmp_path / "cut", max_model_bytes=1 << 30, max_cache_bytes=1 << 30)
-        fetcher.start()
+        fetcher = Fetcher(cut, max_model_bytes=1 << 30)
         fetched = await fetcher.fetch(
             await fetcher.look_up(NAME), progress := Progress(NAME, total_bytes=0)
         )
         assert proxy.cuts == 2, "the connection was not cut"
-    assert (fetched.folder / WEIGHTS).read_bytes() == files[WEIGHTS]
+    assert fetched.weights.numpy().tobytes() == files[WEIGHTS]
+    assert fetched.shape == files[SHAPE]
     assert progress.received_bytes == len(files[WEIGHTS])  # none of them came twice
 
 
@@ -86,15 +88,17 @@ async def test_how_far_a_model_is_on_its_way_is_told(
 ) -> None:
     size = len((await lab.save(model))["model.safetensors"])
     arrived, go_on = asyncio.Event(), asyncio.Event()
-    download = Fetcher._download
+    fetch = Fetcher.fetch
 
-    async def halted(self: Fetcher, source: str, progress: Progress | None) -> Fetched:
-        fetched = await download(self, source, progress)
+    async def halted(
+        self: Fetcher, checkpoint: Checkpoint, progress: Progress | None = None
+    ) -> Fetched:
+        fetched = await fetch(self, checkpoint, progress)
         arrived.set()
         await go_on.wait()
         return fetched
 
-    monkeypatch.setattr(Fetcher, "_download", halted)
+    monkeypatch.setattr(Fetcher, "fetch", halted)
     loading = asyncio.create_task(lab.load())
     async with asyncio.timeout(20):
         await arrived.wait()
@@ -185,18 +189,6 @@ async def test_a_damaged_checkpoint_is_refused_with_the_reason(
         await lab.load()
     assert caught.value.code is Code.DATA_LOSS
     assert await _names(lab) == []
-    assert _cached(lab.home) == []
-
-
-async def test_a_damaged_private_copy_is_fetched_again(lab: SmallLab, model: GPTModel) -> None:
-    await lab.save(model)
-    first = await lab.load()
-    await lab.inference.UnloadModel(UnloadModelRequest(name=first.name))
-    copy = lab.home / "cache" / "models" / first.digest / "model.safetensors"
-    whole = copy.read_bytes()
-    copy.write_bytes(whole[:-4] + b"\0\0\0\0")
-    await lab.load()
-    assert copy.read_bytes() == whole
 
 
 async def test_weights_of_nan_are_refused(lab: SmallLab, model: GPTModel) -> None:
@@ -251,7 +243,6 @@ async def test_a_model_too_large_is_refused_before_its_bytes(
             await stub.LoadModel(LoadModelRequest(source=NAME))
     assert caught.value.code is Code.INVALID_ARGUMENT
     assert caught.value.metadata["requested"] == str(size)
-    assert _cached(home) == []
 
 
 def _bytes(model: GPTModel) -> tuple[int, int]:
@@ -359,26 +350,6 @@ async def test_a_model_whose_copies_never_fit_is_refused_with_the_sizes(
             await _text(stub, name)
         assert caught.value.metadata["limit"] == str(limit)
         assert caught.value.metadata["requested"] == str(limit + 1)
-
-
-async def test_the_cache_keeps_to_its_size(
-    lab: SmallLab, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    home = tmp_path_factory.mktemp("small")
-    async with (
-        inference_service(home, lab.checkpoint_address, max_cache_bytes=1) as address,
-        channel(address, peer="inference", caller="client") as open_channel,
-    ):
-        stub = inference_service_pb2_grpc.InferenceServiceStub(open_channel)
-        for number in (1, 2):
-            await lab.save(tiny_model(seed=number), _checkpoint(number))
-            answer = await stub.LoadModel(LoadModelRequest(source=_checkpoint(number)))
-    # The one just loaded stays, whatever the limit.
-    assert _cached(home) == [answer.model.digest]
-
-
-def _cached(home: Path) -> list[str]:
-    return [path.name for path in (home / "cache" / "models").iterdir()]
 
 
 async def test_it_is_ready_only_while_the_checkpoint_service_answers(

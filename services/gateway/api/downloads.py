@@ -12,9 +12,8 @@ from fastapi.responses import StreamingResponse
 
 from lab.errors import NotFound
 from lab.manifest import WEIGHTS
-from lab.rpc.reading import read_checkpoint
+from lab.rpc.reading import Piece, read_checkpoint
 from lab.v1.checkpoint_pb2 import Checkpoint
-from lab.v1.checkpoint_service_pb2 import FileChunk
 from services.gateway.api.paths import CheckpointId, CheckpointName, RunId
 from services.gateway.upstream import Upstream
 
@@ -22,7 +21,7 @@ Form = Annotated[
     Literal["folder", "weights"],
     Query(alias="as", description="a tar of the folder, or the weights as one file"),
 ]
-Parts = AsyncIterator[Checkpoint | FileChunk]
+Parts = AsyncIterator[Checkpoint | Piece]
 
 
 def router(upstream: Upstream) -> APIRouter:
@@ -64,14 +63,14 @@ def _answer(content: AsyncIterator[bytes], length: int, file: str) -> StreamingR
 
 async def _bytes(parts: Parts) -> AsyncIterator[bytes]:
     async for part in parts:
-        if isinstance(part, FileChunk):
+        if isinstance(part, Piece):
             yield part.data
 
 
 async def _tar(parts: Parts, described: Checkpoint, folder: str) -> AsyncIterator[bytes]:
     sizes = {file.name: file.size_bytes for file in described.files}
     async for part in parts:
-        if not isinstance(part, FileChunk):
+        if not isinstance(part, Piece):
             continue
         if part.offset == 0:
             entry = tarfile.TarInfo(f"{folder}/{part.file}")

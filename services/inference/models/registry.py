@@ -85,12 +85,13 @@ class Registry:
         async with self._lock:
             if (present := self._present(checkpoint)) is not None:
                 return present
+            self._make_room(weights_bytes(checkpoint))  # they come straight into memory
             fetched = await self._fetcher.fetch(checkpoint, progress)
             if (present := self._present(fetched.checkpoint)) is not None:
                 return present
-            self._make_room(weights_bytes(fetched.checkpoint), models=1)
             network = await asyncio.to_thread(load, fetched)
-            self._make_room(_network_bytes(network))  # files may hold fewer bytes a number
+            # Files may hold fewer bytes a number.
+            self._make_room(_network_bytes(network), models=1)
             model = Model(
                 name=_name(fetched.checkpoint.digest),
                 source=source,

@@ -11,7 +11,7 @@ from typing import Final
 from lab import manifest
 from lab.errors import Code, Damaged, LabError
 from lab.limits import MAX_CHUNK_BYTES
-from lab.rpc.reading import read_checkpoint
+from lab.rpc.reading import Piece, read_checkpoint
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import (
@@ -97,7 +97,7 @@ def _piece(path: Path, offset: int) -> bytes:
         return file.read(MAX_CHUNK_BYTES)
 
 
-def _append(folder: Path, chunk: FileChunk) -> None:
+def _append(folder: Path, chunk: Piece) -> None:
     path = (folder / chunk.file).resolve()
     if path.parent != folder.resolve():
         raise Damaged(f"a checkpoint file is called {chunk.file[:80]!r}, which is not a plain name")

@@ -1,14 +1,29 @@
 """Weights in a folder: safetensors only, whole or in several files with an index."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 _MAX_JSON_BYTES = 16 << 20  # the index of a model far larger than any here takes less
+_LENGTH_BYTES = 8  # a file begins with the length of its header
+_TYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 SAFELY = (
     "pickled files can run any program when opened and are never read here; write it again with"
@@ -53,6 +68,51 @@ def read_file(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path.name} is not a whole safetensors file: {error}") from error
+
+
+def tensors_in(file: Tensor) -> dict[str, Tensor]:
+    """All tensors of a safetensors file that lies in memory, (bytes,) of uint8; raises ValueError.
+
+    They are views of it. The library would copy everything, which takes as long as reading the
+    numbers twice.
+    """
+    entries, data = _header(file)
+    return {name: _tensor_in(data, entry, name) for name, entry in entries.items()}
+
+
+def data_begin(first_bytes: bytes) -> int:
+    """Where the numbers begin in a safetensors file that begins so."""
+    return _LENGTH_BYTES + int.from_bytes(first_bytes[:_LENGTH_BYTES], "little")
+
+
+def _header(file: Tensor) -> tuple[dict[str, Any], Tensor]:
+    """What the file says of its tensors, and the bytes of them."""
+    begin = data_begin(bytes(file[:_LENGTH_BYTES].tolist()))
+    if not _LENGTH_BYTES < begin <= min(len(file), _MAX_JSON_BYTES):
+        raise ValueError(f"the weights are no whole safetensors file: their header ends at {begin}")
+    try:
+        header = json.loads(file[_LENGTH_BYTES:begin].numpy().tobytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError("the weights are no safetensors file: the header is no JSON") from error
+    if not isinstance(header, dict):
+        raise ValueError("the weights are no safetensors file: the header is no JSON object")
+    header.pop("__metadata__", None)
+    return header, file[begin:]
+
+
+def _tensor_in(data: Tensor, entry: Any, name: str) -> Tensor:
+    try:
+        dtype, shape = _TYPES[entry["dtype"]], [int(size) for size in entry["shape"]]
+        begin, end = (int(offset) for offset in entry["data_offsets"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{name}: the weights do not say what it is") from error
+    size = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or not 0 <= begin <= end <= len(data) or end - begin != size:
+        raise ValueError(f"{name}: the weights hold other bytes than its shape {shape} takes")
+    its = data[begin:end]
+    if its.storage_offset() % dtype.itemsize:  # numbers begin where a processor can read them
+        its = its.clone()
+    return its.view(dtype).view(shape)
 
 
 def read_json(path: Path) -> dict[str, Any]:

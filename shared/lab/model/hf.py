@@ -6,7 +6,7 @@ as (out, in); for the square `attn.c_proj` a forgotten transpose would load with
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,14 @@ def load_pretrained(folder: Path | str) -> GPTModel:
     return model_of(config, read_tensors(folder, WEIGHTS))
 
 
-def model_of(config: GPTConfig, tensors: Mapping[str, Tensor]) -> GPTModel:
-    """A model with these weights, in Hugging Face's names and layout; raises ValueError."""
+def model_of(
+    config: GPTConfig, tensors: Mapping[str, Tensor], *, sharing: bool = False
+) -> GPTModel:
+    """A model with these weights, in Hugging Face's names and layout; raises ValueError.
+
+    `sharing`: for reading only. What is fp32 is not copied: matrices that lie turned stay so, and
+    are views.
+    """
     given = _named(config, tensors)
     # Before memory is taken for a shape that somebody only wrote down.
     blocks = {name.split(".")[2] for name in given if name.startswith("transformer.h.")}
@@ -69,7 +75,12 @@ def model_of(config: GPTConfig, tensors: Mapping[str, Tensor]) -> GPTModel:
     _check_shape("transformer.h.0.mlp.c_fc.weight", given, (config.width, hidden))
     with _NothingDrawn():  # memory that is touched first when the weights come, no random numbers
         model = GPTModel(config)
-    load_hf_state(model, given)
+    if sharing:
+        for parameter, value in _fitting(model, given):
+            parameter.data = value.to(parameter.dtype)
+            parameter.requires_grad_(False)
+    else:
+        load_hf_state(model, given)
     return model.eval()
 
 
@@ -92,7 +103,12 @@ def to_hf_state(model: GPTModel) -> dict[str, Tensor]:
 @torch.no_grad()
 def load_hf_state(model: GPTModel, tensors: Mapping[str, Tensor]) -> None:
     """Fills the model; raises ValueError naming what is missing, unexpected or of another shape."""
-    given = _named(model.config, tensors)
+    for parameter, value in _fitting(model, _named(model.config, tensors)):
+        parameter.copy_(value)
+
+
+def _fitting(model: GPTModel, given: Mapping[str, Tensor]) -> Iterator[tuple[nn.Parameter, Tensor]]:
+    """Each parameter and the value meant for it, in our layout."""
     parameters = dict(model.named_parameters())
     if missing := sorted(parameters.keys() - given.keys()):
         raise ValueError(f"the weights lack {', '.join(missing[:3])} ({len(missing)} in all)")
@@ -103,7 +119,7 @@ def load_hf_state(model: GPTModel, tensors: Mapping[str, Tensor]) -> None:
     for name, parameter in parameters.items():
         wanted = from_hf_layout(name, parameter).shape  # a transpose is its own way back
         _check_shape(name, given, tuple(wanted))
-        parameter.copy_(from_hf_layout(name, given[name]))
+        yield parameter, from_hf_layout(name, given[name])
 
 
 def to_hf_layout(name: str, value: Tensor) -> Tensor:

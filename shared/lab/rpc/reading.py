@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lab.errors import Code, Damaged, LabError
 from lab.v1.checkpoint_pb2 import Checkpoint
-from lab.v1.checkpoint_service_pb2 import FileChunk, ReadCheckpointRequest
+from lab.v1.checkpoint_service_pb2 import ReadCheckpointRequest
 
 if TYPE_CHECKING:  # grpc generates these for type checkers only
     from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub
@@ -21,6 +22,15 @@ MOST_SECS: Final = 5.0
 _CUT: Final = (Code.UNAVAILABLE, Code.CANCELLED, Code.UNKNOWN, Code.INTERNAL)
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Bytes of a file. A FileChunk would copy its megabyte each time it is asked for it."""
+
+    file: str
+    offset: int
+    data: bytes
+
+
 async def read_checkpoint(
     service: CheckpointServiceAsyncStub,
     name: str,
@@ -28,7 +38,7 @@ async def read_checkpoint(
     *,
     from_file: str = "",
     from_offset: int = 0,
-) -> AsyncIterator[Checkpoint | FileChunk]:
+) -> AsyncIterator[Checkpoint | Piece]:
     """What is coming, once, then the bytes of each file in order, without gap or repetition.
 
     After a cut the rest is asked for, of the same bytes: raises PreconditionFailed when the name
@@ -48,10 +58,11 @@ async def read_checkpoint(
                         known, request.digest = True, part.header.digest
                         yield part.header
                     continue
-                _check_next(request, part.chunk)
-                request.from_file = part.chunk.file
-                request.from_offset = part.chunk.offset + len(part.chunk.data)
-                yield part.chunk
+                piece = Piece(part.chunk.file, part.chunk.offset, part.chunk.data)
+                _check_next(request, piece)
+                request.from_file = piece.file
+                request.from_offset = piece.offset + len(piece.data)
+                yield piece
             return
         except LabError as error:
             cuts += 1
@@ -60,7 +71,7 @@ async def read_checkpoint(
         await asyncio.sleep(min(PAUSE_SECS * 2 ** (cuts - 1), MOST_SECS))
 
 
-def _check_next(due: ReadCheckpointRequest, chunk: FileChunk) -> None:
-    expected = due.from_offset if chunk.file == due.from_file or not due.from_file else 0
-    if chunk.offset != expected:
-        raise Damaged(f"{chunk.file}: a piece is missing before byte {chunk.offset}")
+def _check_next(due: ReadCheckpointRequest, piece: Piece) -> None:
+    expected = due.from_offset if piece.file == due.from_file or not due.from_file else 0
+    if piece.offset != expected:
+        raise Damaged(f"{piece.file}: a piece is missing before byte {piece.offset}")

@@ -18,7 +18,7 @@ from lab.model import (
     save_pretrained,
     to_hf_state,
 )
-from lab.model.hf import config_from_hf, from_hf_layout
+from lab.model.hf import config_from_hf, from_hf_layout, model_of
 
 
 @torch.no_grad()
@@ -60,6 +60,23 @@ def test_a_saved_model_comes_back_bit_for_bit(model: GPTModel, tmp_path: Path) -
     assert again.config == model.config
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, again.get_parameter(name)), name
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@torch.no_grad()
+def test_a_model_may_be_made_of_the_very_tensors(
+    model: GPTModel, ids: Tensor, dtype: torch.dtype
+) -> None:
+    state = {name: value.to(dtype) for name, value in to_hf_state(model).items()}
+    copied, shared = model_of(model.config, state), model_of(model.config, state, sharing=True)
+    for name, parameter in copied.named_parameters():
+        mine = shared.get_parameter(name)
+        assert torch.equal(mine, parameter), name
+        assert mine.dtype == torch.float32
+        assert not mine.requires_grad
+        assert (mine.data_ptr() == state[name].data_ptr()) == (dtype == torch.float32), name
+    assert shared.head_weight is shared.token_embedding.weight
+    torch.testing.assert_close(shared(ids), copied(ids), rtol=1e-5, atol=1e-5)
 
 
 def test_square_matrices_are_turned_too(model: GPTModel) -> None:
