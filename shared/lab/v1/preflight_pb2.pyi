@@ -30,7 +30,7 @@ class _TimingSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimingSo
     TIMING_SOURCE_MEASURED: _TimingSource.ValueType  # 1
     """Real steps of this shape, made on this machine."""
     TIMING_SOURCE_MEASURING: _TimingSource.ValueType  # 2
-    """They are being measured; ask again in a few seconds."""
+    """They are being measured; ask again in a few seconds. Those of an earlier measurement, if there are any, are told meanwhile."""
     TIMING_SOURCE_NONE: _TimingSource.ValueType  # 3
     """Not measured; the note says why."""
 
@@ -42,7 +42,7 @@ TIMING_SOURCE_UNSPECIFIED: TimingSource.ValueType  # 0
 TIMING_SOURCE_MEASURED: TimingSource.ValueType  # 1
 """Real steps of this shape, made on this machine."""
 TIMING_SOURCE_MEASURING: TimingSource.ValueType  # 2
-"""They are being measured; ask again in a few seconds."""
+"""They are being measured; ask again in a few seconds. Those of an earlier measurement, if there are any, are told meanwhile."""
 TIMING_SOURCE_NONE: TimingSource.ValueType  # 3
 """Not measured; the note says why."""
 Global___TimingSource: _TypeAlias = TimingSource  # noqa: Y015
@@ -88,7 +88,7 @@ class Preflight(_message.Message):
     timing: Global___TimingSource.ValueType
     """Where the times come from."""
     timing_note: _builtins.str
-    """Why there are none, in a sentence; else empty."""
+    """Why there are none, or why those there are may be too long, in a sentence; else empty."""
     step_secs: _builtins.float
     """Seconds of a step."""
     duration_secs: _builtins.float

@@ -691,6 +691,7 @@ class StepTiming(_message.Message):
     SAMPLE_SECS_FIELD_NUMBER: _builtins.int
     PEAK_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     START_SECS_FIELD_NUMBER: _builtins.int
+    BESIDE_OTHERS_FIELD_NUMBER: _builtins.int
     step_secs: _builtins.float
     """Seconds of a step, the median of those made after the first."""
     steps: _builtins.int
@@ -703,6 +704,8 @@ class StepTiming(_message.Message):
     """The most memory the process had, in bytes."""
     start_secs: _builtins.float
     """Seconds from the start of the process to its first step, the import of torch included."""
+    beside_others: _builtins.bool
+    """Other programs wanted the same cores meanwhile: alone, steps are faster."""
     def __init__(
         self,
         *,
@@ -712,10 +715,11 @@ class StepTiming(_message.Message):
         sample_secs: _builtins.float = ...,
         peak_memory_bytes: _builtins.int = ...,
         start_secs: _builtins.float = ...,
+        beside_others: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation_batch_secs", b"evaluation_batch_secs", "peak_memory_bytes", b"peak_memory_bytes", "sample_secs", b"sample_secs", "start_secs", b"start_secs", "step_secs", b"step_secs", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beside_others", b"beside_others", "evaluation_batch_secs", b"evaluation_batch_secs", "peak_memory_bytes", b"peak_memory_bytes", "sample_secs", b"sample_secs", "start_secs", b"start_secs", "step_secs", b"step_secs", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

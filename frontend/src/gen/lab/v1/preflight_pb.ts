@@ -63,7 +63,7 @@ export type Preflight = Message<"lab.v1.Preflight"> & {
   timing: TimingSource;
 
   /**
-   * Why there are none, in a sentence; else empty.
+   * Why there are none, or why those there are may be too long, in a sentence; else empty.
    *
    * @generated from field: string timing_note = 7;
    */
@@ -301,7 +301,7 @@ export enum TimingSource {
   MEASURED = 1,
 
   /**
-   * They are being measured; ask again in a few seconds.
+   * They are being measured; ask again in a few seconds. Those of an earlier measurement, if there are any, are told meanwhile.
    *
    * @generated from enum value: TIMING_SOURCE_MEASURING = 2;
    */
