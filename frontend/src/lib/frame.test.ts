@@ -3,12 +3,16 @@ import { FrameLoop, type FrameClock } from "./frame";
 
 class FakeClock implements FrameClock {
   isHidden = false;
+  soonTasks: (() => void)[] = [];
   scheduled: { callback: () => void; hidden: boolean } | null = null;
   private visibility: () => void = () => undefined;
 
   hidden = () => this.isHidden;
   onVisibilityChange = (listener: () => void) => {
     this.visibility = listener;
+  };
+  soon = (callback: () => void) => {
+    this.soonTasks.push(callback);
   };
   schedule = (callback: () => void, hidden: boolean) => {
     const entry = { callback, hidden };
@@ -43,6 +47,24 @@ describe("the frame loop", () => {
     frames.draw(() => log.push("draw"));
     clock.frame();
     expect(log).toEqual(["apply", "draw", "after"]);
+  });
+
+  it("leaves what is no part of a frame to one task after it", () => {
+    const { clock, frames, log } = loop();
+    const render = () => void log.push("render");
+    frames.onApply(() => {
+      frames.aside(render);
+      frames.aside(render);
+    });
+    frames.request();
+    clock.frame();
+    expect(log).toEqual(["apply", "after"]);
+    expect(clock.soonTasks).toHaveLength(1);
+    clock.soonTasks.pop()?.();
+    expect(log).toEqual(["apply", "after", "render"]);
+    frames.aside(render); // outside of a frame as well, and again
+    clock.soonTasks.pop()?.();
+    expect(log.filter((one) => one === "render")).toHaveLength(2);
   });
 
   it("draws once per frame however often it is asked", () => {

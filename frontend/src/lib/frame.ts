@@ -4,6 +4,8 @@ export interface FrameClock {
   hidden(): boolean;
   /** Calls back at the next frame, or soon by timer when hidden; returns how to cancel. */
   schedule(callback: () => void, hidden: boolean): () => void;
+  /** Calls back in a task of its own, as soon as what runs now is over. */
+  soon(callback: () => void): void;
   onVisibilityChange(listener: () => void): void;
 }
 
@@ -19,6 +21,14 @@ const browserClock: FrameClock = {
     const request = requestAnimationFrame(callback);
     return () => cancelAnimationFrame(request);
   },
+  soon(callback) {
+    const { port1, port2 } = new MessageChannel(); // a timer would wait, in a hidden tab for a second
+    port1.onmessage = () => {
+      port1.close();
+      callback();
+    };
+    port2.postMessage(null);
+  },
   onVisibilityChange: (listener) => document.addEventListener("visibilitychange", listener),
 };
 
@@ -26,6 +36,7 @@ export class FrameLoop {
   private readonly applies = new Set<() => void>();
   private readonly afters = new Set<() => void>();
   private dirty = new Set<() => void>();
+  private asides = new Set<() => void>();
   private cancel: (() => void) | undefined;
   private watching = false;
 
@@ -52,6 +63,21 @@ export class FrameLoop {
   /** Takes a drawing back, when its canvas goes away. */
   forget(task: () => void): void {
     this.dirty.delete(task);
+  }
+
+  /**
+   * Work that what a frame brought makes necessary, and that is no part of it: React's. Done in a task of its own, once
+   * however often it is asked before; in one with the drawing it would make both late.
+   */
+  aside(task: () => void): void {
+    if (this.asides.has(task)) return;
+    this.asides.add(task);
+    if (this.asides.size > 1) return; // it goes along
+    this.clock.soon(() => {
+      const due = this.asides;
+      this.asides = new Set();
+      for (const one of due) one();
+    });
   }
 
   /** Asks for a frame. */

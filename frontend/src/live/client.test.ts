@@ -52,6 +52,7 @@ beforeEach(() => {
   }));
   const frames = new FrameLoop({
     hidden: () => false,
+    soon: (callback) => callback(),
     schedule: (callback) => {
       const timer = setTimeout(callback, 16);
       return () => clearTimeout(timer);

@@ -50,6 +50,7 @@ export class LiveClient implements Line {
   private retry: ReturnType<typeof setTimeout> | undefined;
   private readonly now: () => number;
   private readonly random: () => number;
+  private readonly settle = () => this.subscriptions.settle();
 
   constructor(private readonly options: LiveClientOptions) {
     this.now = options.now ?? Date.now;
@@ -128,7 +129,7 @@ export class LiveClient implements Line {
     this.ackTimer = undefined;
     this.silence.stop();
     this.subscriptions.lost();
-    this.subscriptions.settle();
+    this.options.frames.aside(this.settle);
     const why = closeReason(code, reason);
     if (!mayReconnect(code)) {
       this.setConnection({ state: "refused", reason: why });
@@ -154,7 +155,7 @@ export class LiveClient implements Line {
       for (const message of frame.messages) this.take(message);
       if (frame.frame > this.newestFrame) this.newestFrame = frame.frame;
     }
-    this.subscriptions.settle();
+    this.options.frames.aside(this.settle);
   }
 
   private acknowledge(): void {

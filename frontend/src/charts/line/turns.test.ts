@@ -1,11 +1,15 @@
 import { expect, test } from "vitest";
 import { Turns } from "./turns";
 
-function drawing(perFrame: number) {
+function drawing(perFrame: number, chartMs = 0) {
   let asked: (() => void) | undefined;
-  const turns = new Turns({ draw: (task) => (asked = task) }, perFrame);
+  let nowMs = 0;
+  const turns = new Turns({ draw: (task) => (asked = task) }, perFrame, () => nowMs);
   const drawn: string[] = [];
-  const charts = ["a", "b", "c", "d", "e"].map((name) => () => drawn.push(name));
+  const charts = ["a", "b", "c", "d", "e"].map((name) => () => {
+    nowMs += chartMs;
+    drawn.push(name);
+  });
   const frame = () => {
     const task = asked;
     asked = undefined;
@@ -35,4 +39,13 @@ test("a chart that was drawn for another reason, or went away, is not drawn agai
   for (const chart of charts) turns.ask(chart);
   for (const chart of charts.slice(0, 4)) turns.forget(chart);
   expect([frame(), frame()]).toEqual(["e", ""]);
+});
+
+test("one that takes long is the last of its frame, and the others are drawn all the same", () => {
+  const { turns, charts, frame } = drawing(3, 4);
+  for (const chart of charts) turns.ask(chart);
+  expect([frame(), frame(), frame()]).toEqual(["ab", "cd", "e"]);
+  const slow = drawing(3, 50);
+  for (const chart of slow.charts) slow.turns.ask(chart);
+  expect([slow.frame(), slow.frame()]).toEqual(["a", "b"]);
 });

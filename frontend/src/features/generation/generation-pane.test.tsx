@@ -64,6 +64,7 @@ function show() {
     openSocket: server.open,
     frames: new FrameLoop({
       hidden: () => false,
+      soon: (callback) => callback(),
       schedule: (callback) => {
         const timer = setTimeout(callback);
         return () => clearTimeout(timer);
