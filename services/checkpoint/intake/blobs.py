@@ -105,25 +105,26 @@ class Blobs:
 
     def commit(self, staging: Staging) -> Checkpoint:
         """Makes it visible. The same digest twice is fine; another one is refused."""
-        checkpoint = staging.seal()
-        with self._lock, disk_errors.named():
-            if not staging.returning:
-                self._claim(checkpoint)  # the run may have got another owner meanwhile
-            same = self._same_or_refused(checkpoint.name, checkpoint.digest)
-            if same is not None:
-                return same
-            destination = self._layout.destination(checkpoint.name)
-            destination.parent.mkdir(exist_ok=True)
-            manifest.sync_folder(destination.parent.parent)
-            staging.folder.rename(destination)
-            try:
-                manifest.sync_folder(destination.parent)
-            except OSError:
-                # It may not outlive a power loss, so it must not stay where a second try finds it.
-                destination.rename(staging.folder)
-                raise
-            replaced = self._layout.replaced(checkpoint.name)
-            doomed = [self._hidden(folder, checkpoint.name) for folder in replaced]
+        with staging.lock:  # who gives up now waits, and finds nothing left to remove
+            checkpoint = staging.seal()
+            with self._lock, disk_errors.named():
+                if not staging.returning:
+                    self._claim(checkpoint)  # the run may have got another owner meanwhile
+                same = self._same_or_refused(checkpoint.name, checkpoint.digest)
+                if same is not None:
+                    return same
+                destination = self._layout.destination(checkpoint.name)
+                destination.parent.mkdir(exist_ok=True)
+                manifest.sync_folder(destination.parent.parent)
+                staging.folder.rename(destination)
+                try:
+                    manifest.sync_folder(destination.parent)
+                except OSError:
+                    # It may not outlive a power loss, so no second try must find it there.
+                    destination.rename(staging.folder)
+                    raise
+                replaced = self._layout.replaced(checkpoint.name)
+                doomed = [self._hidden(folder, checkpoint.name) for folder in replaced]
         for folder in doomed:
             shutil.rmtree(folder)
         return checkpoint

@@ -21,7 +21,8 @@ from services.checkpoint.shelf import marks
 class Staging:
     """A temporary folder that takes chunks in order, hashing as it writes.
 
-    Its methods run in threads, one call at a time; the lock lets `discard` come at any moment.
+    Its methods run in threads, one call at a time; `lock` lets `discard` come at any moment. Who
+    gives the folder its name holds it meanwhile, or files would be removed under that name.
     """
 
     def __init__(self, folder: Path, header: Checkpoint, *, returning: bool = False) -> None:
@@ -36,12 +37,12 @@ class Staging:
         self._file: BinaryIO | None = None
         self._hash = hashlib.sha256()
         self._sha256: dict[str, str] = {}
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
         folder.mkdir()
 
     def write(self, chunk: FileChunk) -> None:
         """Raises InvalidArgument when `chunk` is not the next one."""
-        with self._lock, disk_errors.named():
+        with self.lock, disk_errors.named():
             self._order.check(chunk)
             if chunk.file != self._open_name:
                 self._close_file()
@@ -54,7 +55,7 @@ class Staging:
 
     def seal(self) -> Checkpoint:
         """The checkpoint, its bytes and manifest on disk. Refuses what is not as announced."""
-        with self._lock, disk_errors.named():
+        with self.lock, disk_errors.named():
             self._order.check_end()
             self._close_file()
             checkpoint = self._described()
@@ -69,7 +70,7 @@ class Staging:
 
     def discard(self) -> None:
         """Removes what is left of the folder; after a commit that is nothing."""
-        with self._lock:
+        with self.lock:
             if self._file is not None:
                 with contextlib.suppress(OSError):  # a full disk refuses the last bytes once more
                     self._file.close()

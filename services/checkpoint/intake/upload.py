@@ -10,6 +10,7 @@ from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import WriteCheckpointRequest
 from lab.v1.error_pb2 import ErrorReason
 from services.checkpoint.intake.blobs import Blobs
+from services.checkpoint.intake.staging import Staging
 
 
 async def receive(
@@ -22,8 +23,9 @@ async def receive(
     same = await asyncio.to_thread(blobs.find_same, first.header)
     if same is not None:
         return same
-    staging = await asyncio.to_thread(blobs.begin, first.header)
+    beginning = asyncio.ensure_future(asyncio.to_thread(blobs.begin, first.header))
     try:
+        staging = await asyncio.shield(beginning)
         while (part := await _next(parts, idle_secs=idle_secs)) is not None:
             match part.WhichOneof("part"):
                 case "chunk":
@@ -36,7 +38,16 @@ async def receive(
                     raise InvalidArgument.field("part", "must be a header, a chunk or the end")
         raise InvalidArgument.field("end", "is missing: the stream broke off, nothing was stored")
     finally:
-        await asyncio.shield(asyncio.to_thread(blobs.end, staging))
+        await asyncio.shield(_end(beginning, blobs))
+
+
+async def _end(beginning: asyncio.Future[Staging], blobs: Blobs) -> None:
+    """Also of what was still beginning when the caller went away: nobody stops a thread."""
+    try:
+        staging = await beginning
+    except LabError:
+        return  # refused, which the caller was told
+    await asyncio.to_thread(blobs.end, staging)
 
 
 async def _next(
