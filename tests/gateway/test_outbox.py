@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from google.protobuf import json_format
@@ -125,6 +126,11 @@ class Truth:
         return
 
 
+def told(truth: Truth, *, snapshots: int) -> bool:
+    """So many were asked for, and what comes after the last is told."""
+    return truth.snapshots == snapshots and truth.follower is not None
+
+
 @given(rounds=st.lists(st.integers(0, 25), min_size=1, max_size=6))
 @settings(max_examples=25, deadline=None)
 async def test_series_plus_a_snapshot_equals_the_truth(rounds: list[int]) -> None:
@@ -164,7 +170,7 @@ async def test_series_plus_a_snapshot_equals_the_truth(rounds: list[int]) -> Non
         assert len(subscription.lane.entries) <= 13
         dropped += count > 10
         flowing.set()
-        await until(lambda: subscription.in_step, what="the new snapshot")
+        await until(partial(told, truth, snapshots=1 + dropped), what="the new snapshot")
         take()
     following.cancel()
     assert held == truth.steps

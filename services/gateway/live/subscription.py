@@ -56,11 +56,6 @@ class Subscription:
         self._known: tuple[str, int] = ("", 0)  # run and sequence that the snapshot includes
         self._dropped = 0
 
-    @property
-    def in_step(self) -> bool:
-        """Whether what the client was told, or is about to be, is everything."""
-        return not self._behind.is_set()
-
     def offer(self, item: Item) -> None:
         offset = item.publication.offset
         if self._behind.is_set():
