@@ -36,7 +36,9 @@ def read_document(text: str, *, what: str) -> dict[str, Any]:
         _refuse_what_is_not_plain(yaml.parse(text), what)
         document = YAML(typ="safe", pure=True).load(text)
     except DuplicateKeyError as error:
-        raise _unreadable(what, f"{_where(error)}{_first_line(error.problem)}") from error
+        # The library's sentence goes on about both values; what was meant is not ours to guess.
+        problem = _first_line(error.problem).partition(" with value ")[0]
+        raise _unreadable(what, f"{_where(error)}{problem}; give it once") from error
     except MarkedYAMLError as error:
         raise _unreadable(what, f"{_where(error)}{_first_line(error.problem)}") from error
     except (YAMLError, ValueError, OverflowError) as error:

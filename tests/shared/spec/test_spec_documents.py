@@ -36,7 +36,10 @@ from lab.v1.run_spec_pb2 import RunSpec
         ("hooks: {sample_prompts: Once}", "hooks.sample_prompts: must be a list of texts"),
         ("hooks: {sample_prompts: [1]}", "hooks.sample_prompts: must be a list of texts"),
         ("hooks: {sample_prompts: []}", "hooks.sample_prompts: must hold at least one entry"),
-        ("model: {layers: 1}\nmodel: {layers: 2}", "line 2, column 1: found duplicate key"),
+        (
+            "model: {layers: 1}\nmodel: {layers: 2}",
+            'line 2, column 1: found duplicate key "model"; give it once',
+        ),
         ("model: &a {layers: 1}", "line 1 uses an anchor"),
         ("a: [&x 1, *x]", "line 1 uses an anchor"),
         ("model: {<<: {layers: 2}}", "line 1 uses a merge key"),
