@@ -80,8 +80,8 @@ class CheckpointServicer(services.CheckpointServiceServicer):
         )
         try:
             yield messages.ReadCheckpointResponse(header=reading.checkpoint)
-            while (chunk := await asyncio.to_thread(reading.next_chunk)) is not None:
-                yield messages.ReadCheckpointResponse(chunk=chunk)
+            while (part := await asyncio.to_thread(reading.next_part)) is not None:
+                yield part
         finally:
             reading.close()
 

@@ -8,12 +8,13 @@ import torch
 from safetensors.torch import save
 
 from lab.errors import Damaged
+from lab.manifest import CONFIG, WEIGHTS
 from lab.model.files import data_begin, tensors_in
 from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
-from services.inference.models.arriving import SHAPE, WEIGHTS, Arriving, Fetched
+from services.inference.models.arriving import Arriving, Fetched
 
 TENSORS = {"a": torch.arange(12.0).view(3, 4), "b": torch.ones(5, dtype=torch.bfloat16)}
-FILES = {WEIGHTS: save(TENSORS), SHAPE: b"{}"}
+FILES = {WEIGHTS: save(TENSORS), CONFIG: b"{}"}
 
 
 def _checkpoint() -> Checkpoint:
@@ -34,7 +35,7 @@ def test_what_came_in_pieces_is_the_file(piece: int) -> None:
         ]
     )
     assert fetched.weights.numpy().tobytes() == FILES[WEIGHTS]
-    assert fetched.shape == FILES[SHAPE]
+    assert fetched.shape == FILES[CONFIG]
     begin = data_begin(FILES[WEIGHTS][:8])
     assert (fetched.weights.data_ptr() + begin) % 64 == 0
     found = tensors_in(fetched.weights)
@@ -46,11 +47,11 @@ def test_what_came_in_pieces_is_the_file(piece: int) -> None:
     [
         ([(WEIGHTS, 0, b"\0" * 8), (WEIGHTS, 9, b"x")], "with a gap at byte 8"),
         ([(WEIGHTS, 0, b"\0" * 8), (WEIGHTS, 0, b"x")], "with a gap at byte 8"),
-        ([(SHAPE, 0, b"{}x")], "more than its 2 bytes"),
+        ([(CONFIG, 0, b"{}x")], "more than its 2 bytes"),
         ([("optimizer.safetensors", 0, b"x")], "was not asked for"),
-        ([(SHAPE, 0, b"{}")], "but nothing came"),
-        ([(SHAPE, 0, b"[]"), (WEIGHTS, 0, FILES[WEIGHTS])], "config.json should have SHA-256"),
-        ([(SHAPE, 0, b"{}"), (WEIGHTS, 0, FILES[WEIGHTS][:-1])], "model.safetensors should have"),
+        ([(CONFIG, 0, b"{}")], "but nothing came"),
+        ([(CONFIG, 0, b"[]"), (WEIGHTS, 0, FILES[WEIGHTS])], "config.json should have SHA-256"),
+        ([(CONFIG, 0, b"{}"), (WEIGHTS, 0, FILES[WEIGHTS][:-1])], "model.safetensors should have"),
     ],
 )
 def test_what_is_not_the_file_is_refused(pieces: list[tuple[str, int, bytes]], reason: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from lab.errors import Code, LabError
+from lab.manifest import CONFIG, WEIGHTS
 from lab.model import GPTConfig, GPTModel
 from lab.rpc.client import channel
 from lab.rpc.health import is_ready
@@ -29,7 +30,7 @@ from lab.v1.inference_service_pb2 import (
 )
 from services.inference.generation.engine import Engine
 from services.inference.generation.prepared import Prepared, prepare
-from services.inference.models.arriving import SHAPE, WEIGHTS, Fetched
+from services.inference.models.arriving import Fetched
 from services.inference.models.fetch import Fetcher, Progress
 from tests.support.checkpoint_service import NAME, PEEK, checkpoint_service, parts, write
 from tests.support.cutting_proxy import cutting_proxy
@@ -79,7 +80,7 @@ async def test_a_model_whose_stream_is_cut_arrives_all_the_same(
         )
         assert proxy.cuts == 2, "the connection was not cut"
     assert fetched.weights.numpy().tobytes() == files[WEIGHTS]
-    assert fetched.shape == files[SHAPE]
+    assert fetched.shape == files[CONFIG]
     assert progress.received_bytes == len(files[WEIGHTS])  # none of them came twice
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from lab.errors import Damaged, InvalidArgument, NotFound, PreconditionFailed
 from lab.limits import MAX_CHUNK_BYTES
 from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
-from lab.v1.checkpoint_service_pb2 import FileChunk
+from lab.v1.checkpoint_service_pb2 import ReadCheckpointResponse
 from services.checkpoint.shelf.catalog import Catalog
 from services.checkpoint.shelf.layout import Layout
 
@@ -27,14 +27,16 @@ class Reading:
         self.checkpoint = checkpoint
         self._files = files
 
-    def next_chunk(self) -> FileChunk | None:
+    def next_part(self) -> ReadCheckpointResponse | None:
         """The next piece, or None after the last."""
         while self._files:
             file, source = self._files[0]
             offset = source.tell()
             data = source.read(MAX_CHUNK_BYTES)
             if data:
-                return FileChunk(file=file.name, offset=offset, data=data)
+                part = ReadCheckpointResponse()  # filled in place: a FileChunk would be copied
+                part.chunk.file, part.chunk.offset, part.chunk.data = file.name, offset, data
+                return part
             source.close()
             del self._files[0]
         return None

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from lab.errors import Damaged
+from lab.manifest import CONFIG, WEIGHTS
 from lab.model.files import data_begin
 from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
 
-WEIGHTS, SHAPE = "model.safetensors", "config.json"
 _LINE_BYTES = 64  # of a processor's cache: numbers that begin with one are read faster
 
 
@@ -55,7 +55,7 @@ class Arriving:
         if offset + size > (described := self._files[file].size_bytes):
             raise Damaged(f"{file} came with more than its {described} bytes")
         self._hashes[file].update(data)
-        if file == SHAPE:
+        if file == CONFIG:
             self._shape += data
         else:
             if offset == 0:  # the numbers are to begin with a line, not the header before them
@@ -81,4 +81,4 @@ class Arriving:
 
 def wanted(checkpoint: Checkpoint) -> Mapping[str, CheckpointFile]:
     """What a model is made of: weights and shape, not the optimizer."""
-    return {file.name: file for file in checkpoint.files if file.name in (WEIGHTS, SHAPE)}
+    return {file.name: file for file in checkpoint.files if file.name in (WEIGHTS, CONFIG)}

@@ -15,11 +15,12 @@ import structlog
 
 from lab import manifest
 from lab.errors import Damaged, NotFound, OverLimit, Unavailable
+from lab.manifest import CONFIG, WEIGHTS
 from lab.rpc.reading import Piece, read_checkpoint
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import GetCheckpointRequest
 from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceStub
-from services.inference.models.arriving import SHAPE, WEIGHTS, Arriving, Fetched, wanted
+from services.inference.models.arriving import Arriving, Fetched, wanted
 
 IDLE_SECS = 30.0  # the checkpoint service may be busy, but it never pauses this long
 MAX_SHAPE_BYTES = 1 << 20
@@ -56,7 +57,7 @@ class Fetcher:
         A peek may be replaced after `look_up`; then this is the newer one.
         """
         name = checkpoint.name
-        parts = read_checkpoint(self._stub, name, [WEIGHTS, SHAPE])  # goes on after a cut
+        parts = read_checkpoint(self._stub, name, [WEIGHTS, CONFIG])  # goes on after a cut
         described = await _next(parts)
         if not isinstance(described, Checkpoint):
             raise Damaged(f"{name} came without its header")
@@ -82,11 +83,11 @@ class Fetcher:
     def _check(self, checkpoint: Checkpoint) -> None:
         """Raises when the checkpoint is no model, or too large, before any byte is fetched."""
         files = wanted(checkpoint)
-        if missing := sorted({WEIGHTS, SHAPE} - files.keys()):
+        if missing := sorted({WEIGHTS, CONFIG} - files.keys()):
             raise NotFound(f"{checkpoint.name} has no {' and no '.join(missing)}: it is no model")
         if manifest.digest(checkpoint.files) != checkpoint.digest:
             raise Damaged(f"{checkpoint.name}: its digest does not match its list of files")
-        for name, limit in ((WEIGHTS, self._max_model_bytes), (SHAPE, MAX_SHAPE_BYTES)):
+        for name, limit in ((WEIGHTS, self._max_model_bytes), (CONFIG, MAX_SHAPE_BYTES)):
             if (size := files[name].size_bytes) > limit:
                 what = "bytes of weights" if name == WEIGHTS else f"bytes of {name}"
                 raise OverLimit(

@@ -5,13 +5,14 @@ import json
 import torch
 
 from lab.errors import Damaged
+from lab.manifest import CONFIG
 from lab.model import GPTConfig, GPTModel
 from lab.model.files import tensors_in
 from lab.model.hf import config_from_hf, model_of
 from lab.spec.parameters import count_parameters
 from lab.text import Tokenizer
 from lab.v1.run_spec_pb2 import ModelSpec
-from services.inference.models.arriving import SHAPE, Fetched
+from services.inference.models.arriving import Fetched
 
 # Some trainers round the vocabulary up, to 50,304 or so; the rows too many stand for no token and
 # are never drawn or named.
@@ -58,7 +59,7 @@ def _config_of(fetched: Fetched) -> GPTConfig:
         config = config_from_hf(json.loads(fetched.shape))
         parameters = count_parameters(spec_of(config))
     except (AttributeError, ArithmeticError, RecursionError) as error:
-        raise ValueError(f"{SHAPE} describes no GPT-2") from error
+        raise ValueError(f"{CONFIG} describes no GPT-2") from error
     if not Tokenizer.vocab_size <= config.vocab_size <= Tokenizer.vocab_size + MAX_PADDING:
         raise ValueError(
             f"its vocabulary has {config.vocab_size} tokens, but the tokenizer has "
@@ -66,7 +67,7 @@ def _config_of(fetched: Fetched) -> GPTConfig:
         )
     weights_bytes = len(fetched.weights)
     if parameters > weights_bytes:  # a parameter takes at least one byte
-        raise ValueError(f"{SHAPE} asks for {parameters} parameters in {weights_bytes} bytes")
+        raise ValueError(f"{CONFIG} asks for {parameters} parameters in {weights_bytes} bytes")
     return config
 
 
