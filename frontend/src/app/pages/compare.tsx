@@ -77,7 +77,7 @@ export function ComparePage() {
 
   if (runs.length === 0) {
     return (
-      <EmptyState title="No run chosen" action={<Link to="/runs">Go to the runs</Link>}>
+      <EmptyState page title="No run chosen" action={<Link to="/runs">Go to the runs</Link>}>
         Tick two or more runs in the table and press Compare.
       </EmptyState>
     );

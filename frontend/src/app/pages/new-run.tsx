@@ -40,7 +40,7 @@ export function NewRunPage() {
     );
   }
   if (!presets.data || !corpora.data || (from !== null && !begin)) {
-    return <EmptyState title="Waiting for the presets" />;
+    return <EmptyState page title="Waiting for the presets" />;
   }
   return (
     <>

@@ -4,7 +4,7 @@ import { EmptyState } from "@/ui/empty-state";
 
 export function NotFoundPage() {
   return (
-    <EmptyState title="There is no page here" action={<Link to="/runs">Go to the runs</Link>}>
+    <EmptyState page title="There is no page here" action={<Link to="/runs">Go to the runs</Link>}>
       The address may be from another version of the lab.
     </EmptyState>
   );

@@ -87,7 +87,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
 
   if (deleted) {
     return (
-      <EmptyState title={`${id} was deleted`} action={<Link to="/runs">Go to the runs</Link>}>
+      <EmptyState page title={`${id} was deleted`} action={<Link to="/runs">Go to the runs</Link>}>
         Its metrics and samples are gone. Its checkpoints, if it had any, are still listed.
       </EmptyState>
     );
@@ -95,6 +95,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
   if (run?.deleteTime) {
     return (
       <EmptyState
+        page
         title={`${run.displayName || id} is in the trash`}
         action={
           <>
@@ -110,9 +111,12 @@ function OneRun({ name, id }: { name: string; id: string }) {
   }
   if (!run) {
     return problem ? (
-      <ProblemNotice problem={problem} action={<Link to="/runs">Go to the runs</Link>} />
+      <>
+        <h1 className="visually-hidden">{id}</h1>
+        <ProblemNotice problem={problem} action={<Link to="/runs">Go to the runs</Link>} />
+      </>
     ) : (
-      <EmptyState title={`Waiting for ${id}`} />
+      <EmptyState page title={`Waiting for ${id}`} />
     );
   }
   const hooks = run.spec?.hooks;
