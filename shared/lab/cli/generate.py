@@ -87,10 +87,11 @@ async def _write(
     """Prints one text as it comes; answers its seed."""
     model = await loaded(lab, source)
     errors.print(f"{model.source} at step {model.step:,}", style="dim")
-    sys.stdout.write(plain(prompt))
-    seed = 0
+    said, seed = plain(prompt), 0
     async for response in lab.models.generate(model, prompt, max_tokens=max_tokens, **options):
-        sys.stdout.write(plain(response.text))
+        # With the first answer, because what is refused leaves nothing behind.
+        sys.stdout.write(said + plain(response.text))
+        said = ""
         sys.stdout.flush()
         if response.finish_reason != FinishReason.FINISH_REASON_UNSPECIFIED:
             sys.stdout.write("\n")

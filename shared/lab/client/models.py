@@ -11,10 +11,11 @@ from lab.client.checkpoints import Checkpoints
 from lab.client.checkpoints import full_name as checkpoint_full_name
 from lab.client.runs import Runs
 from lab.errors import InvalidArgument, NotFound
-from lab.names import IMPORTS
+from lab.names import IMPORTS, checkpoint_ids, weights_name
 from lab.run_state import ENDED
 from lab.v1 import analysis_service_pb2 as analysis_messages
 from lab.v1 import inference_service_pb2 as messages
+from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.inference_service_pb2 import GenerateResponse, LoadingModel
 from lab.v1.model_pb2 import LoadedModel
 from lab.v1.run_pb2 import RunVerb
@@ -28,6 +29,7 @@ M = TypeVar("M", bound=Message)
 
 LOAD_DEADLINE_SECS = 120.0
 ANALYSIS_DEADLINE_SECS = 60.0
+_STEPS_NAMED = 5
 
 Question: TypeAlias = (
     analysis_messages.TokenQuestion
@@ -137,7 +139,10 @@ class Models:
         return await self._analysis.Analyse(request, timeout=ANALYSIS_DEADLINE_SECS)
 
     async def _weights(self, source: str) -> str:
-        if "@" in source or source.count("/") > 1 or source.startswith(f"{IMPORTS}/"):
+        if "@" in source:
+            of_run, _ = checkpoint_ids(checkpoint_full_name(source))
+            return at_step(source, await self._checkpoints.list(of_run))
+        if source.count("/") > 1 or source.startswith(f"{IMPORTS}/"):
             return checkpoint_full_name(source)
         run = await self._runs.get(source)
         if RunVerb.RUN_VERB_PEEK in run.allowed_verbs:
@@ -152,6 +157,23 @@ class Models:
             f"{run.name} has no weights to look into: nothing was saved and it {why}; "
             "train with --save, or `lab runs save` while it runs"
         )
+
+
+def at_step(source: str, saved: Sequence[Checkpoint]) -> str:
+    """The name of `run@step` among what is saved of the run. One of weights only will do: a look
+    needs no more. Raises NotFound, with the steps that there are."""
+    wanted = checkpoint_full_name(source)
+    run, _ = checkpoint_ids(wanted)
+    step = int(wanted.rpartition("-")[2])
+    for name in (wanted, weights_name(run, step)):
+        if any(one.name == name for one in saved):
+            return name
+    near = sorted({one.step for one in saved}, key=lambda one: abs(one - step))[:_STEPS_NAMED]
+    raise NotFound(
+        f"no weights of {run} are saved at step {step:,}"
+        + (f"; near it are {', '.join(f'{one:,}' for one in sorted(near))}" if near else "")
+        + "; `lab checkpoints list` has all there are"
+    )
 
 
 def _request(kind: type[M], **fields: Any) -> M:

@@ -72,6 +72,8 @@ def attention(
     rows = _map(answer.tensors)
     where = f"layer {layer}" + (f", head {head}" if kind in _BY_HEAD else "")
     about = _ABOUT[kind]
+    if hide_sink:
+        about += "; without the first token, the rest of each row taken as a whole"
     if compare:
         about = "the other model's less this one's, so each row sums to 0 where both sum to 1"
         theirs = _map(answer.other_tensors)
