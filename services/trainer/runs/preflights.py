@@ -20,8 +20,12 @@ from lab.errors import LabError
 from lab.spec import Machine, Times, Timings, preflight, this_machine
 from lab.spec.timings import COMMAND, PATIENCE_SECS, read_answer, too_slow
 from lab.text import Corpora
-from lab.v1 import preflight_pb2
-from lab.v1.preflight_pb2 import Preflight
+from lab.v1.preflight_pb2 import (
+    TIMING_SOURCE_MEASURED,
+    TIMING_SOURCE_MEASURING,
+    TIMING_SOURCE_NONE,
+    Preflight,
+)
 from lab.v1.run_pb2 import Run
 from lab.v1.run_spec_pb2 import RunSpec
 
@@ -60,7 +64,7 @@ class Preflights:
         """Of a run as it would be."""
         times = await asyncio.to_thread(self._times, run.spec)
         shape = self._timings.key(run.spec)
-        if times.source == preflight_pb2.TIMING_SOURCE_MEASURING and shape != self._shape:
+        if times.source == TIMING_SOURCE_MEASURING and shape != self._shape:
             self._shape, self._wanted = shape, run.spec
             self._asked.set()
         return await asyncio.to_thread(self._answer, run.spec, times)
@@ -71,10 +75,10 @@ class Preflights:
 
     def measured_secs(self, spec: RunSpec) -> float | None:
         """Of the whole run; None when no step of its shape was measured. Reads files."""
-        timing = self._timings.find(spec)
-        if timing is None:
+        found = self._timings.find(spec)
+        if found is None:
             return None
-        times = Times(preflight_pb2.TIMING_SOURCE_MEASURED, timing)
+        times = Times(TIMING_SOURCE_MEASURED, found.timing)
         return self._answer(spec, times).duration_secs
 
     async def measure(self) -> None:
@@ -96,14 +100,20 @@ class Preflights:
                 self._shape = ""  # whoever asks for it again is heard again
 
     def _times(self, spec: RunSpec) -> Times:
+        failed = self._failed[0] == self._timings.key(spec)
         if found := self._timings.find(spec):
-            return Times(preflight_pb2.TIMING_SOURCE_MEASURED, found)
-        if self._failed[0] == self._timings.key(spec):
-            return Times(preflight_pb2.TIMING_SOURCE_NONE, note=self._failed[1])
+            again = found.again and not failed and not self._training()
+            return Times(
+                TIMING_SOURCE_MEASURING if again else TIMING_SOURCE_MEASURED,
+                found.timing,
+                note=found.doubt,
+            )
+        if failed:
+            return Times(TIMING_SOURCE_NONE, note=self._failed[1])
         if self._training():
             note = "a run is training: times measured beside it would be wrong"
-            return Times(preflight_pb2.TIMING_SOURCE_NONE, note=note)
-        return Times(preflight_pb2.TIMING_SOURCE_MEASURING)
+            return Times(TIMING_SOURCE_NONE, note=note)
+        return Times(TIMING_SOURCE_MEASURING)
 
     def _answer(self, spec: RunSpec, times: Times) -> Preflight:
         train, validation = self._corpora.split_sizes(

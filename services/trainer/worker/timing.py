@@ -34,9 +34,11 @@ def _measure(spec: RunSpec, folder: Path) -> StepTiming:
     # torch takes a second or two to import; that is part of the start, and of what is told.
     from services.trainer.worker.recording.evaluate import evaluate
     from services.trainer.worker.recording.sample import continue_prompt
+    from services.trainer.worker.recording.usage import Others
     from services.trainer.worker.step import training_step
-    from services.trainer.worker.training import build
+    from services.trainer.worker.training import build, short_of_cores
 
+    others = Others()
     spec.data.corpus, spec.data.validation_fraction = "noise", 0.5
     spec.budget.steps = max(spec.budget.steps, MAX_STEPS + 1)
     windows = max(2, spec.budget.micro_batch)
@@ -51,6 +53,7 @@ def _measure(spec: RunSpec, folder: Path) -> StepTiming:
         training_step(training)
         secs.append(time.perf_counter() - began)
     timing.step_secs, timing.steps = statistics.median(secs), len(secs)
+    timing.beside_others = short_of_cores(training, others.cores())
     hooks = spec.hooks
     if hooks.evaluate_every:
         hooks.evaluate_batches = 1

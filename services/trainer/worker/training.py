@@ -30,6 +30,8 @@ from services.trainer.worker.precision import DTYPES
 from services.trainer.worker.precision import settle as settle_precision
 from services.trainer.worker.recording.spikes import Windows
 
+CORES_UNNOTICED = 0.2  # that others may use on average
+
 
 class Clock:
     """Seconds spent training, pauses left out, over all attempts."""
@@ -250,6 +252,12 @@ def crowded(training: Training) -> bool:
     if training.device.type != "cpu":
         return False
     return torch.get_num_threads() * training.ranks.place.local_world >= physical_cores()
+
+
+def short_of_cores(training: Training, others: float) -> bool:
+    """Whether training and others, which keep so many cores busy, want more than there are."""
+    own = torch.get_num_threads() if training.device.type == "cpu" else 1
+    return own + others > physical_cores() + CORES_UNNOTICED
 
 
 def _own_cores(ranks: Ranks) -> int:

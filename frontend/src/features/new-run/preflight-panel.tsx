@@ -129,7 +129,7 @@ function memoryDefinition(preflight: Preflight | undefined): string {
     ({ name, bytes }) => `${name} ${formatBytes(bytes)}`,
   );
   const source =
-    preflight?.timing === TimingSource.MEASURED
+    preflight?.stepSecs !== undefined
       ? "The most the measured process had."
       : "Estimated from the shape.";
   return parts.length > 0 ? `${source} Made of: ${parts.join(", ")}.` : source;
@@ -144,7 +144,13 @@ function Time({
   secs: number | undefined;
   format: (secs: number) => string;
 }) {
-  if (secs !== undefined) return <span data-testid="preflight-time">{format(secs)}</span>;
+  if (secs !== undefined) {
+    return (
+      <span data-testid="preflight-time" title={preflight?.timingNote || undefined}>
+        {format(secs)}
+      </span>
+    );
+  }
   if (preflight?.timing === TimingSource.MEASURING) {
     return <span className={styles["waiting"]}>being measured</span>;
   }

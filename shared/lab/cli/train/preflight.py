@@ -20,8 +20,8 @@ def look_ahead(resolved: ResolvedSpec) -> Preflight:
     with Steps() as steps:
         steps.show("making a few steps to measure them")
         try:
-            timing = Timings(home / "timings").measure(resolved.spec)
-            times = Times(preflight_pb2.TIMING_SOURCE_MEASURED, timing)
+            found = Timings(home / "timings").measure(resolved.spec)
+            times = Times(preflight_pb2.TIMING_SOURCE_MEASURED, found.timing, note=found.doubt)
         except LabError as error:
             times = Times(preflight_pb2.TIMING_SOURCE_NONE, note=error.message)
     return preflight(
@@ -36,14 +36,14 @@ def look_ahead(resolved: ResolvedSpec) -> Preflight:
 def show_preflight(found: Preflight, *, as_json: bool) -> None:
     if as_json:
         return json_of(found)
-    measured = found.timing == preflight_pb2.TIMING_SOURCE_MEASURED
+    measured = found.HasField("step_secs")
     parts = ", ".join(f"{part.name} {size(part.bytes)}" for part in found.memory_parts[:4])
     pairs(
         [
             ("parameters", f"{found.parameters:,}"),
             ("tokens per step", f"{found.tokens_per_step:,}"),
             ("steps", f"{found.steps:,}, {found.epochs:,.2f} epochs, {found.tokens:,} tokens"),
-            ("step", f"{found.step_secs:.3g} s, measured" if measured else "not measured"),
+            ("step", _step(found) if measured else "not measured"),
             ("duration", _duration(found) if measured else found.timing_note),
             (
                 "memory",
@@ -63,6 +63,10 @@ def show_preflight(found: Preflight, *, as_json: bool) -> None:
         answers.print(f"{problem.field}: {problem.description}")
         if problem.remedy:
             answers.print(f"  try: --set {problem.remedy}")
+
+
+def _step(found: Preflight) -> str:
+    return f"{found.step_secs:.3g} s, {found.timing_note or 'measured'}"
 
 
 def _duration(found: Preflight) -> str:
