@@ -69,6 +69,7 @@ function Moment({ run, at }: { run: Run; at: number }) {
               cell={cell.cell}
               onHover={cell.hover}
               onPick={cell.pick}
+              onRelease={cell.release}
             />
           </div>
         ) : (

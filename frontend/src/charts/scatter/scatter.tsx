@@ -117,7 +117,9 @@ export function Scatter(props: ScatterProps) {
   const onKey = (event: KeyboardEvent) => {
     if (event.key === "Escape") {
       if (locked) onLock(null);
-      else setZoom(null);
+      else if (zoom) setZoom(null);
+      else return;
+      event.preventDefault();
       return;
     }
     const next = event.key.startsWith("Arrow")

@@ -6,6 +6,7 @@ import { AttentionKind } from "@/gen/lab/v1/analysis_service_pb";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
 import type { ProbeText } from "@/gen/lab/v1/recording_pb";
 import type { ModelSpec } from "@/gen/lab/v1/run_spec_pb";
+import { useShortcut } from "@/lib/use-shortcut";
 import { Button } from "@/ui/button";
 import { ProblemNotice } from "@/ui/problem-notice";
 import styles from "./attention-explorer.module.css";
@@ -94,6 +95,7 @@ export function AttentionExplorer({
   const problem = view.error === null ? undefined : asProblem(view.error);
   const cell = useCell(view.picture?.tokens ?? 0);
   const { hover: hoverCell } = cell;
+  useShortcut("Escape", "Attention: let go of the token that is held", cell.release);
   const held = cell.locked ? (cell.cell?.query ?? null) : null;
   const tellHeld = useEffectEvent((position: number | null) => onHeld?.(position));
   useEffect(() => tellHeld(held), [held]);
@@ -121,6 +123,7 @@ export function AttentionExplorer({
           cell={cell.cell}
           onHover={hover}
           onPick={cell.pick}
+          onRelease={cell.release}
         />
         {reading?.(cell.cell?.query ?? null)}
         {view.tooLong && (

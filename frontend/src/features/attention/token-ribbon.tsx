@@ -1,6 +1,7 @@
 // The text as the model sees it. A token and its row in the map bring each other out.
-import { memo } from "react";
+import { memo, type KeyboardEvent } from "react";
 import type { Token } from "@/gen/lab/v1/tensor_pb";
+import { onEscape } from "@/lib/escape";
 import { formatLoss } from "@/lib/format";
 import { visibleToken } from "@/lib/token-text";
 import { diverging } from "@/charts/heatmap/palette";
@@ -15,6 +16,7 @@ export const TokenRibbon = memo(function TokenRibbon({
   cell,
   onHover,
   onPick,
+  onRelease,
 }: {
   tokens: readonly Token[];
   /** Of each token, in nats: the more surprising, the stronger its colour. */
@@ -26,10 +28,23 @@ export const TokenRibbon = memo(function TokenRibbon({
   cell: Cell | null;
   onHover: (cell: Cell | null) => void;
   onPick: (cell: Cell) => void;
+  onRelease: () => void;
 }) {
+  const walk = (event: KeyboardEvent) => {
+    onEscape(cell !== null, onRelease)(event);
+    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (step === 0 || tokens.length === 0) return;
+    event.preventDefault();
+    const next = cell === null ? 0 : clamp(cell.query + step, tokens.length);
+    if (next !== cell?.query) onPick({ query: next, key: next });
+  };
   return (
     <div
       className={[styles["ribbon"], pending && losses && styles["old"]].filter(Boolean).join(" ")}
+      tabIndex={0}
+      role="group"
+      aria-label="Tokens of the text. Left and right hold one, Esc lets go."
+      onKeyDown={walk}
       data-testid="token-ribbon"
       data-tokens={tokens.length}
       data-pending={pending}
@@ -56,6 +71,10 @@ export const TokenRibbon = memo(function TokenRibbon({
     </div>
   );
 });
+
+function clamp(index: number, count: number): number {
+  return Math.max(0, Math.min(count - 1, index));
+}
 
 /** Blindness costs about ln 50,257 = 10.8 nats. */
 const STRONGEST_AT_NATS = 11;

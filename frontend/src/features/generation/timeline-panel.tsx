@@ -1,6 +1,7 @@
 // One prompt, one seed, every step whose weights were kept: how the same dice fall as a run learns.
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useMemo, useRef, useState } from "react";
+import { onEscape } from "@/lib/escape";
 import { formatCount } from "@/lib/format";
 import { visibleToken } from "@/lib/token-text";
 import { Button } from "@/ui/button";
@@ -128,7 +129,7 @@ export function TimelinePanel({
             aria-label="Texts by step. Arrow keys choose a token."
             onPointerLeave={() => setHovered(null)}
             onKeyDown={(event) => {
-              if (event.key === "Escape") setLocked(null);
+              onEscape(locked !== null, () => setLocked(null))(event);
               const next = neighbourOf(locked, event.key, rows);
               if (next === null) return;
               event.preventDefault();

@@ -1,6 +1,7 @@
 // The text so far. Every token can be pointed at and, by a click, held; left and right walk through them.
 import type { KeyboardEvent } from "react";
 import type { GenerateResponse } from "@/gen/lab/v1/inference_service_pb";
+import { onEscape } from "@/lib/escape";
 import styles from "./written-text.module.css";
 
 export function WrittenText({
@@ -29,7 +30,7 @@ export function WrittenText({
   "data-testid"?: string;
 }) {
   const walk = (event: KeyboardEvent) => {
-    if (event.key === "Escape") onSelect(null);
+    onEscape(selected !== null, () => onSelect(null))(event);
     const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (step === 0 || tokens.length === 0) return;
     event.preventDefault();

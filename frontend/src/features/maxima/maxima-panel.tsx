@@ -8,6 +8,7 @@ import { ScaleLegend } from "@/charts/heatmap/scale-legend";
 import { ValueGrid } from "@/charts/heatmap/value-grid";
 import type { AnalyseResponse } from "@/gen/lab/v1/analysis_service_pb";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
+import { onEscape } from "@/lib/escape";
 import { formatCount, formatNumber } from "@/lib/format";
 import { useInView } from "@/lib/use-in-view";
 import { visibleToken } from "@/lib/token-text";
@@ -90,11 +91,7 @@ export function MaximaPanel({
     >
       {error && <ProblemNotice problem={asProblem(error)} />}
       {found && data && text !== "" ? (
-        <div
-          onKeyDown={(event) => {
-            if (event.key === "Escape") setLocked(null);
-          }}
-        >
+        <div onKeyDown={onEscape(locked !== null, () => setLocked(null))}>
           <ValueGrid
             rows={found.rows}
             columns={found.top}

@@ -5,6 +5,7 @@ import { ValueGrid, type GridCell } from "@/charts/heatmap/value-grid";
 import { LineChart } from "@/charts/line/line-chart";
 import { LinkedWindow } from "@/charts/line/window";
 import type { ProbeRecord } from "@/gen/lab/v1/recording_pb";
+import { onEscape } from "@/lib/escape";
 import { formatCount, formatLoss } from "@/lib/format";
 import { visibleToken } from "@/lib/token-text";
 import { Explained } from "@/ui/explained";
@@ -69,11 +70,7 @@ export function TokenLossesPanel({
       {empty ? (
         <NoRecordYet loading={loading} every={every} />
       ) : (
-        <div
-          onKeyDown={(event) => {
-            if (event.key === "Escape") setLocked(null);
-          }}
-        >
+        <div onKeyDown={onEscape(locked !== null, () => setLocked(null))}>
           <ValueGrid
             rows={labels}
             columns={timeline.steps.length}

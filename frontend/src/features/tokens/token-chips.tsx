@@ -1,6 +1,7 @@
 // Tokens side by side, coloured in turn. Hover previews one, a click holds it; left and right walk, Esc lets go.
 import type { KeyboardEvent } from "react";
 import type { Token } from "@/gen/lab/v1/tensor_pb";
+import { onEscape } from "@/lib/escape";
 import { formatCount } from "@/lib/format";
 import { tokenBytes, visibleToken } from "@/lib/token-text";
 import { splitCharacters } from "./characters";
@@ -32,7 +33,7 @@ export function TokenChips({
   const listed = tokens.slice(0, MOST_SHOWN);
   const shared = splitCharacters(listed);
   const walk = (event: KeyboardEvent) => {
-    if (event.key === "Escape") onLock(null);
+    onEscape(shown !== null, () => onLock(null))(event);
     const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (step === 0 || listed.length === 0) return;
     event.preventDefault();

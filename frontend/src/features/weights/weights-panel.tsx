@@ -6,6 +6,7 @@ import { asProblem } from "@/api/problem";
 import { ScaleLegend } from "@/charts/heatmap/scale-legend";
 import { ValueGrid } from "@/charts/heatmap/value-grid";
 import type { LoadedModel } from "@/gen/lab/v1/model_pb";
+import { onEscape } from "@/lib/escape";
 import { formatCount, formatNumber } from "@/lib/format";
 import { useInView } from "@/lib/use-in-view";
 import { NoAnswerYet } from "@/ui/no-answer-yet";
@@ -72,9 +73,7 @@ export function WeightsPanel({
       {rows ? (
         <div
           className={styles["columns"]}
-          onKeyDown={(event) => {
-            if (event.key === "Escape") setLocked(null);
-          }}
+          onKeyDown={onEscape(locked !== null, () => setLocked(null))}
         >
           <div className={styles["scroll"]} tabIndex={0} role="group" aria-label="All tensors">
             <ValueGrid
