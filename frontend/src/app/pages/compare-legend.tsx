@@ -133,7 +133,9 @@ export function CompareLegend({
                         strokeDasharray={drawn?.dash.join(" ")}
                       />
                     </svg>
-                    <Link to={`/runs/${id}`}>{called}</Link>
+                    <Link to={`/runs/${id}`} title={called}>
+                      {called}
+                    </Link>
                     {group && group.curves.length > 1 && (
                       <span className={styles["group"]}>in “{group.label}”</span>
                     )}

@@ -83,6 +83,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
   const corpora = useQuery(corporaQuery);
   const corpus = `corpora/${run?.spec?.data?.corpus ?? ""}`;
   const unigram = corpora.data?.find((one) => one.name === corpus)?.unigramEntropy;
+  const bits = useMemo(() => evaluations.map(({ bitsPerByte }) => bitsPerByte), [evaluations]);
   const facts = useMemo(() => (run ? factsOf(run) : ""), [run]);
 
   if (deleted) {
@@ -146,7 +147,7 @@ function OneRun({ name, id }: { name: string; id: string }) {
       {ancestry.error && <ProblemNotice problem={asProblem(ancestry.error)} />}
       {address.has("first") && <FirstSteps run={run} series={series} />}
       <LiveProgress run={run} series={series} />
-      <Tiles series={series} bits={evaluations.at(-1)?.bitsPerByte} />
+      <Tiles series={series} bits={bits} />
       <div className={styles["main"]}>
         <LossChart
           run={name}

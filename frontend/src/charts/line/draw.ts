@@ -75,7 +75,7 @@ export interface Scene {
 export const FONT = "11px system-ui, sans-serif";
 const trace = new Trace();
 const FIRST_PX = 5;
-const PIXELS_PER_X_TICK = 90;
+const PIXELS_PER_X_TICK = 72;
 const PIXELS_PER_Y_TICK = 34;
 
 export function drawScene(context: Ink, scene: Scene): void {

@@ -70,7 +70,6 @@ function Beginning({ corpus }: { corpus: Corpus }) {
   return (
     <>
       <Button
-        kind="quiet"
         busy={preview.isFetching}
         aria-expanded={open}
         data-testid="corpus-beginning"

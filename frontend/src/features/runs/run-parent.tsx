@@ -2,6 +2,7 @@
 import { Link } from "react-router";
 import type { RunParent } from "@/gen/lab/v1/run_pb";
 import { formatCount } from "@/lib/format";
+import styles from "./run-parent.module.css";
 import { runId } from "./state-name";
 
 export function ParentLink({
@@ -14,7 +15,7 @@ export function ParentLink({
 }) {
   const id = runId(parent.run);
   return (
-    <span data-testid="run-parent">
+    <span className={styles["parent"]} data-testid="run-parent">
       fork of {gone ? `${id}, deleted since,` : <Link to={`/${parent.run}`}>{id}</Link>} at step{" "}
       {formatCount(parent.step)}
     </span>

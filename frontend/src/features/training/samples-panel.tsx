@@ -11,6 +11,7 @@ import { departure } from "./departure";
 import { eventList } from "./event-lists";
 import { DEFINITIONS } from "./lesson";
 import styles from "./samples-panel.module.css";
+import { withoutHoles } from "./without-holes";
 
 const ALL = "";
 
@@ -75,7 +76,8 @@ export function SamplesPanel({
           aria-label="Samples, newest first"
         >
           {shown.map((sample) => {
-            const { same, other } = departure(sample.text, sample.before);
+            const parts = departure(sample.text, sample.before);
+            const [same, other] = [withoutHoles(parts.same), withoutHoles(parts.other)];
             return (
               <li key={sample.key} data-testid="sample">
                 <span className={styles["step"]}>step {formatCount(sample.step)}</span>

@@ -21,8 +21,8 @@ export function Tiles({
   bits,
 }: {
   series: StepSeries;
-  /** Bits per byte of the newest evaluation; undefined before the first, and in old recordings. */
-  bits: number | undefined;
+  /** Bits per byte of the evaluations, oldest first; undefined in old recordings. */
+  bits: readonly (number | undefined)[];
 }) {
   useSeriesVersion(series);
   const loss = series.column("loss");
@@ -63,9 +63,10 @@ export function Tiles({
       <Tile
         title="Bits per byte"
         data-testid="tile-bits-per-byte"
-        value={formatLoss(bits)}
+        value={formatLoss(bits.at(-1))}
         definition={DEFINITIONS.bitsPerByte}
-        past={[]}
+        past={bits.slice(-PAST).map((one) => one ?? NaN)}
+        color="--validation"
       />
       <Tile
         title="Learning rate"
