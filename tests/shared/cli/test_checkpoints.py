@@ -165,3 +165,7 @@ def test_the_books_own_weights_come_in(saved: Command, tmp_path: Path) -> None:
     pickled.write_bytes(b"PK\x03\x04")
     refused = saved("import", str(pickled))
     assert (refused.returncode, "is pickled" in refused.stderr) == (2, True)
+    disguised = tmp_path / "model.safetensors"
+    disguised.write_bytes(pickled.read_bytes())
+    refused = saved("import", str(disguised))
+    assert (refused.returncode, "is no safetensors file" in refused.stderr) == (2, True)

@@ -70,6 +70,12 @@ def import_(
                     "opened here; write it again with "
                     'safetensors.torch.save_file(model.state_dict(), "mine.safetensors")',
                 )
+            if weights.is_file() and not book.names_in(weights):
+                raise InvalidArgument.field(
+                    "weights",
+                    f"{weights} is no safetensors file, whatever its name: it does not begin with "
+                    "a list of tensors; only safetensors is read",
+                )
             if weights.is_file():
                 raise InvalidArgument.field(
                     "weights",
