@@ -36,6 +36,7 @@ from services.trainer.runs.restarts import FIRST_PAUSE_SECS
 from services.trainer.runs.runs import Runs
 from services.trainer.runs.surroundings import StartWorker, Surroundings
 from services.trainer.saved.newest import NewestWatch
+from services.trainer.saved.orphans import Orphans
 from services.trainer.saved.reports import Reports
 from services.trainer.saved.uploads import Uploads
 from services.trainer.servicer import TrainerServicer
@@ -95,6 +96,7 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     service.needs_grpc("checkpoint", settings.checkpoint_address)
     checkpoints = CheckpointServiceStub(to_checkpoint)
     uploads = Uploads(checkpoints, store, kept=reports.kept, lost=reports.lost)
+    orphans = Orphans(records, uploads)
     corpora = Corpora(
         settings.home / "corpora", Assets(settings.home / "assets", folders.asset_mirror())
     )
@@ -103,6 +105,7 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
         store=store,
         journal=journal,
         uploads=uploads,
+        orphans=orphans,
         corpora=corpora,
         checkpoints=checkpoints,
         start_worker=start_worker,
@@ -120,6 +123,7 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     service.tasks.start("empty the trash", runs.trash.empty(look_secs=settings.trash_look_secs))
 
     async def put_away() -> None:
+        orphans.stop()
         await runs.stop_all(STOP_REASON, grace_secs=settings.stop_secs)
         await uploads.stop(grace_secs=LAST_UPLOAD_SECS)
         if bus.connected:

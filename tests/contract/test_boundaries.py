@@ -56,6 +56,7 @@ ROWS = (
     Row("lab.run_state", ("lab.v1",), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.link", never=(*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.torchrun", ("lab.folders",), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
+    Row("lab.occupied", never=(*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     Row("lab.manifest", ("lab.v1", "lab.errors"), (*NUMBERS, *GRPC, *NATS, *WEB, *TERMINAL)),
     # What the lab is about.
     Row("lab.spec", ("lab.v1", "lab.errors", "lab.folders"), (*NUMBERS, *GRPC, *NATS, *WEB)),
@@ -142,14 +143,14 @@ ROWS = (
     Row(
         "services.trainer.runs",
         (
-            *(*SERVICE, "lab.text", "lab.link", "lab.torchrun"),
+            *(*SERVICE, "lab.text", "lab.link", "lab.torchrun", "lab.occupied"),
             *("services.trainer.journal", "services.trainer.records", "services.trainer.saved"),
         ),
         (*TORCH, *NATS, *WEB, *TERMINAL),
     ),
     Row(
         "services.trainer.saved",
-        (*CORE, "lab.manifest", "services.trainer.records"),
+        (*CORE, "lab.manifest", "lab.occupied", "services.trainer.records"),
         (*NUMBERS, *NATS, *WEB, *TERMINAL),
     ),
     Row(
@@ -173,7 +174,7 @@ ROWS = (
         (
             *("lab.v1", "lab.errors", "lab.link", "lab.torchrun", "lab.manifest", "lab.names"),
             *("lab.memory", "lab.analysis", "lab.kernels", "lab.model", "lab.spec", "lab.text"),
-            "lab.folders",
+            *("lab.folders", "lab.occupied"),
         ),
         (*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL, "structlog"),
     ),

@@ -184,6 +184,7 @@ class Life:
             staging_folder=str(self._folder),
         )
         # Before a new claim shuts them out: what an earlier life of the run has still to send.
+        await around.orphans.gone(self._run_id)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(UPLOAD_SECS):  # wait_for may swallow a cancellation
                 await around.uploads.idle(self._run_id)

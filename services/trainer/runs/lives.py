@@ -32,7 +32,9 @@ class Lives:
         self._restarts = Restarts(
             self._records,
             begin=self.begin,
-            may_come=around.uploads.brings_ground,
+            may_come=lambda run_id: (
+                around.uploads.brings_ground(run_id) or around.orphans.busy(run_id)
+            ),
             first_pause_secs=restart_secs,
         )
 

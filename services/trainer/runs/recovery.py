@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Set
 from pathlib import Path
 
 import structlog
@@ -9,6 +10,7 @@ import structlog
 from lab import names
 from lab.bus import Publisher
 from lab.errors import Damaged
+from lab.occupied import occupied
 from lab.v1 import run_pb2
 from lab.v1.run_pb2 import Run
 from lab.v1.worker_pb2 import CheckpointStaged
@@ -18,7 +20,7 @@ from services.trainer.records.state import Happening
 from services.trainer.records.store import Stored
 from services.trainer.runs.lives import Lives
 from services.trainer.runs.surroundings import Surroundings
-from services.trainer.saved.leftovers import order, whole_saves
+from services.trainer.saved.leftovers import order, remove_but, whole_saves
 
 DAMAGED = (
     "its history could not be read from disk and was set aside: metrics, samples and log from "
@@ -41,12 +43,17 @@ async def recover(
     before = {run.name: run.state for run in stored.runs}
     for run in stored.runs:
         await _take_up(run, around, publisher)
-    waiting = await asyncio.to_thread(_still_to_send, stored, around.staging)
+    orphaned = await asyncio.to_thread(_orphaned, around.staging)
+    waiting = await asyncio.to_thread(_still_to_send, stored, around.staging, but=orphaned)
     folders = {Path(staged.folder) for _, staged in waiting}
-    await asyncio.to_thread(_remove_staging_but, around.staging, folders)
+    for attempt in set(around.staging.glob("*/*")) - orphaned:
+        await asyncio.to_thread(remove_but, attempt, folders)
     for run_id, staged in waiting:
         log.info("checkpoint still to be sent", run=run_id, step=staged.step)
         around.uploads.put(around.records.get(run_id), staged)
+    for attempt in orphaned:
+        if around.records.has(run_id := attempt.parent.name):
+            around.orphans.expect(run_id, attempt, told=folders)
     for run in reversed(around.records.all()):
         run_id = names.run_id(run.name)
         if run.state == run_pb2.RUN_STATE_PENDING:
@@ -90,21 +97,19 @@ async def _remove_others(folder: Path, known: set[str]) -> None:
     await asyncio.to_thread(work)
 
 
-def _still_to_send(stored: Stored, staging: Path) -> list[tuple[str, CheckpointStaged]]:
+def _orphaned(staging: Path) -> set[Path]:
+    """The folders in which a worker of the last life has not come to its end."""
+    return {attempt for attempt in staging.glob("*/*") if occupied(attempt)}
+
+
+def _still_to_send(
+    stored: Stored, staging: Path, *, but: Set[Path]
+) -> list[tuple[str, CheckpointStaged]]:
     """What the last life wrote down, and what its workers finished when it was no longer there."""
     known = {Path(staged.folder) for _, staged in stored.uploads}
     waiting = list(stored.uploads)
     for run in stored.runs:
         run_id = names.run_id(run.name)
-        for attempt in staging.glob(f"{run_id}/*"):
+        for attempt in set(staging.glob(f"{run_id}/*")) - but:
             waiting += [(run_id, staged) for staged in whole_saves(attempt, but=known)]
     return sorted(waiting, key=lambda each: order(each[1]))
-
-
-def _remove_staging_but(staging: Path, kept: set[Path]) -> None:
-    """What a worker left half written, or a life did not put away."""
-    for folder in staging.glob("*/*/*"):
-        if folder not in kept:
-            shutil.rmtree(folder, ignore_errors=True)
-            if folder.is_file():
-                folder.unlink()

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 class Restarts:
     """`begin` starts a life for a run that is PENDING; `may_come` says whether a run without a
-    checkpoint will have one, because it is still being sent."""
+    checkpoint may have one soon, because it is still being sent or even written."""
 
     def __init__(
         self,
@@ -102,6 +102,8 @@ class Restarts:
             run.ClearField("restart_time")
             self._records.changed(run_id)
             return
+        if not (run.latest_checkpoint or run.HasField("parent")):
+            return self._call(run_id, self._first_pause_secs)  # else it would begin at nothing
         run.restarts += 1
         log.info("run resumes by itself", run=run_id, time=run.restarts)
         self._records.happen(run_id, Happening.RESTART_DUE)

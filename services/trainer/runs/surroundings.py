@@ -13,6 +13,7 @@ from services.trainer.journal.journal import Journal
 from services.trainer.records.records import Records
 from services.trainer.records.store import Store
 from services.trainer.runs.worker_process import Worker
+from services.trainer.saved.orphans import Orphans
 from services.trainer.saved.uploads import Uploads
 
 
@@ -31,6 +32,7 @@ class Surroundings:
     store: Store
     journal: Journal
     uploads: Uploads
+    orphans: Orphans
     corpora: Corpora
     checkpoints: services.CheckpointServiceAsyncStub
     start_worker: StartWorker

@@ -1,8 +1,10 @@
-"""Saves that a worker finished and could not tell of any more: it was killed, or the trainer was.
+"""What is in the folder of a worker that is gone: saves that it finished and could not tell of any
+more, because it was killed or the trainer was, and what it only began.
 
-Each lies in a folder of its own and ends with a sealed file that says what it is.
+Each save lies in a folder of its own and ends with a sealed file that says what it is.
 """
 
+import shutil
 from collections.abc import Container
 from pathlib import Path
 
@@ -25,6 +27,15 @@ def whole_saves(attempt: Path, *, but: Container[Path]) -> list[CheckpointStaged
         staged.request_id, staged.beside_training = "", False
         found.append(staged)
     return sorted(found, key=order)
+
+
+def remove_but(attempt: Path, kept: Container[Path]) -> None:
+    """What was half written, or was not put away."""
+    for path in attempt.iterdir() if attempt.is_dir() else ():
+        if path not in kept:
+            shutil.rmtree(path, ignore_errors=True)
+            if path.is_file():
+                path.unlink()
 
 
 def order(staged: CheckpointStaged) -> tuple[int, int]:

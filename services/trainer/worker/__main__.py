@@ -12,8 +12,10 @@ import sys
 import threading
 import time
 import traceback
+from pathlib import Path
 
 from lab.link import Link, LinkClosed
+from lab.occupied import occupying
 from lab.torchrun import Place, this_place
 from lab.v1.worker_pb2 import WorkerCommand
 from services.trainer.worker.events import Heartbeat
@@ -56,7 +58,8 @@ def _lead(fd: int, place: Place) -> int:
         # torch takes a second or two to import; by now the trainer hears a heart beating.
         from services.trainer.worker.run import run
 
-        return run(command.start, link, heartbeat, place=place)
+        with occupying(Path(command.start.staging_folder)):  # until what it saves is on disk
+            return run(command.start, link, heartbeat, place=place)
     except LinkClosed:
         sys.stderr.write("the trainer is gone; the run ends here\n")
         return 0

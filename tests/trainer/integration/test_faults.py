@@ -26,6 +26,7 @@ from services.trainer.runs.worker_process import WorkerProcess, start_worker
 from tests.support.events import TailReader
 from tests.support.fake_checkpoint_service import FakeCheckpointService
 from tests.support.nats import NatsServer
+from tests.support.processes import ended
 from tests.support.trainer_service import (
     ENDLESS,
     TrainerProcess,
@@ -187,7 +188,7 @@ async def test_a_save_that_a_killed_trainer_never_heard_of_is_gone_on_from(
     with start() as first:
         async with connected(first) as trainer:
             await create(trainer, "a", tiny(ENDLESS, checkpoint_every=25, restarts=3))
-            await until(lambda: checkpoints.kept, what="it saves")
+            await until(lambda: checkpoints.kept, secs=60, what="it saves")
             (worker,) = psutil.Process(first.process.pid).children()
             first.process.send_signal(signal.SIGSTOP)  # from here on it hears nothing
             await until(lambda: psutil.Process(first.process.pid).status() == psutil.STATUS_STOPPED)
@@ -213,6 +214,56 @@ async def test_a_save_that_a_killed_trainer_never_heard_of_is_gone_on_from(
             await trainer.StopRun(messages.StopRunRequest(name="runs/a", save=False))
             await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
     assert not folder.exists()
+
+
+async def test_a_save_that_an_orphan_still_writes_is_waited_for_and_gone_on_from(
+    tmp_path: Path, nats: NatsServer, checkpoints: FakeCheckpointService
+) -> None:
+    start = partial(
+        trainer_process, tmp_path, nats_url=nats.url, checkpoint_address=checkpoints.address
+    )
+    with start() as first:
+        async with connected(first) as trainer:
+            await create(trainer, "a", tiny(ENDLESS, checkpoint_every=1, restarts=3))
+            await until(lambda: checkpoints.kept, secs=60, what="it saves")
+            (worker,) = psutil.Process(first.process.pid).children()
+            halted = partial(_halted_half_way, worker, tmp_path, checkpoints)
+            folder = await until(halted, secs=60, what="it is in the middle of a save")
+            first.kill()
+    step = _step_in(folder)
+    with start() as second:
+        async with connected(second) as trainer:
+            # It waits with what it knows of, while the worker is where it was.
+            await reaches(trainer, "a", run_pb2.RUN_STATE_STARTING)
+            assert folder.is_dir()
+            assert not (folder / manifest.STAGED).exists()
+            worker.resume()
+            await reaches(trainer, "a", run_pb2.RUN_STATE_RUNNING)
+            assert ended(worker)
+            assert f"runs/a/checkpoints/step-{step:08d}" in checkpoints.kept
+            said = await everything_said(trainer, "a")
+            [resumed] = [one.run_resumed for one in said if one.HasField("run_resumed")]
+            assert resumed.step >= step
+            await trainer.StopRun(messages.StopRunRequest(name="runs/a", save=False))
+            await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
+    assert not folder.exists()
+
+
+def _halted_half_way(
+    worker: psutil.Process, home: Path, checkpoints: FakeCheckpointService
+) -> Path | None:
+    """Suspends the worker; lets it go on again unless it is in the middle of writing a save."""
+    worker.suspend()
+    for folder in home.glob("trainer/staging/*/*/checkpoint-*"):
+        arrived = f"runs/a/checkpoints/step-{_step_in(folder):08d}" in checkpoints.kept
+        if not arrived and not (folder / manifest.STAGED).exists():
+            return folder
+    worker.resume()
+    return None
+
+
+def _step_in(folder: Path) -> int:
+    return int(folder.name.split("-")[1])
 
 
 async def test_a_trainer_that_is_told_to_end_saves_and_ends_in_time(
