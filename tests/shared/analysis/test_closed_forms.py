@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 
+from lab.analysis import predictions as strips
 from lab.analysis.attention import attention, rollout, row_divergence, thumbnails, without_sink
 from lab.analysis.attribution import attribution
 from lab.analysis.embedding import embedding_map, neighbours
-from lab.analysis.predictions import largest
+from lab.analysis.predictions import predictions
 from lab.analysis.token_losses import token_losses
 from lab.analysis.weights import copying, relative_change, weight_statistics
 from lab.model import GPTConfig, GPTModel
@@ -160,10 +161,43 @@ def test_a_head_that_hands_on_what_it_reads_copies() -> None:
     assert found.tolist() == [pytest.approx([1.0, -1.0], abs=1e-5)]
 
 
-@pytest.mark.parametrize("width", [5, 127, 128, 129, 700, 1_000])
-def test_the_largest_by_blocks_are_the_largest(width: int) -> None:
-    values = torch.randn(9, width, generator=torch.Generator().manual_seed(width))
-    for count in (1, 3, 5):
-        found, places = largest(values, count)
-        assert torch.equal(found, values.topk(count).values)
-        assert torch.equal(values.gather(1, places), found)
+@pytest.mark.parametrize("rising", [-1.0, 0.0, 1.0])
+@pytest.mark.parametrize(("vocab_size", "strip"), [(5, 1), (97, 1), (211, 1), (211, 2_000)])
+def test_read_in_strips_the_head_says_what_it_says_at_once(
+    monkeypatch: pytest.MonkeyPatch, vocab_size: int, strip: int, rising: float
+) -> None:
+    """The largest logit comes in the first strip, in any, or in the last one."""
+    monkeypatch.setattr(strips, "STRIP_NUMBERS", strip)
+    monkeypatch.setattr(strips, "_MOST_ROWS", 10)  # of 3 x 7 states
+    generator = torch.Generator().manual_seed(vocab_size)
+    model = GPTModel(CONFIG, seed=1).eval()
+    with torch.no_grad():
+        model.head_weight.copy_(torch.randn(211, 32, generator=generator))
+        model.head_weight[:, 0] += rising * torch.arange(211) / 4
+    states = torch.randn(3, 7, 32, generator=generator)
+    states[:, :, 0] = 1.0
+    following = [3, vocab_size - 1, 0, 1, 4, 2, None]
+    breaths: list[None] = []
+    found = predictions(
+        model,
+        list(states),
+        following,
+        top=4,
+        vocab_size=vocab_size,
+        between_pieces=lambda: breaths.append(None),
+    )
+    rows = states.double() @ model.head_weight[:vocab_size].detach().double().T  # (3, 7, V)
+    logarithms = rows.log_softmax(-1)
+    for row, read in zip(logarithms, found, strict=True):
+        best = row.exp().topk(4)
+        assert torch.equal(read.top_ids, best.indices)
+        close(read.top_probabilities.double(), best.values, rtol=1e-4, atol=1e-6)
+        close(read.entropy.double(), -(row.exp() * row).sum(-1), rtol=1e-4, atol=1e-4)
+        kl = (logarithms[-1].exp() * (logarithms[-1] - row)).sum(-1)
+        close(read.kl.double(), kl, rtol=1e-4, atol=1e-4)
+        assert int(read.rank[-1]) == -1
+        assert read.log_probability[-1].isnan()
+        came = torch.arange(6), torch.tensor(following[:-1])
+        close(read.log_probability[:-1].double(), row[came], rtol=1e-4, atol=1e-4)
+        assert read.rank[:-1].tolist() == (row[:-1] > row[came][:, None]).sum(1).tolist()
+    assert len(breaths) >= (3 if vocab_size > 32 and strip == 1 else 1)
