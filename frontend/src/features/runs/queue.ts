@@ -31,9 +31,9 @@ export function places(queue: readonly QueuedRun[]): ReadonlyMap<string, Waiting
   return new Map(queue.map((queued, index) => [queued.run, { place: index + 1, queued }]));
 }
 
-/** "next, in 4 m 10 s", "3. in line, start unknown". */
+/** "next, in 4 m 10 s", "no. 3 in line, start unknown". */
 export function placeText({ place, queued: { startsInSecs } }: Waiting): string {
-  const where = place === 1 ? "next" : `${place}. in line`;
+  const where = place === 1 ? "next" : `no. ${place} in line`;
   if (startsInSecs === undefined) return `${where}, start unknown`;
   return startsInSecs < 1 ? where : `${where}, in ${formatDuration(startsInSecs)}`;
 }

@@ -117,7 +117,7 @@ describe("the queue", () => {
     ]);
     expect([...queue].map(([name, waiting]) => [name, placeText(waiting)])).toEqual([
       ["runs/a", "next, in 4 m 10 s"],
-      ["runs/b", "2. in line, start unknown"],
+      ["runs/b", "no. 2 in line, start unknown"],
     ]);
   });
 });
