@@ -10,17 +10,16 @@ import structlog
 
 from lab import names
 from lab.errors import Code, LabError
-from lab.rpc.paging import pages
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import (
     DeleteCheckpointRequest,
-    ListCheckpointsRequest,
     RestoreCheckpointRequest,
 )
 from lab.v1.run_pb2 import Run
 from services.trainer.records.records import Records
 from services.trainer.records.store import Store
+from services.trainer.saved.shelf import shelf_of
 from services.trainer.saved.uploads import Uploads
 
 FIRST_PAUSE_SECS: Final = 0.2
@@ -119,7 +118,7 @@ class Belongings:
         begun_from = {other.parent.checkpoint for other in by if other.HasField("parent")}
         return [
             checkpoint.name
-            for checkpoint in await self._list(run)
+            for checkpoint in (await shelf_of(self._checkpoints, run)).checkpoints
             if not checkpoint.pinned and checkpoint.name not in begun_from
         ]
 
@@ -128,18 +127,12 @@ class Belongings:
         if not run.HasField("delete_time"):
             return []
         since = run.delete_time.ToMilliseconds()
+        trash = await shelf_of(self._checkpoints, run.name, trashed=True)
         return [
             checkpoint
-            for checkpoint in await self._list(run.name, trashed=True)
+            for checkpoint in trash.checkpoints
             if checkpoint.delete_time.ToMilliseconds() >= since
         ]
-
-    async def _list(self, run: str, *, trashed: bool = False) -> list[Checkpoint]:
-        found: list[Checkpoint] = []
-        request = ListCheckpointsRequest(run=run, trashed=trashed)
-        async for page in pages(self._checkpoints.ListCheckpoints, request):
-            found += page.checkpoints
-        return found
 
     async def _delete(self, name: str, *, permanently: bool = False) -> None:
         """Pinned or gone meanwhile is as well."""

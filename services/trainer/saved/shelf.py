@@ -23,10 +23,13 @@ class RunShelf:
         return [each for each in self.checkpoints if each.kind != CHECKPOINT_KIND_WEIGHTS]
 
 
-async def shelf_of(stub: services.CheckpointServiceAsyncStub, run: str) -> RunShelf:
+async def shelf_of(
+    stub: services.CheckpointServiceAsyncStub, run: str, *, trashed: bool = False
+) -> RunShelf:
+    """With `trashed`, what is in the trash instead."""
     found: list[Checkpoint] = []
     unreadable: list[UnreadableCheckpoint] = []
-    async for page in pages(stub.ListCheckpoints, ListCheckpointsRequest(run=run)):
+    async for page in pages(stub.ListCheckpoints, ListCheckpointsRequest(run=run, trashed=trashed)):
         found += page.checkpoints
         unreadable += page.unreadable
     found.sort(key=lambda checkpoint: checkpoint.step, reverse=True)

@@ -67,7 +67,7 @@ class Windows:
     """What a run remembers of its newest steps. Part of its state: a resumed run must flag the
     same steps as one that never stopped."""
 
-    # A model that knows its text by heart wobbles by up to 0.05 around a loss of 0.01, most batches
+    # A model that knows its text by heart wobbles by up to 0.06 around a loss of 0.01, most batches
     # far less: with this, a rise of less than 0.09 is no trouble. Above a loss of about 0.5 batches
     # differ by more than this anyway.
     # A gradient norm doubles as easily as it halves, so its logarithm is looked at.
