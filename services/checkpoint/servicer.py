@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from lab.errors import NotFound, PreconditionFailed
 from lab.names import checkpoint_ids, run_name
+from lab.rpc.paging import page_size
 from lab.v1 import checkpoint_service_pb2 as messages
 from lab.v1 import checkpoint_service_pb2_grpc as services
 from lab.v1.checkpoint_pb2 import Checkpoint
@@ -105,6 +106,7 @@ class CheckpointServicer(services.CheckpointServiceServicer):
     async def ListCheckpoints(
         self, request: messages.ListCheckpointsRequest, context: Any
     ) -> messages.ListCheckpointsResponse:
+        size = page_size(request.page_size)
         unreadable: list[messages.UnreadableCheckpoint] = []
         if request.in_bucket:
             found = await asyncio.to_thread(self._bucket().all, request.run)
@@ -112,7 +114,7 @@ class CheckpointServicer(services.CheckpointServiceServicer):
             found = await asyncio.to_thread(self._catalog.in_trash, request.run)
         else:
             found, unreadable = await asyncio.to_thread(self._catalog.look, request.run)
-        page, token = page_of(found, size=request.page_size, token=request.page_token)
+        page, token = page_of(found, size=size, token=request.page_token)
         answer = messages.ListCheckpointsResponse(next_page_token=token)
         answer.checkpoints.extend(map(self._with_copy, page))
         if not request.page_token:

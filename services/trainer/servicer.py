@@ -13,7 +13,8 @@ import grpc
 
 from lab import names
 from lab.errors import InvalidArgument, NotFound, OverLimit
-from lab.limits import MAX_FACTS, MAX_PAGE
+from lab.limits import MAX_FACTS
+from lab.rpc.paging import page_size
 from lab.spec import load_presets
 from lab.text import Corpora
 from lab.v1 import recording_pb2 as recording
@@ -34,7 +35,7 @@ from services.trainer.runs.preflights import Preflights
 from services.trainer.runs.queue import Queue
 from services.trainer.runs.runs import Runs
 
-DEFAULT_PAGE, DEFAULT_FACTS = 200, 500
+DEFAULT_FACTS = 500
 KINDS: Final = tuple(field.name for field in Event.DESCRIPTOR.oneofs_by_name["fact"].fields)
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -79,7 +80,7 @@ class TrainerServicer(TrainerServiceServicer):
     async def ListRuns(
         self, request: messages.ListRunsRequest, context: Context
     ) -> messages.ListRunsResponse:
-        size = _limited("page_size", request.page_size, default=DEFAULT_PAGE, limit=MAX_PAGE)
+        size = page_size(request.page_size)
         listed = self._runs.trashed() if request.trashed else self._runs.all()
         runs, token = _page(listed, request.page_token, size)
         return messages.ListRunsResponse(runs=runs, next_page_token=token)

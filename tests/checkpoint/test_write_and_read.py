@@ -186,6 +186,8 @@ async def test_pages_go_from_newest_to_oldest_without_gap(
     assert found == names[::-1]
     one_run = await stub.ListCheckpoints(ListCheckpointsRequest(run="runs/nano-1"))
     assert [checkpoint.name for checkpoint in one_run.checkpoints] == names[-2::-2]
+    with pytest.raises(LabError, match="page_size: must be at most 1,000, but is 1,001"):
+        await stub.ListCheckpoints(ListCheckpointsRequest(page_size=1_001))
 
 
 async def test_listing_opens_no_weight_file(stub: Stub, tmp_path: Path) -> None:

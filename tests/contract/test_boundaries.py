@@ -74,7 +74,11 @@ ROWS = (
     Row("lab.analysis", ("lab.model",), (*GRPC, *NATS, *WEB, *ASYNC, *TERMINAL)),
     # How processes speak.
     Row("lab.bus", ("lab.v1", "lab.errors", "lab.names"), (*NUMBERS, *GRPC, *WEB, *TERMINAL)),
-    Row("lab.rpc", ("lab.v1", "lab.errors", "lab.names"), (*NUMBERS, *NATS, *WEB, *TERMINAL)),
+    Row(
+        "lab.rpc",
+        ("lab.v1", "lab.errors", "lab.limits", "lab.names"),
+        (*NUMBERS, *NATS, *WEB, *TERMINAL),
+    ),
     Row("lab.service", CORE, (*NUMBERS, *NATS, *WEB, *TERMINAL)),
     # How people and programs speak to them.
     Row(

@@ -13,15 +13,12 @@ import structlog
 
 from lab import manifest
 from lab.errors import Damaged, InvalidArgument
-from lab.limits import MAX_PAGE
 from lab.names import run_id
 from lab.v1.checkpoint_pb2 import Checkpoint
 from lab.v1.checkpoint_service_pb2 import UnreadableCheckpoint
 from services.checkpoint.shelf import marks, verdicts
 from services.checkpoint.shelf.layout import Layout
 from services.checkpoint.shelf.trash import Trash
-
-DEFAULT_PAGE = 200
 
 log = structlog.get_logger()
 
@@ -105,7 +102,6 @@ class Catalog:
 
 def page_of(found: list[Checkpoint], *, size: int, token: str) -> tuple[list[Checkpoint], str]:
     """One page of them, newest first, and the token of the next."""
-    size = min(size or DEFAULT_PAGE, MAX_PAGE)
     after = _position(token) if token else None
     rest = sorted(found, key=_age)
     if after is not None:

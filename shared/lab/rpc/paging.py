@@ -1,7 +1,12 @@
-"""Lists that come in pages: the one place that asks for the next."""
+"""Lists that come in pages: the one place that asks for the next, and says how long one may be."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
+
+from lab.errors import OverLimit
+from lab.limits import MAX_PAGE
+
+USUAL_PAGE: Final = 200
 
 
 class PageRequest(Protocol):
@@ -15,6 +20,13 @@ class Page(Protocol):
 
 R = TypeVar("R", bound=PageRequest)
 P = TypeVar("P", bound=Page)
+
+
+def page_size(asked: int) -> int:
+    """How many items a page holds that was asked for with this `page_size`; 0 leaves it open."""
+    if asked > MAX_PAGE:
+        raise OverLimit.field("page_size", f"must be at most {MAX_PAGE:,}, but is {asked:,}")
+    return asked or USUAL_PAGE
 
 
 async def pages(method: Callable[[R], Awaitable[P]], request: R) -> AsyncIterator[P]:

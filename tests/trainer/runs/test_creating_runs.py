@@ -107,6 +107,8 @@ async def test_runs_are_listed_newest_first_in_pages(
     assert seen == ["runs/e", "runs/d", "runs/c", "runs/b", "runs/a"]
     with pytest.raises(LabError, match="page_token"):
         await trainer.ListRuns(messages.ListRunsRequest(page_token="nonsense"))
+    with pytest.raises(LabError, match="page_size: must be at most 1,000, but is 1,001"):
+        await trainer.ListRuns(messages.ListRunsRequest(page_size=1_001))
 
 
 async def test_presets_and_corpora_are_told(trainer: services.TrainerServiceAsyncStub) -> None:
