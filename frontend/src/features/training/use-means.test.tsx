@@ -76,7 +76,7 @@ test("asks closer for a stretch that is zoomed into, once, with a run-up before 
   window.look([4_000, 5_000]);
   window.look([5_000, 6_000]);
   window.point(5_500);
-  await pass(59);
+  await pass(159);
   expect(asked()).toEqual([]);
   await pass(1);
   expect(asked()).toEqual([[4_540, 5_999, 2]]);

@@ -7,7 +7,7 @@ import { stepAt, type Axis } from "./axis";
 import { cutOf, StepMeans } from "./step-means";
 import type { Metric, StepSeries } from "./step-series";
 
-const SETTLED_AFTER_MS = 60; // a drag ends once
+const SETTLED_AFTER_MS = 160; // a drag ends once, and its points are asked for before their means
 const NEWS_AFTER_MS = 2_000;
 // So many steps before the stretch in sight are asked for too: after them an average of weight 0.99 has forgotten 99 % of
 // what it began with.
