@@ -6,6 +6,7 @@ import { CheckpointsTable } from "@/features/checkpoints/checkpoints-table";
 import { DamageList } from "@/features/checkpoints/damage-list";
 import { DiskUseBar } from "@/features/checkpoints/disk-use-bar";
 import { ForkDialog } from "@/features/checkpoints/fork-dialog";
+import { filterCheckpoints } from "@/features/checkpoints/sort-checkpoints";
 import { TrashList } from "@/features/checkpoints/trash-list";
 import { UndoDelete } from "@/features/checkpoints/undo-delete";
 import { useShelf } from "@/features/checkpoints/use-checkpoints";
@@ -41,17 +42,19 @@ export function CheckpointsPage() {
     [runs],
   );
   const some = checkpoints !== undefined && checkpoints.length > 0;
-  const bytes = checkpoints?.reduce((sum, one) => sum + one.sizeBytes, 0n);
+  const shown = useMemo(() => filterCheckpoints(checkpoints ?? [], filter), [checkpoints, filter]);
+  const bytes = shown.reduce((sum, one) => sum + one.sizeBytes, 0n);
   const problem = error ?? refused;
   return (
-    <>
+    <div className={styles["page"]}>
       <h1 className="visually-hidden">Checkpoints</h1>
       <Panel
         title="Checkpoints"
         controls={
           some && (
             <>
-              <span data-testid="checkpoints-total">
+              <span data-testid="checkpoints-total" role="status">
+                {shown.length < checkpoints.length && `${formatCount(shown.length)} of `}
                 {formatCount(checkpoints.length)} on disk, {formatBytes(bytes)}
               </span>
               <TextInput
@@ -79,7 +82,7 @@ export function CheckpointsPage() {
         )}
         {some && (
           <CheckpointsTable
-            checkpoints={checkpoints}
+            checkpoints={shown}
             filter={filter}
             resumable={resumable}
             onDeleted={setDeleted}
@@ -108,6 +111,6 @@ export function CheckpointsPage() {
           onForked={(run) => void navigate(`/${run}`)}
         />
       )}
-    </>
+    </div>
   );
 }

@@ -1,11 +1,11 @@
-// All checkpoints in a table, filtered and sorted. Only the rows in sight exist, so thousands scroll like ten.
+// Checkpoints in a table, sorted. Only the rows in sight exist, so thousands scroll like ten.
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useMemo, useRef, useState } from "react";
 import type { Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
 import { CHECKPOINT_COLUMNS, type CheckpointColumn } from "./checkpoint-columns";
 import { CheckpointRow, type RowActions } from "./checkpoint-row";
 import styles from "./checkpoints-table.module.css";
-import { FIRST_ORDER, filterCheckpoints, sortCheckpoints, type Order } from "./sort-checkpoints";
+import { FIRST_ORDER, sortCheckpoints, type Order } from "./sort-checkpoints";
 
 const AGES_CHANGE_MS = 5_000;
 const ROW_PX = 37;
@@ -17,6 +17,7 @@ export function CheckpointsTable({
   resumable,
   ...actions
 }: RowActions & {
+  /** Those that the filter leaves. */
   checkpoints: readonly Checkpoint[];
   filter: string;
   /** Names of those from which a run at rest would go on. */
@@ -24,10 +25,7 @@ export function CheckpointsTable({
 }) {
   const nowMs = useNow();
   const [order, setOrder] = useState<Order>(FIRST_ORDER);
-  const shown = useMemo(
-    () => sortCheckpoints(filterCheckpoints(checkpoints, filter), order),
-    [checkpoints, filter, order],
-  );
+  const shown = useMemo(() => sortCheckpoints(checkpoints, order), [checkpoints, order]);
   const scroll = useRef<HTMLDivElement>(null);
   // eslint-disable-next-line react-hooks/incompatible-library -- there is no compiler here to mislead
   const rows = useVirtualizer({

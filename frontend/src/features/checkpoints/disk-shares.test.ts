@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { GetDiskUseResponseSchema, RunDiskUseSchema } from "@/gen/lab/v1/checkpoint_service_pb";
-import { shares } from "./disk-shares";
+import { inWords, shares } from "./disk-shares";
 
 function use(runs: number[], trash: number, free: number) {
   return create(GetDiskUseResponseSchema, {
@@ -32,6 +32,17 @@ describe("shares of the disk", () => {
     const parts = shares(use(Array<number>(20).fill(5), 0, 0));
     expect(parts).toHaveLength(9);
     expect(parts[8]).toMatchObject({ label: "other runs", bytes: 60n });
+  });
+
+  it("is told in words, with who takes most and where it is not to scale", () => {
+    const mebi = 1 << 20;
+    const many = use([4 * mebi, 3 * mebi, 2 * mebi, mebi, mebi], mebi, 12 * mebi);
+    expect(inWords(many)).toBe(
+      "11.0 MiB saved (r0 4.0 MiB, r1 3.0 MiB, r2 2.0 MiB, 2 more), 1.0 MiB in the trash, 12.0 MiB free",
+    );
+    expect(inWords(use([mebi], 0, 9 * mebi))).toBe(
+      "1.0 MiB saved, 0 B in the trash, 9.0 MiB free, drawn shorter",
+    );
   });
 
   it("is all free when nothing is saved, and nothing on no disk", () => {

@@ -1,5 +1,6 @@
 // Parts of the disk-use bar. Free space is capped, or an empty disk would make everything saved invisible.
 import type { GetDiskUseResponse } from "@/gen/lab/v1/checkpoint_service_pb";
+import { formatBytes, formatCount } from "@/lib/format";
 import { placeOf } from "./checkpoint-name";
 
 export interface DiskShare {
@@ -15,6 +16,24 @@ export interface DiskShare {
 const MAX_RUNS = 8;
 /** Free space is drawn at most as long as this many times what is saved and in the trash. */
 const MOST_FREE = 1;
+
+/** Runs that are named in words. */
+const NAMED_RUNS = 3;
+
+/** The same in words: who takes most, and where the picture is not to scale. */
+export function inWords(use: GetDiskUseResponse): string {
+  const named = use.runs
+    .slice(0, NAMED_RUNS)
+    .map((run) => `${placeOf(run.run).run} ${formatBytes(run.sizeBytes)}`);
+  if (use.runs.length > NAMED_RUNS) named.push(`${formatCount(use.runs.length - NAMED_RUNS)} more`);
+  const by = use.runs.length > 1 ? ` (${named.join(", ")})` : "";
+  const taken = Number(use.sizeBytes + use.trashBytes);
+  const cut = taken > 0 && Number(use.freeBytes) > MOST_FREE * taken ? ", drawn shorter" : "";
+  return (
+    `${formatBytes(use.sizeBytes)} saved${by}, ` +
+    `${formatBytes(use.trashBytes)} in the trash, ${formatBytes(use.freeBytes)} free${cut}`
+  );
+}
 
 export function shares(use: GetDiskUseResponse): DiskShare[] {
   const runs = use.runs

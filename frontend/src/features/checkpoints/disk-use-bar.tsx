@@ -1,7 +1,7 @@
 // What takes the disk: each run's checkpoints, the trash, and what is free, as one bar in words and lengths.
 import type { GetDiskUseResponse } from "@/gen/lab/v1/checkpoint_service_pb";
 import { formatBytes } from "@/lib/format";
-import { shares } from "./disk-shares";
+import { inWords, shares } from "./disk-shares";
 import styles from "./disk-use-bar.module.css";
 
 export function DiskUseBar({ use }: { use: GetDiskUseResponse }) {
@@ -29,10 +29,7 @@ export function DiskUseBar({ use }: { use: GetDiskUseResponse }) {
           </rect>
         ))}
       </svg>
-      <p className={styles["words"]}>
-        {formatBytes(use.sizeBytes)} saved, {formatBytes(use.trashBytes)} in the trash,{" "}
-        {formatBytes(use.freeBytes)} free
-      </p>
+      <p className={styles["words"]}>{inWords(use)}</p>
     </div>
   );
 }
