@@ -150,7 +150,7 @@ export function InsideRun({
       </p>
     ),
   };
-  const seen = useTokenLosses({ model, other: compared.other }, address.text);
+  const seen = useTokenLosses({ model, other: compared.other }, readable);
   const losses = probe ? [NaN, ...probe.losses] : seen.data?.losses;
   const { data: tokenAnswer } = seen;
   // The guesses at the playhead's step stand beside those at the live end, once somebody asks.
@@ -162,7 +162,7 @@ export function InsideRun({
       : sourceFor(runId, { run, checkpoint: null, saved: checkpoints.map((one) => one.name) }),
     { follow: false },
   );
-  const now = useTokenLosses({ model: atEnd ? undefined : end.data }, address.text);
+  const now = useTokenLosses({ model: atEnd ? undefined : end.data }, readable);
   const later = now.data && !now.old && !atEnd ? { step: now.step, answer: now.data } : undefined;
   // Both at once: of two changes of the address in one go the second would undo the first.
   const swap = (places: { at: number | null; against: Against }) =>

@@ -134,6 +134,11 @@ export function GenerationPane({
           </div>
         </form>
         <div className={styles["result"]}>
+          {model === undefined && started === null && (
+            <p className={styles["status"]}>
+              Needs weights: go to a saved checkpoint, or to the live end of a run in training.
+            </p>
+          )}
           {comparable && (
             <p className={styles["status"]} role="status" data-testid="first-difference">
               {differsAt === null

@@ -246,7 +246,7 @@ function largest({ scores }: HeadTimeline): number {
   return most || 1;
 }
 
-/** Without the sign of a zero. */
+/** Without the sign of a zero, and with a minus as everywhere beside it. */
 function twoDigits(score: number): string {
-  return (Math.round(score * 100) / 100 + 0).toFixed(2);
+  return (Math.round(score * 100) / 100 + 0).toFixed(2).replace("-", "−");
 }
