@@ -116,6 +116,18 @@ describe("the form of a new run", () => {
     expect(screen.queryByText("being measured")).toBeNull();
   }, 10_000);
 
+  it("says that a busy machine's times are measured again, and asks until they are", async () => {
+    const note = "measured beside other programs";
+    const times = { stepSecs: 0.5, durationSecs: 300, timingNote: note };
+    preflight = { timing: "TIMING_SOURCE_MEASURING", ...times };
+    show();
+    await screen.findByText(`, ${note}; being measured again`);
+    expect(screen.getByText("5 m 00 s")).toBeTruthy();
+    preflight = { timing: "TIMING_SOURCE_MEASURED", stepSecs: 0.25, durationSecs: 150 };
+    await screen.findByText("2 m 30 s", {}, { timeout: 8_000 });
+    expect(screen.queryByText(note, { exact: false })).toBeNull();
+  }, 10_000);
+
   it("sets what would help with one click", async () => {
     preflight = {
       problems: [

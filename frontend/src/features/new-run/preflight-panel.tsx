@@ -65,7 +65,12 @@ function rowsOf(run: Run | undefined, preflight: Preflight | undefined): Row[] {
     },
     {
       name: "Step",
-      value: <Time preflight={preflight} secs={preflight?.stepSecs} format={formatStepTime} />,
+      value: (
+        <>
+          <Time preflight={preflight} secs={preflight?.stepSecs} format={formatStepTime} />
+          <Doubt preflight={preflight} />
+        </>
+      ),
       definition:
         "The median of a few real steps, made by a short-lived process and never beside a run that trains.",
     },
@@ -135,6 +140,13 @@ function memoryDefinition(preflight: Preflight | undefined): string {
   return parts.length > 0 ? `${source} Made of: ${parts.join(", ")}.` : source;
 }
 
+/** Why the times that are there may be too long. */
+function Doubt({ preflight }: { preflight: Preflight | undefined }) {
+  if (!preflight?.timingNote || preflight.stepSecs === undefined) return null;
+  const again = preflight.timing === TimingSource.MEASURING ? "; being measured again" : "";
+  return <span className={styles["waiting"]}>{`, ${preflight.timingNote}${again}`}</span>;
+}
+
 function Time({
   preflight,
   secs,
@@ -144,13 +156,7 @@ function Time({
   secs: number | undefined;
   format: (secs: number) => string;
 }) {
-  if (secs !== undefined) {
-    return (
-      <span data-testid="preflight-time" title={preflight?.timingNote || undefined}>
-        {format(secs)}
-      </span>
-    );
-  }
+  if (secs !== undefined) return <span data-testid="preflight-time">{format(secs)}</span>;
   if (preflight?.timing === TimingSource.MEASURING) {
     return <span className={styles["waiting"]}>being measured</span>;
   }
