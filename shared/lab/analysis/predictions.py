@@ -17,7 +17,6 @@ from lab.model import GPTModel
 
 STRIP_NUMBERS = 1 << 19  # logits at a time, 2 MB: they stay in the cache
 _MOST_ROWS = 512  # states at a time
-_SCORED_ROWS = 32  # states whose likeliest tokens are scored once more at a time
 _DEEP = 32  # logits whose largest stands for all of them at first
 _NO_TOKEN = -1e30  # the logit of what is none: finite, so that 0 times it is 0
 
@@ -109,21 +108,17 @@ def _read(
     next_logit, likelier = torch.full((n,), float("nan")), torch.zeros(n)
     after, best = _Softmax(n), _Likeliest(states, weight, top)
     own, as_said = torch.zeros(n), torch.zeros(n // last, last)  # sums of powers times logits
-    scratch = torch.empty(0)
     for first, logits in _strips(states, weight):
         rest()
-        if scratch.shape != logits.shape:
-            scratch = torch.empty_like(logits)
         # 1.0 for each that is likelier: floats compare and add up quicker than booleans.
-        likelier += torch.gt(logits, taken[:, None], out=scratch).sum(1)
+        likelier += torch.gt(logits, taken[:, None], out=after.room(logits)).sum(1)
         here = ((next_ids >= first) & (next_ids < first + logits.shape[1])).nonzero()[:, 0]
         next_logit[here] = logits[here, next_ids[here] - first]
         likelier[here] -= (next_logit[here] > taken[here]).float()
         powers = after.add(logits, best.add(logits, first))
         if n > last:
             said, of_rows = powers[-last:], logits.view(-1, last, logits.shape[1])
-            product = torch.mul(of_rows, said, out=scratch.view_as(of_rows))
-            as_said = as_said * after.shrunk[-last:] + product.sum(2)
+            as_said = as_said * after.shrunk[-last:] + (of_rows * said).sum(2)
         own = own * after.shrunk + logits.mul_(powers).sum(1)
     best_logits, best_ids = best.found()
     known = next_ids >= 0
@@ -169,10 +164,14 @@ class _Softmax:
         """The powers of a strip (n, s), until the next; `most` is the largest of each place."""
         most = torch.maximum(self._most, most)
         self.shrunk, self._most = (self._most - most).exp(), most
+        powers = torch.sub(logits, most[:, None], out=self.room(logits)).exp_()
+        self.sum = self.sum * self.shrunk + powers.sum(1)
+        return powers
+
+    def room(self, logits: Tensor) -> Tensor:
+        """Where the powers of the strip will be; until then anybody's."""
         if self._powers.shape != logits.shape:
             self._powers = torch.empty_like(logits)
-        torch.sub(logits, most[:, None], out=self._powers).exp_()
-        self.sum = self.sum * self.shrunk + self._powers.sum(1)
         return self._powers
 
     @property
@@ -207,15 +206,13 @@ class _Likeliest:
         peaks, columns = torch.cat(self._peaks, dim=1), torch.cat(self._columns)
         chosen = peaks.topk(min(self._top, len(columns))).indices  # (n, top)
         pairs = []
-        for where in _pieces(len(chosen), _SCORED_ROWS):
-            ids = columns[chosen[where]].flatten(1)  # (m, top x 32)
-            its = self._weight[ids.clamp(max=len(self._weight) - 1)]  # (m, top x 32, C)
-            logits = (its @ self._states[where, :, None])[:, :, 0]  # (m, top x 32)
-            logits[ids >= len(self._weight)] = _NO_TOKEN
-            best = logits.topk(self._top)
-            pairs.append((best.values, ids.gather(1, best.indices)))
+        for state, its_columns in zip(self._states, chosen, strict=True):
+            ids = columns[its_columns].flatten()  # (top x 32)
+            ids = ids[ids < len(self._weight)]
+            best = torch.mv(self._weight.index_select(0, ids), state).topk(self._top)
+            pairs.append((best.values, ids[best.indices]))
         values, best_ids = zip(*pairs, strict=True)
-        return torch.cat(values), torch.cat(best_ids)
+        return torch.stack(values), torch.stack(best_ids)
 
 
 def _pieces(count: int, step: int) -> Iterator[slice]:
