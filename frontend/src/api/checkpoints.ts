@@ -20,6 +20,8 @@ import { required } from "./required";
 
 /** Key of every query about checkpoints. */
 export const CHECKPOINTS = ["checkpoints"] as const;
+/** Of those about what is there: what holds the answer is a Shelf. */
+export const SAVED = [...CHECKPOINTS, "saved"] as const;
 
 const PAGE_SIZE = 1_000;
 

@@ -3,6 +3,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { MemoryRouter } from "react-router";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { SAVED, type Shelf } from "@/api/checkpoints";
 import { CheckpointKind, CheckpointSchema } from "@/gen/lab/v1/checkpoint_pb";
 import { CheckpointRow } from "./checkpoint-row";
 import { UndoDelete } from "./undo-delete";
@@ -25,8 +26,12 @@ function answer(body: unknown, status = 200) {
 function show(fields: Parameters<typeof create<typeof CheckpointSchema>>[1], resumable = false) {
   const checkpoint = create(CheckpointSchema, { name: NAME, step: 10, ...fields });
   const told = { onDeleted: vi.fn(), onFork: vi.fn(), onProblem: vi.fn() };
+  const queries = new QueryClient();
+  const other = create(CheckpointSchema, { name: `${NAME}1` });
+  const saved = [...SAVED, 1];
+  queries.setQueryData<Shelf>(saved, { checkpoints: [checkpoint, other], unreadable: [] });
   render(
-    <QueryClientProvider client={new QueryClient()}>
+    <QueryClientProvider client={queries}>
       <MemoryRouter>
         <table>
           <tbody>
@@ -42,7 +47,8 @@ function show(fields: Parameters<typeof create<typeof CheckpointSchema>>[1], res
       </MemoryRouter>
     </QueryClientProvider>,
   );
-  return told;
+  const left = () => queries.getQueryData<Shelf>(saved)?.checkpoints.map((one) => one.name);
+  return { ...told, left };
 }
 
 afterEach(() => {
@@ -68,7 +74,7 @@ describe("a checkpoint's row", () => {
   });
 
   it("tells when it is in the trash, and why not when that was refused", async () => {
-    const { onDeleted, onProblem } = show({});
+    const { onDeleted, onProblem, left } = show({});
     answer({ title: "Not now", status: 409, detail: "it is pinned" }, 409);
     fireEvent.click(screen.getByTestId("checkpoint-delete"));
     await waitFor(() =>
@@ -77,9 +83,11 @@ describe("a checkpoint's row", () => {
       }),
     );
     expect(onDeleted).not.toHaveBeenCalled();
+    expect(left()).toEqual([NAME, `${NAME}1`]);
     answer({});
     fireEvent.click(screen.getByTestId("checkpoint-delete"));
     await waitFor(() => expect(onDeleted).toHaveBeenCalledOnce());
+    expect(left()).toEqual([`${NAME}1`]);
     expect(onProblem.mock.lastCall?.[0]).toBeUndefined();
   });
 

@@ -3,10 +3,12 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "react-router";
 import {
   CHECKPOINTS,
+  SAVED,
   deleteCheckpoint,
   downloadAddress,
   pinCheckpoint,
   verifyCheckpoint,
+  type Shelf,
 } from "@/api/checkpoints";
 import { resumeRun } from "@/api/runs";
 import { CheckpointKind, type Checkpoint } from "@/gen/lab/v1/checkpoint_pb";
@@ -55,7 +57,14 @@ export function CheckpointRow({
   const remove = useMutation({
     mutationFn: () => deleteCheckpoint(checkpoint.name),
     ...again,
-    onSuccess: () => onDeleted(checkpoint),
+    onSuccess: () => {
+      // At once: with thousands, asking for all of them anew takes a while.
+      queries.setQueriesData<Shelf>(
+        { queryKey: SAVED },
+        (shelf) => shelf && without(shelf, checkpoint),
+      );
+      onDeleted(checkpoint);
+    },
   });
   const place = placeOf(checkpoint.name);
   const resume = useMutation({ mutationFn: () => resumeRun(`runs/${place.run}`), ...again });
@@ -157,4 +166,8 @@ export function CheckpointRow({
       </td>
     </tr>
   );
+}
+
+function without(shelf: Shelf, gone: Checkpoint): Shelf {
+  return { ...shelf, checkpoints: shelf.checkpoints.filter((one) => one.name !== gone.name) };
 }

@@ -1,6 +1,6 @@
 // All checkpoints, the trash and the disk, read again whenever the live channel says that something about them changed.
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { CHECKPOINTS, getDiskUse, listShelf, type Shelf } from "@/api/checkpoints";
+import { CHECKPOINTS, SAVED, getDiskUse, listShelf, type Shelf } from "@/api/checkpoints";
 import type { ChannelReducer } from "@/live/channel";
 import { useChannel } from "@/live/use-channel";
 
@@ -44,7 +44,7 @@ function useNews(): number {
 
 function useSaved<T>(news: number, select: (shelf: Shelf) => T) {
   return useQuery({
-    queryKey: [...CHECKPOINTS, "saved", news],
+    queryKey: [...SAVED, news],
     queryFn: ({ signal }) => listShelf(signal),
     placeholderData: keepPreviousData,
     select,
