@@ -3,10 +3,12 @@ them, a map of the embedding, votes that add up, and how a token was put togethe
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, Route, expect
 
 from tests.support.cluster import Cluster, until
 
@@ -17,7 +19,9 @@ TINY = {"layers": 2, "heads": 2, "width": 32, "context": 64}
 TOKENS = "8"
 
 
-def saved_run(cluster: Cluster, *, steps: int, model: dict[str, int]) -> str:
+def saved_run(
+    cluster: Cluster, *, steps: int, model: dict[str, int], probe_every: int = 250
+) -> str:
     """A run at its end whose weights were kept halfway and at the end."""
     name = cluster.start_run(
         model=model,
@@ -28,6 +32,7 @@ def saved_run(cluster: Cluster, *, steps: int, model: dict[str, int]) -> str:
             "checkpoint_weights_only": True,
             "evaluate_every": 0,
             "sample_every": 0,
+            "probe_every": probe_every,
         },
     )
     until(lambda: cluster.run(name).get("endTime"), secs=PATIENT_MS / 1000, what="the run's end")
@@ -38,8 +43,8 @@ def saved_run(cluster: Cluster, *, steps: int, model: dict[str, int]) -> str:
 
 @pytest.fixture(scope="module")
 def run(cluster: Cluster) -> str:
-    """Trained for 20 steps; its weights were kept at 10 and 20."""
-    name = saved_run(cluster, steps=20, model=TINY)
+    """Trained for 20 steps; its weights were kept at 10 and 20, and nothing else was recorded."""
+    name = saved_run(cluster, steps=20, model=TINY, probe_every=0)
     saved = cluster.http.get(f"/api/runs/{name}/checkpoints").json()["checkpoints"]
     assert sorted(int(one["step"]) for one in saved) == [10, 20]
     return name
@@ -129,6 +134,15 @@ def test_map_votes_and_weights_are_of_the_step_and_the_token_that_are_held(
     page.get_by_test_id("maxima").scroll_into_view_if_needed()
     expect(page.get_by_test_id("maxima-map")).to_have_attribute("data-rows", str(TINY["layers"]))
 
+    # Esc backs out one thing at a time, wherever the focus is: the layer held here, then the token.
+    page.get_by_test_id("maxima-map").click()
+    expect(page.get_by_test_id("attention-map")).to_have_attribute("data-locked", "true")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("attention-map")).to_have_attribute("data-locked", "true")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("attention-map")).to_have_attribute("data-locked", "false")
+    expect(page.get_by_test_id("votes-question")).to_contain_text("click a token in the text")
+
     # The playhead moves and everything with it, what is chosen stays; compared, weights tell their
     # change.
     page.get_by_test_id("inside-checkpoint").select_option(label="checkpoint at step 10")
@@ -139,6 +153,57 @@ def test_map_votes_and_weights_are_of_the_step_and_the_token_that_are_held(
     page.get_by_test_id("weights").scroll_into_view_if_needed()
     expect(page.get_by_test_id("weights-changed")).to_contain_text("at step 20", timeout=PATIENT_MS)
     expect(page.get_by_test_id("weights-numbers")).to_contain_text("change")
+
+
+def test_the_step_beside_is_there_before_the_playhead_and_what_is_old_says_so(
+    page: Page, run: str
+) -> None:
+    def question(response: Response) -> dict[str, Any]:
+        return json.loads(response.request.post_data or "{}")  # type: ignore[no-any-return]
+
+    def of_the_step_beside(response: Response) -> bool:
+        """One map in full, of the second model that is asked: the last that the map needs."""
+        if not response.url.endswith(":analyse"):
+            return False
+        asked.append(response.url)
+        return response.url != asked[0] and "dtype" in question(response).get("attention", {})
+
+    asked: list[str] = []
+    with page.expect_response(of_the_step_beside, timeout=PATIENT_MS) as ahead:
+        page.goto(f"/inside?run={run}&at=10")
+    ahead.value.finished()
+    attention, step = page.get_by_test_id("attention-map"), page.get_by_test_id("attention-step")
+    expect(step).to_have_text("step 10")
+    expect(attention).to_have_attribute("data-pending", "false")
+
+    # Nothing is answered any more: what was fetched ahead is shown all the same, as what it is.
+    held: list[Route] = []
+    page.route(re.compile(":(analyse|load)$"), lambda route: held.append(route))
+    page.keyboard.press(".")
+    expect(step).to_have_text("step 20")
+    expect(attention).to_have_attribute("data-pending", "false")
+
+    # Of a text that nobody asked about before there is only the old picture, which says so.
+    page.get_by_test_id("inside-text").fill("Another text")
+    page.get_by_test_id("analyse").click()
+    expect(attention).to_have_attribute("data-pending", "true")
+    expect(page.get_by_test_id("row-readout")).to_have_attribute("data-pending", "true")
+    expect(page.get_by_test_id("token-ribbon")).to_have_attribute("data-tokens", "2")
+    assert held
+    page.unroute_all()
+    page.get_by_test_id("inside-text").fill("Yet another text")
+    page.get_by_test_id("analyse").click()
+    expect(attention).to_have_attribute("data-pending", "false")
+    expect(attention).to_have_attribute("data-tokens", "3")
+
+    # What cannot be read is said once, where the text is; the panels below do not ask.
+    page.get_by_test_id("inside-text").fill(" a" * (TINY["context"] + 1))
+    page.get_by_test_id("analyse").click()
+    expect(page.get_by_test_id("text-too-long")).to_contain_text("at most 64")
+    page.get_by_test_id("lens").scroll_into_view_if_needed()
+    for panel in ("lens", "activations", "votes", "maxima"):
+        expect(page.get_by_test_id(panel)).to_contain_text("Needs a text that the model can read")
+    expect(page.get_by_role("alert")).to_have_count(1)
 
 
 def test_a_checkpoint_of_another_run_is_compared_with(
