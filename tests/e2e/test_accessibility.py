@@ -59,6 +59,8 @@ PAGES = {
     "runs": ("/runs", "runs-table"),
     "new run": ("/runs/new", "preflight"),
     "run": ("/runs/{run}?first=1", "loss-chart"),
+    "no such run": ("/runs/nobody", "problem"),
+    "nothing to compare": ("/compare", "empty-state"),
     "compare": ("/compare?runs={run}&group=seed&base={run}", "compare-chart"),
     "inside": ("/inside?run={run}", "attention-cell"),
     "checkpoints": ("/checkpoints", "checkpoint-row"),

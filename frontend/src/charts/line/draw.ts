@@ -63,6 +63,8 @@ export interface Scene {
   /** Pixels between which a zoom is being dragged. */
   selection: Stretch | null;
   formatX: (x: number) => string;
+  /** Ticks stand at whole x where there are two of them: of a logarithm, at powers of ten. */
+  wholeX?: boolean;
   formatY: (y: number) => string;
   /** Label of a tick, given the distance to its neighbour. */
   formatTickY: (y: number, distance: number) => string;
@@ -129,19 +131,24 @@ function drawAxes(context: Ink, scene: Scene): void {
   context.fillStyle = cssColor("--muted");
   context.textAlign = "right";
   context.textBaseline = "middle";
+  let said = "";
   for (const tick of ticksY) {
     const py = crisp(y(tick));
+    const text = scene.formatTickY(tick, distance);
     context.beginPath();
     context.moveTo(box.left, py);
     context.lineTo(box.right, py);
     context.stroke();
-    context.fillText(scene.formatTickY(tick, distance), box.left - 6, py);
+    if (text !== said) context.fillText(text, box.left - 6, py); // closer than it can be said
+    said = text;
   }
   context.textAlign = "center";
   context.textBaseline = "top";
   const columns = Math.max(2, Math.floor((box.right - box.left) / PIXELS_PER_X_TICK));
   let before = "";
-  for (const tick of x.ticks(columns)) {
+  const ticksX = x.ticks(columns);
+  const whole = scene.wholeX === true ? ticksX.filter(Number.isInteger) : [];
+  for (const tick of whole.length > 1 ? whole : ticksX) {
     const px = crisp(x(tick));
     const text = scene.formatX(tick);
     if (px > box.right + 1 || text === before) continue; // between two steps there is none

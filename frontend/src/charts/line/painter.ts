@@ -20,6 +20,7 @@ export interface ChartOptions {
   /** Height from the 5th to the 95th percentile of what is in sight. */
   clip?: boolean;
   formatX: (x: number) => string;
+  wholeX?: boolean;
   formatY: (y: number) => string;
   formatTickY: (y: number, distance: number) => string;
   tickFactor: number;

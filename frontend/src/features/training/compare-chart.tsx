@@ -55,6 +55,7 @@ export function CompareChart({
       logY,
       references: [],
       formatX: (x: number) => formatAxis(view.axis, x),
+      wholeX: view.axis === "log",
       formatY: (y: number) => metric?.format(y) ?? "",
       formatTickY: (y: number, distance: number) => metric?.formatTick(y, distance) ?? "",
       tickFactor: metric?.tickFactor ?? 1,

@@ -76,6 +76,7 @@ export function LossChart({
       markers,
       clip: clipLoss,
       formatX: (x: number) => formatAxis(axis, x),
+      wholeX: axis === "log",
       formatY: formatLoss,
       formatTickY: formatTick,
       tickFactor: 1,

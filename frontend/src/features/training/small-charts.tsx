@@ -115,6 +115,7 @@ function SmallChart({
       logY: false,
       references: [],
       formatX: (x: number) => formatAxis(axis, x),
+      wholeX: axis === "log",
       formatY: small.format,
       formatTickY: small.format,
       tickFactor: small.tickFactor,

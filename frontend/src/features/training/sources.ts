@@ -81,7 +81,7 @@ export function metricSource(
 
 /** The learning rate as it was, and as it is planned to go on. */
 export function rateSource(series: StepSeries, axis: Axis, run: Run): LineSource {
-  const measured = metricSource(series, "learning_rate", axis, "Learning rate");
+  const measured = metricSource(series, "learning_rate", axis, "so far");
   return {
     onChange: (listener) => measured.onChange(listener),
     lines: () => [
