@@ -8,6 +8,8 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from lab import manifest
 from lab.v1.checkpoint_service_pb2 import ListCheckpointsRequest
 from tests.support.checkpoint_service import parts, safetensors, write
@@ -16,7 +18,6 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     from lab.v1.checkpoint_service_pb2_grpc import CheckpointServiceAsyncStub as Stub
 
-TIMES = 40
 FILES = {f"{word}.safetensors": safetensors(bytes(2_000)) for word in ("model", "optim", "more")}
 
 
@@ -25,11 +26,14 @@ def _files(home: Path) -> int:
     return sum(len(files) for _, _, files in os.walk(home / "checkpoints"))
 
 
-async def test_given_up_at_any_moment_it_is_whole_or_not_there(stub: Stub, tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [40, pytest.param(500, marks=pytest.mark.soak)])
+async def test_given_up_at_any_moment_it_is_whole_or_not_there(
+    stub: Stub, tmp_path: Path, times: int
+) -> None:
     """Also between the last byte and the name, which a thread gives that nobody can call back."""
     draw = random.Random(1)
     given_up = 0
-    for number in range(TIMES):
+    for number in range(times):
         name = f"runs/run-{number}/checkpoints/step-00000010"
         before = _files(tmp_path)
         writing = asyncio.create_task(write(stub, parts(FILES, name=name)))
@@ -45,5 +49,5 @@ async def test_given_up_at_any_moment_it_is_whole_or_not_there(stub: Stub, tmp_p
     for checkpoint in listed.checkpoints:
         run, folder = checkpoint.name.split("/")[1::2]
         assert manifest.damage(tmp_path / "checkpoints" / run / folder, checkpoint) == []
-    for number in range(TIMES):  # and can be written again, whatever became of it
+    for number in range(times):  # and can be written again, whatever became of it
         await write(stub, parts(FILES, name=f"runs/run-{number}/checkpoints/step-00000010"))
