@@ -257,7 +257,8 @@ class Runs:
             return True
         if fact != "run_state_changed" or not at_rest(event.run_state_changed.run):
             return False
-        return (await self.get(event.run)).end_time == event.run_state_changed.run.end_time
+        now = await self.get(event.run)  # when it resumes by itself is a fact after this one
+        return at_rest(now) and now.end_time == event.run_state_changed.run.end_time
 
 
 def _asked(overrides: RunSpec | None, settings: Sequence[str]) -> RunSpec:

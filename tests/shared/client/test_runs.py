@@ -335,17 +335,25 @@ async def test_a_saving_policy_changes_only_what_is_given(
     assert not request.live.HasField("checkpoint_minutes")
 
 
-async def test_a_run_that_is_about_to_resume_by_itself_is_still_waited_for(
+async def test_a_run_that_is_about_to_resume_by_itself_is_still_watched(
     trainer: PlayedTrainer, connected: Lab
 ) -> None:
     cut = state(RunState.RUN_STATE_INTERRUPTED, ended_at=1)
-    cut.run_state_changed.run.restart_time.FromSeconds(2)
-    waiting = asyncio.create_task(connected.runs.wait("nano-a"))
+    # That it resumes by itself, and when, is told a fact later; the run itself says so at once.
+    due = state(RunState.RUN_STATE_INTERRUPTED, ended_at=1)
+    due.run_state_changed.run.restart_time.FromSeconds(2)
+    seen: list[RunState.ValueType] = []
+
+    async def watch() -> None:
+        async for event in connected.runs.watch("nano-a"):
+            seen.append(event.run_state_changed.run.state)
+
+    watching = asyncio.create_task(watch())
     await until(lambda: trainer.watchers, what="somebody watches")
-    await trainer.add(cut, state(RunState.RUN_STATE_RUNNING))
-    trainer.runs[0].CopyFrom(cut.run_state_changed.run)
-    await trainer.add(step(1))
-    end = state(RunState.RUN_STATE_SUCCEEDED, ended_at=3)
-    trainer.runs[0].CopyFrom(end.run_state_changed.run)
-    await trainer.add(end)
-    assert (await asyncio.wait_for(waiting, 30)).state == RunState.RUN_STATE_SUCCEEDED
+    trainer.runs[0].CopyFrom(due.run_state_changed.run)
+    await trainer.add(cut, due)
+    await until(lambda: len(seen) == 2 or watching.done(), what="both were seen")
+    assert not watching.done()
+    await trainer.add(come_to_rest(trainer, RunState.RUN_STATE_SUCCEEDED, ended_at=3))
+    await asyncio.wait_for(watching, 30)
+    assert seen[2:] == [RunState.RUN_STATE_SUCCEEDED]
