@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab import manifest
-from lab.errors import Code, LabError
+from lab.errors import Code, LabError, Unavailable
 from lab.rpc.client import channel
 from lab.v1 import run_pb2
 from lab.v1 import trainer_service_pb2 as messages
@@ -87,17 +87,10 @@ async def test_a_save_that_was_finished_but_not_told_of_is_sent_and_gone_on_from
     """Its worker was killed between the two. What is half written goes away."""
     await create(trainer, "a", tiny(ENDLESS, restarts=3))
     await passes_step(trainer, "a", 2)
-    start = workers.of("a").start
-    assert start is not None
-    whole, half = (Path(start.staging_folder) / word for word in ("whole", "half"))
-    for folder in (whole, half):
-        folder.mkdir()
-        (folder / "state.json").write_text("2")
-    staged = CheckpointStaged(
-        kind=STAGING_KIND_CHECKPOINT, step=2, fencing_token=start.fencing_token, request_id="r"
-    )
-    staged.files.extend(manifest.describe(whole))
-    manifest.write_staged(whole, staged)
+    whole = saved_untold(workers, step=2)
+    half = whole.with_name("half")
+    half.mkdir()
+    (half / "state.json").write_text("2")
     workers.of("a").die(-9)
     await lives(workers, 2)
     run = await reaches(trainer, "a", RUNNING)
@@ -106,6 +99,42 @@ async def test_a_save_that_was_finished_but_not_told_of_is_sent_and_gone_on_from
     [resumed] = [fact.run_resumed for fact in said if fact.HasField("run_resumed")]
     assert (resumed.checkpoint, resumed.step) == (run.latest_checkpoint, 2)
     await until(lambda: not whole.exists() and not half.exists(), what="both are put away")
+
+
+def saved_untold(workers: FakeWorkers, *, step: int) -> Path:
+    """A whole save of which the worker of the run "a" has not told."""
+    start = workers.of("a").start
+    assert start is not None
+    folder = Path(start.staging_folder) / "whole"
+    folder.mkdir()
+    (folder / "state.json").write_text(str(step))
+    staged = CheckpointStaged(
+        kind=STAGING_KIND_CHECKPOINT, step=step, fencing_token=start.fencing_token, request_id="r"
+    )
+    staged.files.extend(manifest.describe(folder))
+    manifest.write_staged(folder, staged)
+    return folder
+
+
+async def test_what_is_still_on_its_way_is_waited_for_also_when_nobody_waits_any_more(
+    trainer: services.TrainerServiceAsyncStub,
+    workers: FakeWorkers,
+    checkpoints: FakeCheckpointService,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is all that the run could go on from: without it, it would begin at nothing."""
+    monkeypatch.setattr("services.trainer.runs.life.UPLOAD_SECS", 0.001)
+    await create(trainer, "a", tiny(ENDLESS, restarts=3))
+    await passes_step(trainer, "a", 2)
+    saved_untold(workers, step=2)
+    for _ in range(2):
+        checkpoints.fail_next("WriteCheckpoint", Unavailable("starting"))
+    workers.of("a").die(-9)
+    await lives(workers, 2)
+    assert len(checkpoints.called("WriteCheckpoint")) == 3
+    start = workers.of("a").start
+    assert start is not None
+    assert start.resume_folder, "it began at nothing"
 
 
 async def test_a_new_checkpoint_begins_the_count_anew(
