@@ -173,8 +173,8 @@ def test_the_step_beside_is_there_before_the_playhead_and_what_is_old_says_so(
         page.goto(f"/inside?run={run}&at=10")
     ahead.value.finished()
     attention, step = page.get_by_test_id("attention-map"), page.get_by_test_id("attention-step")
-    expect(step).to_have_text("step 10")
-    expect(attention).to_have_attribute("data-pending", "false")
+    expect(step).to_have_text("step 10", timeout=PATIENT_MS)
+    expect(attention).to_have_attribute("data-pending", "false", timeout=PATIENT_MS)
 
     # Nothing is answered any more: what was fetched ahead is shown all the same, as what it is.
     held: list[Route] = []
@@ -188,18 +188,20 @@ def test_the_step_beside_is_there_before_the_playhead_and_what_is_old_says_so(
     page.get_by_test_id("analyse").click()
     expect(attention).to_have_attribute("data-pending", "true")
     expect(page.get_by_test_id("row-readout")).to_have_attribute("data-pending", "true")
-    expect(page.get_by_test_id("token-ribbon")).to_have_attribute("data-tokens", "2")
+    expect(page.get_by_test_id("token-ribbon")).to_have_attribute(
+        "data-tokens", "2", timeout=PATIENT_MS
+    )
     assert held
     page.unroute_all()
     page.get_by_test_id("inside-text").fill("Yet another text")
     page.get_by_test_id("analyse").click()
-    expect(attention).to_have_attribute("data-pending", "false")
-    expect(attention).to_have_attribute("data-tokens", "3")
+    expect(attention).to_have_attribute("data-tokens", "3", timeout=PATIENT_MS)
+    expect(attention).to_have_attribute("data-pending", "false", timeout=PATIENT_MS)
 
     # What cannot be read is said once, where the text is; the panels below do not ask.
     page.get_by_test_id("inside-text").fill(" a" * (TINY["context"] + 1))
     page.get_by_test_id("analyse").click()
-    expect(page.get_by_test_id("text-too-long")).to_contain_text("at most 64")
+    expect(page.get_by_test_id("text-too-long")).to_contain_text("at most 64", timeout=PATIENT_MS)
     page.get_by_test_id("lens").scroll_into_view_if_needed()
     for panel in ("lens", "activations", "votes", "maxima"):
         expect(page.get_by_test_id(panel)).to_contain_text("Needs a text that the model can read")
