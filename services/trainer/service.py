@@ -96,7 +96,7 @@ async def wire(settings: Settings, service: Service, *, start_worker: StartWorke
     service.needs_grpc("checkpoint", settings.checkpoint_address)
     checkpoints = CheckpointServiceStub(to_checkpoint)
     uploads = Uploads(checkpoints, store, kept=reports.kept, lost=reports.lost)
-    orphans = Orphans(records, uploads)
+    orphans = Orphans(records, journal, uploads)
     corpora = Corpora(
         settings.home / "corpora", Assets(settings.home / "assets", folders.asset_mirror())
     )

@@ -6,7 +6,8 @@ The manifest is a lab.v1.Checkpoint as ProtoJSON, and begins with a seal: the SH
 bytes, taken while the seal was all zeros. So a flipped bit in a loss or a step is found as well.
 
 What a worker has staged says so in the same way, in `staged.json`: whoever finds the folder when
-the worker's word for it was lost can send it all the same.
+the worker's word for it was lost can send it all the same. Beside it, in `told.bin`, lies what was
+measured since the save before, for a trainer that was killed before it wrote that down.
 """
 
 import hashlib
@@ -17,16 +18,18 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from google.protobuf import json_format
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from lab.errors import Damaged
 from lab.v1.checkpoint_pb2 import Checkpoint, CheckpointFile
-from lab.v1.worker_pb2 import CheckpointStaged
+from lab.v1.worker_pb2 import CheckpointStaged, Told
 
 MANIFEST = "manifest.json"
 WEIGHTS: Final = "model.safetensors"  # names and layout of Hugging Face's GPT-2
 CONFIG: Final = "config.json"  # its shape, as transformers has it
 STAGED = "staged.json"
+TOLD: Final = "told.bin"
+MAX_TOLD_BYTES: Final = 4 << 20
 _CHUNK_BYTES = 1 << 20
 _NO_SEAL: Final = b"0" * 64
 _SEALED = re.compile(rb'\{\n  "seal": "([0-9a-f]{64})",')
@@ -46,7 +49,7 @@ def describe(folder: Path) -> list[CheckpointFile]:
     return [
         CheckpointFile(name=path.name, size_bytes=path.stat().st_size, sha256=file_sha256(path))
         for path in sorted(folder.iterdir())
-        if path.is_file() and path.name not in (MANIFEST, STAGED)
+        if path.is_file() and path.name not in (MANIFEST, STAGED, TOLD)
     ]
 
 
@@ -66,8 +69,10 @@ def read(folder: Path) -> Checkpoint:
     return _parsed(_read(folder, MANIFEST), Checkpoint(), name=MANIFEST, of=folder.name)
 
 
-def write_staged(folder: Path, staged: CheckpointStaged) -> None:
-    """Says, last of all, that a staged folder is whole."""
+def write_staged(folder: Path, staged: CheckpointStaged, told: Told | None = None) -> None:
+    """Says, last of all, that a staged folder is whole; `told` is what led up to it."""
+    if told is not None:
+        (folder / TOLD).write_bytes(told.SerializeToString())
     _write(folder, STAGED, staged)
 
 
@@ -78,9 +83,21 @@ def read_staged(folder: Path) -> CheckpointStaged:
     return staged
 
 
+def read_told(folder: Path) -> Told:
+    """What was measured before a staged folder was made; nothing where that cannot be read, for
+    the weights are worth as much without it."""
+    try:
+        if (path := folder / TOLD).stat().st_size <= 2 * MAX_TOLD_BYTES:
+            return Told.FromString(path.read_bytes())
+    except (OSError, DecodeError):
+        pass
+    return Told()
+
+
 def unstage(folder: Path) -> None:
     """Takes the word back."""
     (folder / STAGED).unlink(missing_ok=True)
+    (folder / TOLD).unlink(missing_ok=True)
 
 
 def _write(folder: Path, name: str, message: Message) -> None:

@@ -65,6 +65,7 @@ def main(preset: str, batch: int, threads: int, saves: int) -> None:
 
     from lab.v1.worker_pb2 import WorkerEvent
     from services.trainer.worker.control import Control
+    from services.trainer.worker.events import Telling
     from services.trainer.worker.hooks import Step
     from services.trainer.worker.hooks.checkpoints import Checkpoints
     from services.trainer.worker.saving import saver, state
@@ -87,7 +88,7 @@ def main(preset: str, batch: int, threads: int, saves: int) -> None:
     sender = Sender()
     with tempfile.TemporaryDirectory() as staging:
         training = made_training(spec, precision="auto", staging=Path(staging))
-        checkpoints = Checkpoints(told.append, Control())
+        checkpoints = Checkpoints(Telling(told.append), Control())
 
         def step() -> tuple[float, StepResult]:
             began = time.perf_counter()

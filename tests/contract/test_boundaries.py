@@ -154,7 +154,10 @@ ROWS = (
     ),
     Row(
         "services.trainer.saved",
-        (*CORE, "lab.manifest", "lab.occupied", "services.trainer.records"),
+        (
+            *(*CORE, "lab.manifest", "lab.occupied"),
+            *("services.trainer.journal", "services.trainer.records"),
+        ),
         (*NUMBERS, *NATS, *WEB, *TERMINAL),
     ),
     Row(

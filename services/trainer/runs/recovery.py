@@ -20,6 +20,7 @@ from services.trainer.records.state import Happening
 from services.trainer.records.store import Stored
 from services.trainer.runs.lives import Lives
 from services.trainer.runs.surroundings import Surroundings
+from services.trainer.saved import untold
 from services.trainer.saved.leftovers import order, remove_but, whole_saves
 
 DAMAGED = (
@@ -41,10 +42,11 @@ async def recover(
     around.records.restore(stored.runs, requests=stored.requests, graves=stored.graves)
     publisher.publish(stored.farewells)
     before = {run.name: run.state for run in stored.runs}
-    for run in stored.runs:
-        await _take_up(run, around, publisher)
     orphaned = await asyncio.to_thread(_orphaned, around.staging)
     waiting = await asyncio.to_thread(_still_to_send, stored, around.staging, but=orphaned)
+    for run in stored.runs:
+        of_run = [staged for run_id, staged in waiting if run_id == names.run_id(run.name)]
+        await _take_up(run, around, publisher, of_run)
     folders = {Path(staged.folder) for _, staged in waiting}
     for attempt in set(around.staging.glob("*/*")) - orphaned:
         await asyncio.to_thread(remove_but, attempt, folders)
@@ -64,7 +66,9 @@ async def recover(
             lives.interrupted(run_id, was=before[run.name])
 
 
-async def _take_up(run: Run, around: Surroundings, publisher: Publisher) -> None:
+async def _take_up(
+    run: Run, around: Surroundings, publisher: Publisher, waiting: list[CheckpointStaged]
+) -> None:
     run_id = names.run_id(run.name)
     try:
         told, published = await around.journal.open(run_id)
@@ -80,6 +84,8 @@ async def _take_up(run: Run, around: Surroundings, publisher: Publisher) -> None
             progress = await around.journal.read(run_id, journal_file.progress_at)
             if progress.step or not run.HasField("parent"):
                 stats.set_back(run.stats, progress, step=progress.step)
+            for staged in waiting:
+                await untold.tell(run_id, staged, records=around.records, journal=around.journal)
         log.warning("run interrupted", run=run_id, step=run.stats.step)
         around.records.happen(run_id, Happening.VANISHED, reason=REASON)
     elif told is None or told.run_state_changed.run.state != run.state:

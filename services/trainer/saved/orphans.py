@@ -11,7 +11,9 @@ from typing import Final
 import structlog
 
 from lab.occupied import occupied
+from services.trainer.journal.journal import Journal
 from services.trainer.records.records import Records
+from services.trainer.saved import untold
 from services.trainer.saved.leftovers import remove_but, whole_saves
 from services.trainer.saved.uploads import Uploads
 
@@ -26,8 +28,8 @@ log = structlog.get_logger()
 class Orphans:
     """The next start of the trainer looks for them anew."""
 
-    def __init__(self, records: Records, uploads: Uploads) -> None:
-        self._records, self._uploads = records, uploads
+    def __init__(self, records: Records, journal: Journal, uploads: Uploads) -> None:
+        self._records, self._journal, self._uploads = records, journal, uploads
         self._tasks: dict[asyncio.Task[None], str] = {}
 
     def expect(self, run_id: str, attempt: Path, *, told: Set[Path]) -> None:
@@ -61,6 +63,7 @@ class Orphans:
             return  # deleted meanwhile, its folder with it
         for staged in whole:
             log.info("checkpoint still to be sent", run=run_id, step=staged.step)
+            await untold.tell(run_id, staged, records=self._records, journal=self._journal)
             self._uploads.put(self._records.get(run_id), staged)
         kept = {*told, *(Path(staged.folder) for staged in whole)}
         await asyncio.to_thread(remove_but, attempt, kept)

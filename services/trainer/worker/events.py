@@ -1,14 +1,16 @@
 """Sending events to the trainer, and the sign of life that goes beside them."""
 
 import threading
+from collections import deque
 from collections.abc import Callable
 
 import psutil
 
 from lab.link import Link, LinkClosed
+from lab.manifest import MAX_TOLD_BYTES
 from lab.v1 import event_pb2
 from lab.v1.event_pb2 import LogLevel, LogWritten
-from lab.v1.worker_pb2 import WorkerBeat, WorkerEvent
+from lab.v1.worker_pb2 import Told, WorkerBeat, WorkerEvent
 
 BEAT_SECS = 1.0
 
@@ -22,6 +24,61 @@ def log(
 ) -> None:
     """Tells the user something."""
     emit(WorkerEvent(log_written=LogWritten(level=level, text=text, step=step)))
+
+
+# What a step leaves behind, besides the weights.
+MEASURED = frozenset(
+    (
+        "step_measured",
+        "evaluation_completed",
+        "text_sampled",
+        "interval_measured",
+        "health_measured",
+        "spike_flagged",
+        "probe_recorded",
+    )
+)
+
+
+class Telling:
+    """Sends, and keeps what was measured since the newest save.
+
+    A trainer that is killed takes with it what it has heard and not written down. The save that
+    this process still finishes has those numbers beside it, so the history has no hole before the
+    step the run goes on from. The oldest are dropped beyond some megabytes, which is many times
+    what lies between two processes.
+    """
+
+    def __init__(self, send: Emit) -> None:
+        self._send = send
+        self._lock = threading.Lock()  # a save ends in a thread of its own
+        self._kept: deque[WorkerEvent] = deque()
+        self._kept_bytes = 0
+        self._ever = 0  # so many were kept since the beginning, these among them
+
+    def __call__(self, event: WorkerEvent) -> None:
+        if event.WhichOneof("event") in MEASURED:
+            with self._lock:
+                self._kept.append(event)
+                self._ever += 1
+                self._kept_bytes += event.ByteSize()
+                while self._kept_bytes > MAX_TOLD_BYTES:
+                    self._drop()
+        self._send(event)
+
+    def so_far(self) -> tuple[Told, int]:
+        """All of it, for a save of this moment, and what to call it afterwards."""
+        with self._lock:
+            return Told(events=self._kept), self._ever
+
+    def saved(self, mark: int) -> None:
+        """What was there at that mark lies on disk, beside its save."""
+        with self._lock:
+            while self._kept and self._ever - len(self._kept) < mark:
+                self._drop()
+
+    def _drop(self) -> None:
+        self._kept_bytes -= self._kept.popleft().ByteSize()
 
 
 def resident_bytes() -> int:

@@ -17,7 +17,7 @@ from lab.v1.worker_pb2 import (
 from services.trainer.worker.boundary import End, StepBoundary
 from services.trainer.worker.control import Control
 from services.trainer.worker.distributed import RankLost, Ranks
-from services.trainer.worker.events import Heartbeat
+from services.trainer.worker.events import Heartbeat, Telling
 from services.trainer.worker.failures import reason
 from services.trainer.worker.following import Leading
 from services.trainer.worker.hooks import Hooks
@@ -66,18 +66,19 @@ def run(start: StartTraining, link: Link, heartbeat: Heartbeat, *, place: Place)
 
 
 def _train(training: Training, control: Control, link: Link) -> End:
-    hooks = Hooks(link.send)
-    checkpoints = Checkpoints(link.send, control)
+    tell = Telling(link.send)
+    hooks = Hooks(tell)
+    checkpoints = Checkpoints(tell, control)
     # In this order after each step: a checkpoint then holds the evaluation of its own step.
     hooks.set(
         [
-            Metrics(link.send),
-            Spikes(link.send),
-            Health(link.send),
-            Intervals(link.send),
+            Metrics(tell),
+            Spikes(tell),
+            Health(tell),
+            Intervals(tell),
             Evaluations(hooks),
-            Sampling(link.send),
-            ProbeLooks(link.send),
+            Sampling(tell),
+            ProbeLooks(tell),
             checkpoints,
         ]
     )
@@ -94,7 +95,7 @@ def _train(training: Training, control: Control, link: Link) -> End:
             )
         )
     )
-    boundary = StepBoundary(control, checkpoints, link.send)
+    boundary = StepBoundary(control, checkpoints, tell)
     if training.live.ListFields():
         boundary.tell_settings(training)  # those of a checkpoint may be news to the trainer
     try:

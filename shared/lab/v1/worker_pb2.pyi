@@ -401,6 +401,32 @@ class WorkerEvent(_message.Message):
 Global___WorkerEvent: _TypeAlias = WorkerEvent  # noqa: Y015
 
 @_typing.final
+class Told(_message.Message):
+    """What was measured since the save before. It lies in a staged folder, for a trainer that was killed before it had written
+    down what it was told.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkerEvent]:
+        """In the order in which it was told."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___WorkerEvent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Told: _TypeAlias = Told  # noqa: Y015
+
+@_typing.final
 class TrainingStarted(_message.Message):
     """The model and the data are ready."""
 

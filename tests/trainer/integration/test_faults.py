@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from lab.rpc.client import channel
 from lab.v1 import run_pb2
 from lab.v1 import trainer_service_pb2 as messages
 from lab.v1 import trainer_service_pb2_grpc as services
+from lab.v1.event_pb2 import Event
 from services.trainer.records.store import read_store
 from services.trainer.runs.worker_process import WorkerProcess, start_worker
 from tests.support.events import TailReader
@@ -211,6 +212,7 @@ async def test_a_save_that_a_killed_trainer_never_heard_of_is_gone_on_from(
             said = await everything_said(trainer, "a")
             [resumed] = [one.run_resumed for one in said if one.HasField("run_resumed")]
             assert resumed.step >= step
+            assert _steps_up_to(resumed.step, said) == list(range(1, resumed.step + 1))
             await trainer.StopRun(messages.StopRunRequest(name="runs/a", save=False))
             await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
     assert not folder.exists()
@@ -244,9 +246,16 @@ async def test_a_save_that_an_orphan_still_writes_is_waited_for_and_gone_on_from
             said = await everything_said(trainer, "a")
             [resumed] = [one.run_resumed for one in said if one.HasField("run_resumed")]
             assert resumed.step >= step
+            assert _steps_up_to(resumed.step, said) == list(range(1, resumed.step + 1))
             await trainer.StopRun(messages.StopRunRequest(name="runs/a", save=False))
             await reaches(trainer, "a", run_pb2.RUN_STATE_STOPPED)
     assert not folder.exists()
+
+
+def _steps_up_to(step: int, said: Iterable[Event]) -> list[int]:
+    """All that was ever told of, in the order in which it was written down."""
+    told = [one.step_measured.step for one in said if one.HasField("step_measured")]
+    return [each for each in told if each <= step]
 
 
 def _halted_half_way(

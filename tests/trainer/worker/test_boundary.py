@@ -8,6 +8,7 @@ from lab.v1.run_pb2 import LiveSettings, SamplePrompts
 from lab.v1.worker_pb2 import WorkerCommand, WorkerEvent
 from services.trainer.worker.boundary import StepBoundary
 from services.trainer.worker.control import Control
+from services.trainer.worker.events import Telling
 from services.trainer.worker.hooks.checkpoints import Checkpoints
 from services.trainer.worker.step import training_step
 from services.trainer.worker.training import Training
@@ -20,7 +21,7 @@ def of(told: Sequence[WorkerEvent], kind: str) -> list[WorkerEvent]:
 def test_live_settings_hold_from_the_next_step_on(training: Training) -> None:
     told: list[WorkerEvent] = []
     control = Control()
-    boundary = StepBoundary(control, Checkpoints(told.append, control), told.append)
+    boundary = StepBoundary(control, Checkpoints(Telling(told.append), control), told.append)
     training_step(training)
     spec = training.spec
     spec.schedule.warmup_steps = 0

@@ -21,10 +21,11 @@ from lab.v1.worker_pb2 import (
     CheckpointStaged,
     StageCheckpoint,
     StagingFailed,
+    Told,
     WorkerEvent,
 )
 from services.trainer.worker.control import Control
-from services.trainer.worker.events import Emit, log
+from services.trainer.worker.events import Telling, log
 from services.trainer.worker.hooks import Hook, Step
 from services.trainer.worker.recording.evaluate import Evaluation
 from services.trainer.worker.saving.pacing import MOST_SECS, Pace, hurried
@@ -64,7 +65,7 @@ class Checkpoints(Hook):
 
     essential = True
 
-    def __init__(self, emit: Emit, control: Control) -> None:
+    def __init__(self, emit: Telling, control: Control) -> None:
         self._emit = emit
         self._control = control
         self._wishes: list[Wish] = []
@@ -176,6 +177,9 @@ class Checkpoints(Hook):
         began = time.perf_counter()
         self._told_busy = False
         peek = kind == STAGING_KIND_PEEK
+        full = kind == STAGING_KIND_CHECKPOINT
+        # This hook comes last: all of the step is told.
+        told, mark = self._emit.so_far() if full else (None, 0)
         staged = CheckpointStaged(
             kind=kind,
             step=training.step,
@@ -188,13 +192,13 @@ class Checkpoints(Hook):
         pace = self._pace(training, wishes)
         staged.beside_training = pace is not None
         beside = self.saver.begin(
-            content(training, full=kind == STAGING_KIND_CHECKPOINT),
+            content(training, full=full),
             into=training.staging_folder,
             prefix=f"{_WORDS[kind]}-{training.step:08d}-",
             began=began,
             pace=pace or hurried(),
-            seal=partial(_seal, staged),
-            done=partial(self._done, staged, [wish.request_id for wish in wishes]),
+            seal=partial(_seal, staged, told),
+            done=partial(self._done, staged, [wish.request_id for wish in wishes], mark),
         )
         if not beside and not self._told_short_memory:
             self._told_short_memory = True
@@ -214,7 +218,9 @@ class Checkpoints(Hook):
         waited_for = any(wish.request_id for wish in wishes)
         return Pace(most_secs=ASKED_SECS if waited_for else MOST_SECS)
 
-    def _done(self, staged: CheckpointStaged, requests: list[str], written: Written) -> None:
+    def _done(
+        self, staged: CheckpointStaged, requests: list[str], mark: int, written: Written
+    ) -> None:
         """In the writer's thread, or in the training's when that had to wait."""
         asked = [request for request in requests if request]
         with contextlib.suppress(LinkClosed):  # the control hears of it too
@@ -225,6 +231,7 @@ class Checkpoints(Hook):
                 staged.request_id = asked[0] if asked else ""  # one answers all of the same kind
                 staged.stall_secs, staged.write_secs = written.stall_secs, written.write_secs
                 self._newest[staged.kind] = staged.step
+                self._emit.saved(mark)
                 self._emit(WorkerEvent(staged=staged))
         self._control.wake()  # a paused run may have something waiting
 
@@ -242,12 +249,14 @@ class Checkpoints(Hook):
             self._emit(WorkerEvent(staging_failed=failed))
 
 
-def _seal(staged: CheckpointStaged, folder: Path, files: Sequence[CheckpointFile]) -> None:
+def _seal(
+    staged: CheckpointStaged, told: Told | None, folder: Path, files: Sequence[CheckpointFile]
+) -> None:
     """From here on the save outlives this process, also when its word for it does not arrive."""
     staged.folder = str(folder)
     staged.files.extend(files)
     if staged.kind != STAGING_KIND_PEEK:  # of which nothing is left when nobody waits any more
-        manifest.write_staged(folder, staged)
+        manifest.write_staged(folder, staged, told)
 
 
 def _kind(weights_only: bool) -> Kind:

@@ -1,16 +1,19 @@
 """Saving beside the training: when, what, and what it may not disturb."""
 
+import errno
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from lab import manifest
 from lab.errors import Damaged
 from lab.v1.checkpoint_pb2 import CheckpointFile
+from lab.v1.event_pb2 import StepMeasured
 from lab.v1.run_pb2 import LiveSettings
 from lab.v1.worker_pb2 import (
     STAGING_KIND_CHECKPOINT,
@@ -26,6 +29,7 @@ from lab.v1.worker_pb2 import (
 )
 from services.trainer.worker.boundary import StepBoundary
 from services.trainer.worker.control import Control
+from services.trainer.worker.events import Telling
 from services.trainer.worker.hooks import Step
 from services.trainer.worker.hooks.checkpoints import Checkpoints
 from services.trainer.worker.recording.evaluate import Evaluation
@@ -48,7 +52,8 @@ class Saved:
         self.training = training
         self.told: list[WorkerEvent] = []
         self.control = Control()
-        self.checkpoints = Checkpoints(self.told.append, self.control)
+        self.tell = Telling(self.told.append)
+        self.checkpoints = Checkpoints(self.tell, self.control)
         self.boundary = StepBoundary(self.control, self.checkpoints, self.told.append)
         self.checkpoints.on_start(training)
 
@@ -281,6 +286,33 @@ def test_what_was_written_is_told_with_its_hashes(saved: Saved) -> None:
     [staged] = saved.staged
     by_name = sorted(staged.files, key=lambda file: file.name)
     assert by_name == manifest.describe(Path(staged.folder))
+
+
+def test_beside_a_save_lies_what_was_measured_since_the_one_before(
+    saved: Saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured() -> None:
+        step = saved.training.step + 1
+        saved.tell(WorkerEvent(step_measured=StepMeasured(step=step)))
+        saved.step()
+
+    measured()
+    saved.ask("first")
+    measured()
+    with monkeypatch.context() as patched:
+        patched.setattr(saver, "write", _full_disk)
+        saved.ask("not written")
+        saved.checkpoints.saver.wait()
+    measured()
+    saved.ask("second")
+    saved.ask("look", peek=True)
+    saved.checkpoints.finish(saved.training)
+    told = [manifest.read_told(Path(one.folder)).events for one in saved.staged]
+    assert [[event.step_measured.step for event in each] for each in told] == [[1], [2, 3], []]
+
+
+def _full_disk(content: Content, folder: Path, *, rest: Callable[[], None]) -> NoReturn:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_whoever_finds_what_was_written_knows_what_it_is(saved: Saved) -> None:

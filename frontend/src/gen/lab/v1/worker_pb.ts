@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/worker.proto.
  */
 export const file_lab_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChNsYWIvdjEvd29ya2VyLnByb3RvEgZsYWIudjEiuAIKDVdvcmtlckNvbW1hbmQSJgoFc3RhcnQYASABKAsyFS5sYWIudjEuU3RhcnRUcmFpbmluZ0gAEiYKBXBhdXNlGAIgASgLMhUubGFiLnYxLlBhdXNlVHJhaW5pbmdIABIoCgZyZXN1bWUYAyABKAsyFi5sYWIudjEuUmVzdW1lVHJhaW5pbmdIABIqCgdhZHZhbmNlGAQgASgLMhcubGFiLnYxLkFkdmFuY2VUcmFpbmluZ0gAEiQKBHN0b3AYBSABKAsyFC5sYWIudjEuU3RvcFRyYWluaW5nSAASKAoFc3RhZ2UYBiABKAsyFy5sYWIudjEuU3RhZ2VDaGVja3BvaW50SAASJgoGYWRqdXN0GAcgASgLMhQubGFiLnYxLkxpdmVTZXR0aW5nc0gAQgkKB2NvbW1hbmQiywEKDVN0YXJ0VHJhaW5pbmcSCwoDcnVuGAEgASgJEh0KBHNwZWMYAiABKAsyDy5sYWIudjEuUnVuU3BlYxIWCg5jb3Jwb3JhX2ZvbGRlchgDIAEoCRIWCg5zdGFnaW5nX2ZvbGRlchgEIAEoCRIVCg1yZXN1bWVfZm9sZGVyGAUgASgJEiIKBGxpdmUYBiABKAsyFC5sYWIudjEuTGl2ZVNldHRpbmdzEgwKBGZvcmsYByABKAgSFQoNZmVuY2luZ190b2tlbhgIIAEoBCIPCg1QYXVzZVRyYWluaW5nIhAKDlJlc3VtZVRyYWluaW5nIiAKD0FkdmFuY2VUcmFpbmluZxINCgVzdGVwcxgBIAEoDSIyCgxTdG9wVHJhaW5pbmcSDAoEc2F2ZRgBIAEoCBIUCgx3ZWlnaHRzX29ubHkYAiABKAgiSAoPU3RhZ2VDaGVja3BvaW50EiEKBGtpbmQYASABKA4yEy5sYWIudjEuU3RhZ2luZ0tpbmQSEgoKcmVxdWVzdF9pZBgCIAEoCSK0BgoLV29ya2VyRXZlbnQSKgoHc3RhcnRlZBgBIAEoCzIXLmxhYi52MS5UcmFpbmluZ1N0YXJ0ZWRIABItCg1zdGVwX21lYXN1cmVkGAIgASgLMhQubGFiLnYxLlN0ZXBNZWFzdXJlZEgAEjsKFGV2YWx1YXRpb25fY29tcGxldGVkGAMgASgLMhsubGFiLnYxLkV2YWx1YXRpb25Db21wbGV0ZWRIABIrCgx0ZXh0X3NhbXBsZWQYBCABKAsyEy5sYWIudjEuVGV4dFNhbXBsZWRIABIoCgZwYXVzZWQYBSABKAsyFi5sYWIudjEuVHJhaW5pbmdQYXVzZWRIABIqCgdyZXN1bWVkGAYgASgLMhcubGFiLnYxLlRyYWluaW5nUmVzdW1lZEgAEioKBnN0YWdlZBgHIAEoCzIYLmxhYi52MS5DaGVja3BvaW50U3RhZ2VkSAASLAoIZmluaXNoZWQYCCABKAsyGC5sYWIudjEuVHJhaW5pbmdGaW5pc2hlZEgAEigKBmZhaWxlZBgJIAEoCzIWLmxhYi52MS5UcmFpbmluZ0ZhaWxlZEgAEikKC2xvZ193cml0dGVuGAogASgLMhIubGFiLnYxLkxvZ1dyaXR0ZW5IABIiCgRiZWF0GAsgASgLMhIubGFiLnYxLldvcmtlckJlYXRIABIvCg5zdGFnaW5nX2ZhaWxlZBgMIAEoCzIVLmxhYi52MS5TdGFnaW5nRmFpbGVkSAASMwoQc2V0dGluZ3NfY2hhbmdlZBgNIAEoCzIXLmxhYi52MS5TZXR0aW5nc0NoYW5nZWRIABI1ChFpbnRlcnZhbF9tZWFzdXJlZBgeIAEoCzIYLmxhYi52MS5JbnRlcnZhbE1lYXN1cmVkSAASMQoPaGVhbHRoX21lYXN1cmVkGB8gASgLMhYubGFiLnYxLkhlYWx0aE1lYXN1cmVkSAASLQoNc3Bpa2VfZmxhZ2dlZBggIAEoCzIULmxhYi52MS5TcGlrZUZsYWdnZWRIABIvCg5wcm9iZV9yZWNvcmRlZBghIAEoCzIVLmxhYi52MS5Qcm9iZVJlY29yZGVkSABCBwoFZXZlbnQixAEKD1RyYWluaW5nU3RhcnRlZBIMCgRzdGVwGAEgASgNEhIKCnBhcmFtZXRlcnMYAiABKAQSFQoNY29ycHVzX3Rva2VucxgDIAEoBBIXCg9lcG9jaF9zZXF1ZW5jZXMYBCABKA0SJAoJcHJlY2lzaW9uGAUgASgOMhEubGFiLnYxLlByZWNpc2lvbhIgCgdjb21waWxlGAYgASgOMg8ubGFiLnYxLkNvbXBpbGUSFwoPaW5leGFjdF9yZWFzb25zGAcgAygJIh4KDlRyYWluaW5nUGF1c2VkEgwKBHN0ZXAYASABKA0iHwoPVHJhaW5pbmdSZXN1bWVkEgwKBHN0ZXAYASABKA0i2wIKEENoZWNrcG9pbnRTdGFnZWQSEgoKcmVxdWVzdF9pZBgBIAEoCRIhCgRraW5kGAIgASgOMhMubGFiLnYxLlN0YWdpbmdLaW5kEg4KBmZvbGRlchgDIAEoCRIMCgRzdGVwGAQgASgNEg4KBnRva2VucxgFIAEoBBIRCgRsb3NzGAYgASgBSACIAQESHAoPdmFsaWRhdGlvbl9sb3NzGAcgASgBSAGIAQESFQoNZmVuY2luZ190b2tlbhgIIAEoBBIVCg1zYXZlZF9iZWNhdXNlGAkgASgJEhIKCnN0YWxsX3NlY3MYCiABKAESEgoKd3JpdGVfc2VjcxgLIAEoARIlCgVmaWxlcxgMIAMoCzIWLmxhYi52MS5DaGVja3BvaW50RmlsZRIXCg9iZXNpZGVfdHJhaW5pbmcYDSABKAhCBwoFX2xvc3NCEgoQX3ZhbGlkYXRpb25fbG9zcyJWCg1TdGFnaW5nRmFpbGVkEhIKCnJlcXVlc3RfaWQYASABKAkSIQoEa2luZBgCIAEoDjITLmxhYi52MS5TdGFnaW5nS2luZBIOCgZyZWFzb24YAyABKAkiMQoQVHJhaW5pbmdGaW5pc2hlZBIMCgRzdGVwGAEgASgNEg8KB3N0b3BwZWQYAiABKAgiLgoOVHJhaW5pbmdGYWlsZWQSDAoEc3RlcBgBIAEoDRIOCgZyZWFzb24YAiABKAkiMAoKV29ya2VyQmVhdBIMCgRzdGVwGAEgASgNEhQKDG1lbW9yeV9ieXRlcxgCIAEoBCKoAQoKU3RlcFRpbWluZxIRCglzdGVwX3NlY3MYASABKAESDQoFc3RlcHMYAiABKA0SHQoVZXZhbHVhdGlvbl9iYXRjaF9zZWNzGAMgASgBEhMKC3NhbXBsZV9zZWNzGAQgASgBEhkKEXBlYWtfbWVtb3J5X2J5dGVzGAUgASgEEhIKCnN0YXJ0X3NlY3MYBiABKAESFQoNYmVzaWRlX290aGVycxgHIAEoCCp5CgtTdGFnaW5nS2luZBIcChhTVEFHSU5HX0tJTkRfVU5TUEVDSUZJRUQQABIbChdTVEFHSU5HX0tJTkRfQ0hFQ0tQT0lOVBABEhUKEVNUQUdJTkdfS0lORF9QRUVLEAISGAoUU1RBR0lOR19LSU5EX1dFSUdIVFMQA2IGcHJvdG8z", [file_lab_v1_checkpoint, file_lab_v1_event, file_lab_v1_recording, file_lab_v1_run, file_lab_v1_run_spec]);
+  fileDesc("ChNsYWIvdjEvd29ya2VyLnByb3RvEgZsYWIudjEiuAIKDVdvcmtlckNvbW1hbmQSJgoFc3RhcnQYASABKAsyFS5sYWIudjEuU3RhcnRUcmFpbmluZ0gAEiYKBXBhdXNlGAIgASgLMhUubGFiLnYxLlBhdXNlVHJhaW5pbmdIABIoCgZyZXN1bWUYAyABKAsyFi5sYWIudjEuUmVzdW1lVHJhaW5pbmdIABIqCgdhZHZhbmNlGAQgASgLMhcubGFiLnYxLkFkdmFuY2VUcmFpbmluZ0gAEiQKBHN0b3AYBSABKAsyFC5sYWIudjEuU3RvcFRyYWluaW5nSAASKAoFc3RhZ2UYBiABKAsyFy5sYWIudjEuU3RhZ2VDaGVja3BvaW50SAASJgoGYWRqdXN0GAcgASgLMhQubGFiLnYxLkxpdmVTZXR0aW5nc0gAQgkKB2NvbW1hbmQiywEKDVN0YXJ0VHJhaW5pbmcSCwoDcnVuGAEgASgJEh0KBHNwZWMYAiABKAsyDy5sYWIudjEuUnVuU3BlYxIWCg5jb3Jwb3JhX2ZvbGRlchgDIAEoCRIWCg5zdGFnaW5nX2ZvbGRlchgEIAEoCRIVCg1yZXN1bWVfZm9sZGVyGAUgASgJEiIKBGxpdmUYBiABKAsyFC5sYWIudjEuTGl2ZVNldHRpbmdzEgwKBGZvcmsYByABKAgSFQoNZmVuY2luZ190b2tlbhgIIAEoBCIPCg1QYXVzZVRyYWluaW5nIhAKDlJlc3VtZVRyYWluaW5nIiAKD0FkdmFuY2VUcmFpbmluZxINCgVzdGVwcxgBIAEoDSIyCgxTdG9wVHJhaW5pbmcSDAoEc2F2ZRgBIAEoCBIUCgx3ZWlnaHRzX29ubHkYAiABKAgiSAoPU3RhZ2VDaGVja3BvaW50EiEKBGtpbmQYASABKA4yEy5sYWIudjEuU3RhZ2luZ0tpbmQSEgoKcmVxdWVzdF9pZBgCIAEoCSK0BgoLV29ya2VyRXZlbnQSKgoHc3RhcnRlZBgBIAEoCzIXLmxhYi52MS5UcmFpbmluZ1N0YXJ0ZWRIABItCg1zdGVwX21lYXN1cmVkGAIgASgLMhQubGFiLnYxLlN0ZXBNZWFzdXJlZEgAEjsKFGV2YWx1YXRpb25fY29tcGxldGVkGAMgASgLMhsubGFiLnYxLkV2YWx1YXRpb25Db21wbGV0ZWRIABIrCgx0ZXh0X3NhbXBsZWQYBCABKAsyEy5sYWIudjEuVGV4dFNhbXBsZWRIABIoCgZwYXVzZWQYBSABKAsyFi5sYWIudjEuVHJhaW5pbmdQYXVzZWRIABIqCgdyZXN1bWVkGAYgASgLMhcubGFiLnYxLlRyYWluaW5nUmVzdW1lZEgAEioKBnN0YWdlZBgHIAEoCzIYLmxhYi52MS5DaGVja3BvaW50U3RhZ2VkSAASLAoIZmluaXNoZWQYCCABKAsyGC5sYWIudjEuVHJhaW5pbmdGaW5pc2hlZEgAEigKBmZhaWxlZBgJIAEoCzIWLmxhYi52MS5UcmFpbmluZ0ZhaWxlZEgAEikKC2xvZ193cml0dGVuGAogASgLMhIubGFiLnYxLkxvZ1dyaXR0ZW5IABIiCgRiZWF0GAsgASgLMhIubGFiLnYxLldvcmtlckJlYXRIABIvCg5zdGFnaW5nX2ZhaWxlZBgMIAEoCzIVLmxhYi52MS5TdGFnaW5nRmFpbGVkSAASMwoQc2V0dGluZ3NfY2hhbmdlZBgNIAEoCzIXLmxhYi52MS5TZXR0aW5nc0NoYW5nZWRIABI1ChFpbnRlcnZhbF9tZWFzdXJlZBgeIAEoCzIYLmxhYi52MS5JbnRlcnZhbE1lYXN1cmVkSAASMQoPaGVhbHRoX21lYXN1cmVkGB8gASgLMhYubGFiLnYxLkhlYWx0aE1lYXN1cmVkSAASLQoNc3Bpa2VfZmxhZ2dlZBggIAEoCzIULmxhYi52MS5TcGlrZUZsYWdnZWRIABIvCg5wcm9iZV9yZWNvcmRlZBghIAEoCzIVLmxhYi52MS5Qcm9iZVJlY29yZGVkSABCBwoFZXZlbnQiKwoEVG9sZBIjCgZldmVudHMYASADKAsyEy5sYWIudjEuV29ya2VyRXZlbnQixAEKD1RyYWluaW5nU3RhcnRlZBIMCgRzdGVwGAEgASgNEhIKCnBhcmFtZXRlcnMYAiABKAQSFQoNY29ycHVzX3Rva2VucxgDIAEoBBIXCg9lcG9jaF9zZXF1ZW5jZXMYBCABKA0SJAoJcHJlY2lzaW9uGAUgASgOMhEubGFiLnYxLlByZWNpc2lvbhIgCgdjb21waWxlGAYgASgOMg8ubGFiLnYxLkNvbXBpbGUSFwoPaW5leGFjdF9yZWFzb25zGAcgAygJIh4KDlRyYWluaW5nUGF1c2VkEgwKBHN0ZXAYASABKA0iHwoPVHJhaW5pbmdSZXN1bWVkEgwKBHN0ZXAYASABKA0i2wIKEENoZWNrcG9pbnRTdGFnZWQSEgoKcmVxdWVzdF9pZBgBIAEoCRIhCgRraW5kGAIgASgOMhMubGFiLnYxLlN0YWdpbmdLaW5kEg4KBmZvbGRlchgDIAEoCRIMCgRzdGVwGAQgASgNEg4KBnRva2VucxgFIAEoBBIRCgRsb3NzGAYgASgBSACIAQESHAoPdmFsaWRhdGlvbl9sb3NzGAcgASgBSAGIAQESFQoNZmVuY2luZ190b2tlbhgIIAEoBBIVCg1zYXZlZF9iZWNhdXNlGAkgASgJEhIKCnN0YWxsX3NlY3MYCiABKAESEgoKd3JpdGVfc2VjcxgLIAEoARIlCgVmaWxlcxgMIAMoCzIWLmxhYi52MS5DaGVja3BvaW50RmlsZRIXCg9iZXNpZGVfdHJhaW5pbmcYDSABKAhCBwoFX2xvc3NCEgoQX3ZhbGlkYXRpb25fbG9zcyJWCg1TdGFnaW5nRmFpbGVkEhIKCnJlcXVlc3RfaWQYASABKAkSIQoEa2luZBgCIAEoDjITLmxhYi52MS5TdGFnaW5nS2luZBIOCgZyZWFzb24YAyABKAkiMQoQVHJhaW5pbmdGaW5pc2hlZBIMCgRzdGVwGAEgASgNEg8KB3N0b3BwZWQYAiABKAgiLgoOVHJhaW5pbmdGYWlsZWQSDAoEc3RlcBgBIAEoDRIOCgZyZWFzb24YAiABKAkiMAoKV29ya2VyQmVhdBIMCgRzdGVwGAEgASgNEhQKDG1lbW9yeV9ieXRlcxgCIAEoBCKoAQoKU3RlcFRpbWluZxIRCglzdGVwX3NlY3MYASABKAESDQoFc3RlcHMYAiABKA0SHQoVZXZhbHVhdGlvbl9iYXRjaF9zZWNzGAMgASgBEhMKC3NhbXBsZV9zZWNzGAQgASgBEhkKEXBlYWtfbWVtb3J5X2J5dGVzGAUgASgEEhIKCnN0YXJ0X3NlY3MYBiABKAESFQoNYmVzaWRlX290aGVycxgHIAEoCCp5CgtTdGFnaW5nS2luZBIcChhTVEFHSU5HX0tJTkRfVU5TUEVDSUZJRUQQABIbChdTVEFHSU5HX0tJTkRfQ0hFQ0tQT0lOVBABEhUKEVNUQUdJTkdfS0lORF9QRUVLEAISGAoUU1RBR0lOR19LSU5EX1dFSUdIVFMQA2IGcHJvdG8z", [file_lab_v1_checkpoint, file_lab_v1_event, file_lab_v1_recording, file_lab_v1_run, file_lab_v1_run_spec]);
 
 /**
  * From the trainer to the worker. Obeyed at the next step boundary.
@@ -437,6 +437,28 @@ export const WorkerEventSchema: GenMessage<WorkerEvent> = /*@__PURE__*/
   messageDesc(file_lab_v1_worker, 7);
 
 /**
+ * What was measured since the save before. It lies in a staged folder, for a trainer that was killed before it had written
+ * down what it was told.
+ *
+ * @generated from message lab.v1.Told
+ */
+export type Told = Message<"lab.v1.Told"> & {
+  /**
+   * In the order in which it was told.
+   *
+   * @generated from field: repeated lab.v1.WorkerEvent events = 1;
+   */
+  events: WorkerEvent[];
+};
+
+/**
+ * Describes the message lab.v1.Told.
+ * Use `create(ToldSchema)` to create a new message.
+ */
+export const ToldSchema: GenMessage<Told> = /*@__PURE__*/
+  messageDesc(file_lab_v1_worker, 8);
+
+/**
  * The model and the data are ready.
  *
  * @generated from message lab.v1.TrainingStarted
@@ -497,7 +519,7 @@ export type TrainingStarted = Message<"lab.v1.TrainingStarted"> & {
  * Use `create(TrainingStartedSchema)` to create a new message.
  */
 export const TrainingStartedSchema: GenMessage<TrainingStarted> = /*@__PURE__*/
-  messageDesc(file_lab_v1_worker, 8);
+  messageDesc(file_lab_v1_worker, 9);
 
 /**
  * Training halts before the next step.
@@ -518,7 +540,7 @@ export type TrainingPaused = Message<"lab.v1.TrainingPaused"> & {
  * Use `create(TrainingPausedSchema)` to create a new message.
  */
 export const TrainingPausedSchema: GenMessage<TrainingPaused> = /*@__PURE__*/
-  messageDesc(file_lab_v1_worker, 9);
+  messageDesc(file_lab_v1_worker, 10);
 
 /**
  * Training goes on after a halt.
@@ -539,7 +561,7 @@ export type TrainingResumed = Message<"lab.v1.TrainingResumed"> & {
  * Use `create(TrainingResumedSchema)` to create a new message.
  */
 export const TrainingResumedSchema: GenMessage<TrainingResumed> = /*@__PURE__*/
-  messageDesc(file_lab_v1_worker, 10);
+  messageDesc(file_lab_v1_worker, 11);
 
 /**
  * A staging folder is complete and fsynced.
@@ -644,7 +666,7 @@ export type CheckpointStaged = Message<"lab.v1.CheckpointStaged"> & {
  * Use `create(CheckpointStagedSchema)` to create a new message.
  */
 export const CheckpointStagedSchema: GenMessage<CheckpointStaged> = /*@__PURE__*/
-  messageDesc(file_lab_v1_worker, 11);
+  messageDesc(file_lab_v1_worker, 12);
 
 /**
  * A StageCheckpoint could not be obeyed.
@@ -679,7 +701,7 @@ export type StagingFailed = Message<"lab.v1.StagingFailed"> & {
  * Use `create(StagingFailedSchema)` to create a new message.
  */
 export const StagingFailedSchema: GenMessage<StagingFailed> = /*@__PURE__*/
-  messageDesc(file_lab_v1_worker, 12);
+  messageDesc(file_lab_v1_worker, 13);
 
 /**
  * The worker ends of its own accord.
@@ -707,7 +729,7 @@ export type TrainingFinished = Message<"lab.v1.TrainingFinished"> & {
  * Use `create(TrainingFinishedSchema)` to create a new message.
  */
 export const TrainingFinishedSchema: GenMessage<TrainingFinished> = /*@__PURE__*/
-  messageDesc(file_lab_v1_worker, 13);
+  messageDesc(file_lab_v1_worker, 14);
 
 /**
  * The run cannot go on.
@@ -735,7 +757,7 @@ export type TrainingFailed = Message<"lab.v1.TrainingFailed"> & {
  * Use `create(TrainingFailedSchema)` to create a new message.
  */
 export const TrainingFailedSchema: GenMessage<TrainingFailed> = /*@__PURE__*/
-  messageDesc(file_lab_v1_worker, 14);
+  messageDesc(file_lab_v1_worker, 15);
 
 /**
  * Still alive.
@@ -763,7 +785,7 @@ export type WorkerBeat = Message<"lab.v1.WorkerBeat"> & {
  * Use `create(WorkerBeatSchema)` to create a new message.
  */
 export const WorkerBeatSchema: GenMessage<WorkerBeat> = /*@__PURE__*/
-  messageDesc(file_lab_v1_worker, 15);
+  messageDesc(file_lab_v1_worker, 16);
 
 /**
  * What a few real steps of a run took on this machine. Written by `python -m services.trainer.worker.timing`.
@@ -826,7 +848,7 @@ export type StepTiming = Message<"lab.v1.StepTiming"> & {
  * Use `create(StepTimingSchema)` to create a new message.
  */
 export const StepTimingSchema: GenMessage<StepTiming> = /*@__PURE__*/
-  messageDesc(file_lab_v1_worker, 16);
+  messageDesc(file_lab_v1_worker, 17);
 
 /**
  * What a staging folder is to become.
