@@ -282,6 +282,7 @@ export function InsideRun({
             other: isElsewhere(address.against) ? alike : undefined,
             otherRun: compared.run,
             text: readable,
+            ready: !seen.pending,
           }}
           every={every}
           chosen={head}

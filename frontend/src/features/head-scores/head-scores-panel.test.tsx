@@ -73,20 +73,26 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-function show(records: typeof RECORDS, weights: WeightsToAsk) {
-  render(
-    <QueryClientProvider client={new QueryClient()}>
+const client = () => new QueryClient();
+
+function panel(records: typeof RECORDS, weights: Partial<WeightsToAsk>, held: QueryClient) {
+  return (
+    <QueryClientProvider client={held}>
       <HeadScoresPanel
         records={records}
         loading={false}
         at={20}
-        weights={weights}
+        weights={{ model: MODEL, text: "", ready: true, ...weights }}
         every={10}
         chosen={{ layer: 0, head: 0 }}
         onChoose={() => undefined}
       />
-    </QueryClientProvider>,
+    </QueryClientProvider>
   );
+}
+
+function show(records: typeof RECORDS, weights: Partial<WeightsToAsk>) {
+  render(panel(records, weights, client()));
 }
 
 const grid = () => screen.getByTestId("score-grid").dataset;
@@ -120,4 +126,16 @@ it("asks nothing while the run's own records tell", () => {
   show(RECORDS, { model: MODEL, text: "The cat" });
   expect(grid()["step"]).toBe("20");
   expect(asked).toEqual([]);
+});
+
+it("lets the maps and the colours of the text come first, and keeps what it shows meanwhile", async () => {
+  const held = client();
+  const { rerender } = render(panel([], { ready: false }, held));
+  expect(screen.queryByTestId("score-grid")).toBeNull();
+  expect(asked).toEqual([]);
+  rerender(panel([], {}, held));
+  await waitFor(() => expect(grid()["step"]).toBe("20"));
+  rerender(panel([], { ready: false, model: { ...MODEL, name: "models/next" } }, held));
+  expect(grid()["step"]).toBe("20");
+  expect(asked.length).toBe(1);
 });

@@ -13,14 +13,16 @@ export interface WeightsToAsk {
   readonly otherRun?: string | undefined;
   /** What both read as real text; may be empty. */
   readonly text: string;
+  /** What catches the eye first is there: the maps, and the colours of the text. */
+  readonly ready: boolean;
 }
 
 export function useAskedScores(weights: WeightsToAsk | undefined, { wanted }: { wanted: boolean }) {
-  const { text = "", model, other } = weights ?? {};
+  const { text = "", model, other, ready = false } = weights ?? {};
   const question = { case: "heads", value: {} } as const;
   const { data, error, isPlaceholderData } = useQuery({
     ...analysisQuery(model, { text, question, other }),
-    enabled: wanted && model !== undefined,
+    enabled: wanted && ready && model !== undefined,
     placeholderData: keepPreviousData,
   });
   const mine = useMemo(() => data && askedRecord(data.tensors, data.step), [data]);
