@@ -10,7 +10,7 @@ from lab.link import Link, LinkClosed
 from lab.manifest import MAX_TOLD_BYTES
 from lab.v1 import event_pb2
 from lab.v1.event_pb2 import LogLevel, LogWritten
-from lab.v1.worker_pb2 import Told, WorkerBeat, WorkerEvent
+from lab.v1.worker_pb2 import WorkerBeat, WorkerEvent
 
 BEAT_SECS = 1.0
 
@@ -66,10 +66,11 @@ class Telling:
                     self._drop()
         self._send(event)
 
-    def so_far(self) -> tuple[Told, int]:
-        """All of it, for a save of this moment, and what to call it afterwards."""
+    def so_far(self) -> tuple[list[WorkerEvent], int]:
+        """All of it, for a save of this moment, and what to call it afterwards. Nothing is copied
+        but references: training waits for this."""
         with self._lock:
-            return Told(events=self._kept), self._ever
+            return list(self._kept), self._ever
 
     def saved(self, mark: int) -> None:
         """What was there at that mark lies on disk, beside its save."""

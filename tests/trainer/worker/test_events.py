@@ -24,7 +24,7 @@ def test_all_is_sent_and_what_was_measured_is_kept() -> None:
     for event in said:
         tell(event)
     assert sent == said
-    assert list(tell.so_far()[0].events) == [said[0], said[2]]
+    assert tell.so_far()[0] == [said[0], said[2]]
 
 
 def test_a_save_takes_along_what_was_there_when_it_began() -> None:
@@ -35,8 +35,8 @@ def test_a_save_takes_along_what_was_there_when_it_began() -> None:
     tell(step(3))  # while it is written
     tell.saved(mark)
     tell.saved(mark)
-    assert [event.step_measured.step for event in told.events] == [1, 2]
-    assert [event.step_measured.step for event in tell.so_far()[0].events] == [3]
+    assert [event.step_measured.step for event in told] == [1, 2]
+    assert [event.step_measured.step for event in tell.so_far()[0]] == [3]
 
 
 def test_the_oldest_are_dropped_beyond_the_limit() -> None:
@@ -47,7 +47,7 @@ def test_the_oldest_are_dropped_beyond_the_limit() -> None:
         if number == 2:
             _, mark = tell.so_far()
     kept = tell.so_far()[0]
-    assert kept.events[-1].health_measured.step == 20
-    assert len(kept.events) == MAX_TOLD_BYTES // each.ByteSize() < 20
+    assert kept[-1].health_measured.step == 20
+    assert len(kept) == MAX_TOLD_BYTES // each.ByteSize() < 20
     tell.saved(mark)  # of which nothing is left
     assert tell.so_far()[0] == kept

@@ -179,7 +179,7 @@ class Checkpoints(Hook):
         peek = kind == STAGING_KIND_PEEK
         full = kind == STAGING_KIND_CHECKPOINT
         # This hook comes last: all of the step is told.
-        told, mark = self._emit.so_far() if full else (None, 0)
+        told, mark = self._emit.so_far() if full else ([], 0)
         staged = CheckpointStaged(
             kind=kind,
             step=training.step,
@@ -250,13 +250,16 @@ class Checkpoints(Hook):
 
 
 def _seal(
-    staged: CheckpointStaged, told: Told | None, folder: Path, files: Sequence[CheckpointFile]
+    staged: CheckpointStaged,
+    told: Sequence[WorkerEvent],
+    folder: Path,
+    files: Sequence[CheckpointFile],
 ) -> None:
     """From here on the save outlives this process, also when its word for it does not arrive."""
     staged.folder = str(folder)
     staged.files.extend(files)
     if staged.kind != STAGING_KIND_PEEK:  # of which nothing is left when nobody waits any more
-        manifest.write_staged(folder, staged, told)
+        manifest.write_staged(folder, staged, Told(events=told) if told else None)
 
 
 def _kind(weights_only: bool) -> Kind:
