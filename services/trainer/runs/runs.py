@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-from lab.errors import InvalidArgument
+from lab.errors import InvalidArgument, NotFound
 from lab.run_state import ENDED
 from lab.spec import overlay, saving_policy
 from lab.v1 import run_pb2
@@ -160,7 +160,10 @@ class Runs:
         """Into the trash, or out of it and gone: then there is no answer."""
         if await self.trash.delete(run_id, permanently=permanently) is None:
             return None
-        return await self._accepted(run_id)
+        try:
+            return await self._accepted(run_id)
+        except NotFound:
+            return None  # its time in the trash was over before this was said
 
     async def restore(self, run_id: str) -> Run:
         await self.trash.restore(run_id)

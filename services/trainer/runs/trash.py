@@ -106,7 +106,8 @@ class Trash:
         )
         self._records.changed(run_id)
         await self._lives.end(run_id)
-        self._belongings.put_away(run_id)
+        if self._records.has(run_id):  # else it is out of the trash already, and all goes
+            self._belongings.put_away(run_id)
 
     async def _discard(self, run_id: str) -> None:
         """Answers when its checkpoints are gone, too, or after a while: they may have to wait for

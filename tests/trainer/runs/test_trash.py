@@ -263,7 +263,7 @@ async def test_the_trash_outlives_the_trainer_and_ends_by_age(
         await create(trainer, "b", tiny(2))
         await reaches(trainer, "b", run_pb2.RUN_STATE_SUCCEEDED)
         assert not (await delete(trainer, "b")).HasField("run")  # 0 days keep nothing
-    async with start(trash_days=1e-9, trash_look_secs=0.01) as trainer:
+    async with start(trash_days=1e-9, trash_look_secs=1e-6) as trainer:
         await create(trainer, "c", tiny(2))
         await reaches(trainer, "c", run_pb2.RUN_STATE_SUCCEEDED)
         await delete(trainer, "c")
