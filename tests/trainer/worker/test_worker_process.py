@@ -72,6 +72,7 @@ def test_a_run_from_start_to_end(worker: StartWorker, start: StartTraining) -> N
         "run.json",
         "environment.json",
         "staged.json",
+        "told.bin",
     }
     assert not events[-1].finished.stopped
 
